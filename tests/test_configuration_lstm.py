@@ -1,0 +1,54 @@
+import pytest
+from huggingface_hub.errors import StrictDataclassError
+
+from hf_lstm import LstmConfig
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("pooling", "maxx", "'last', 'max', 'mean', 'concat'"),
+        ("cell_type", "LSTM", "'lstm', 'gru', 'rnn'"),
+        ("hidden_size", 0, "`hidden_size` must be at least 1, got 0"),
+        ("num_hidden_layers", -1, "`num_hidden_layers` must be at least 1"),
+        ("embedding_size", "wide", "expected int, got str"),
+        ("bidirectional", "yes", "expected bool, got str"),
+        ("weight_dropout", 1.0, r"`weight_dropout` must be in \[0, 1\)"),
+        ("label_smoothing", -0.1, r"`label_smoothing` must be in \[0, 1\)"),
+        ("threshold", 1.5, r"`threshold` must be in \[0, 1\)"),
+        ("pad_token_id", 16_000, "`pad_token_id` must be below `vocab_size`"),
+        ("class_weights", [1.0, 2.0, 3.0], "one weight for each of 2 labels, got 3"),
+        ("class_weights", [1.0, 0.0], "must be positive"),
+    ],
+)
+def test_wrong_value_names_field_and_what_it_accepts(field, value, expected):
+    with pytest.raises(StrictDataclassError, match=expected):
+        LstmConfig(**{field: value})
+
+
+def test_class_weights_in_a_regression():
+    with pytest.raises(StrictDataclassError, match="no meaning in a regression"):
+        LstmConfig(class_weights=[1.0], num_labels=1, problem_type="regression")
+
+
+def test_round_trip_through_json(tmp_path):
+    config = LstmConfig(
+        cell_type="gru", bidirectional=False, class_weights=(1, 2.5, 3), num_labels=3, weight_dropout=0.5, threshold=0.3
+    )
+    config.save_pretrained(tmp_path)
+    loaded = LstmConfig.from_pretrained(tmp_path)
+    assert list(loaded.class_weights) == [1, 2.5, 3]
+    assert (loaded.cell_type, loaded.bidirectional, loaded.num_labels) == ("gru", False, 3)
+    assert (loaded.weight_dropout, loaded.threshold) == (0.5, 0.3)
+
+
+def test_wrong_value_is_refused_when_saved(tmp_path):
+    config = LstmConfig()
+    with pytest.raises(StrictDataclassError, match="pooling"):
+        config.pooling = "maxx"
+        config.save_pretrained(tmp_path)
+
+
+def test_num_directions():
+    assert LstmConfig(bidirectional=True).num_directions == 2
+    assert LstmConfig(bidirectional=False).num_directions == 1
