@@ -43,10 +43,8 @@ class LstmConfig(PreTrainedConfig):
     """
 
     model_type = "hf_lstm"
-    # The Trainer gathers every output of the model but these.
-    keys_to_ignore_at_inference = ["state"]
 
-    vocab_size: int = 16_000
+    vocab_size: int = 30_000
     cell_type: Literal["lstm", "gru", "rnn"] = "lstm"
     embedding_size: int = 128
     hidden_size: int = 128

@@ -37,39 +37,53 @@ KERNELS = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
 GATE_SHUT = 1e4
 
 
-@dataclass
-class LstmModelOutput(ModelOutput):
+class StatefulOutput(ModelOutput):
     """
-    Output of [`LstmModel`].
+    An output with the final state beside its items.
+
+    The pipeline and the Trainer cut every item of an output along its first dimension, which in a state is the layers'.
+    So the state is an attribute, always there, and no item.
+
+    Args:
+        state: State of each row after its last real token, `(num_layers * directions, batch, hidden_size)`: `(h, c)`
+            for an LSTM, `h` for a GRU or RNN.
+    """
+
+    state = None
+
+    def with_state(self, state: State) -> "StatefulOutput":
+        self.state = state
+        return self
+
+
+@dataclass
+class LstmModelOutput(StatefulOutput):
+    """
+    Output of [`LstmModel`], with a [`StatefulOutput.state`].
 
     Args:
         last_hidden_state: `(batch, seq, hidden_size * directions)`, the last layer's output at every step, zero at
             padding.
-        state: State of each row after its last real token, `(num_layers * directions, batch, hidden_size)`: `(h, c)`
-            for an LSTM, `h` for a GRU or RNN.
         hidden_states: With `output_hidden_states=True`, the embeddings and the output of each layer.
     """
 
     last_hidden_state: torch.FloatTensor | None = None
-    state: State | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
 
 
 @dataclass
-class LstmSequenceClassifierOutput(ModelOutput):
+class LstmSequenceClassifierOutput(StatefulOutput):
     """
-    Output of [`LstmForSequenceClassification`].
+    Output of [`LstmForSequenceClassification`], with a [`StatefulOutput.state`].
 
     Args:
         loss: Scalar, when labels were given.
         logits: `(batch, num_labels)`.
-        state: As in [`LstmModelOutput`].
         hidden_states: As in [`LstmModelOutput`].
     """
 
     loss: torch.FloatTensor | None = None
     logits: torch.FloatTensor | None = None
-    state: State | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
 
 
@@ -379,10 +393,8 @@ class LstmModel(LstmPreTrainedModel):
             final_states.append(final_state)
 
         final = tuple(torch.cat(part) for part in zip(*final_states, strict=True))
-        return LstmModelOutput(
-            last_hidden_state=hidden_states,  # (batch, seq, hidden_size * directions)
-            state=final if self.config.cell_type == "lstm" else final[0],
-        )
+        output = LstmModelOutput(last_hidden_state=hidden_states)  # (batch, seq, hidden_size * directions)
+        return output.with_state(final if self.config.cell_type == "lstm" else final[0])
 
     def _state_parts(self, state: State | None, batch: int, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The given state, checked, or zeros: `(h, c)` or `(h,)`."""
@@ -489,9 +501,8 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
-        return LstmSequenceClassifierOutput(
-            loss=loss, logits=logits, state=outputs.state, hidden_states=outputs.hidden_states
-        )
+        output = LstmSequenceClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
+        return output.with_state(outputs.state)
 
 
 __all__ = ["LstmForSequenceClassification", "LstmModel", "LstmPreTrainedModel"]

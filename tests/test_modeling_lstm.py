@@ -133,10 +133,9 @@ def test_two_calls_with_the_state_carried_equal_one(cell_type, layers, cut, firs
         cell_type=cell_type,
         bidirectional=False,
         num_hidden_layers=layers,
+        pooling="last",
     )
-    model = LstmForSequenceClassification(copy.deepcopy(config)).eval()
-    model.config.pooling = "last"
-    model.classifier = nn.Linear(5, 2)
+    model = LstmForSequenceClassification(config).eval()
     ids, mask = padded([torch.randint(0, 40, (first,)), torch.randint(0, 40, (second,))], "right")
     ids, mask = nn.functional.pad(ids, (0, 12 - ids.shape[1])), nn.functional.pad(mask, (0, 12 - mask.shape[1]))
     with torch.no_grad():
