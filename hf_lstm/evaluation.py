@@ -1,0 +1,65 @@
+"""Measure a classifier on a labelled split, whoever made the split's label ids."""
+
+import numpy as np
+from datasets import Dataset
+from transformers import EvalPrediction
+
+from .data import Corpus
+from .metrics import compute_metrics_for
+from .modeling_lstm import LstmForSequenceClassification
+from .prediction import predict_logits
+
+
+def evaluate_split(
+    model: LstmForSequenceClassification, split: Dataset, show_progress: bool = False
+) -> tuple[dict[str, float], np.ndarray]:
+    """
+    Measures a classifier on a tokenised split, in full precision and at full length.
+
+    Args:
+        model: The classifier.
+        split: Rows with `input_ids` and `labels`.
+        show_progress: Show a progress bar.
+
+    Returns:
+        The figures and the logits, `(rows, num_labels)`.
+    """
+    logits = predict_logits(model, split["input_ids"][:], show_progress=show_progress)
+    compute_metrics = compute_metrics_for(model.config.problem_type, model.config.num_labels, model.config.threshold)
+    return compute_metrics(EvalPrediction(predictions=logits, label_ids=np.array(split["labels"][:]))), logits
+
+
+def align_labels(rows: Dataset, corpus: Corpus, config) -> Dataset:
+    """
+    Turns the label ids of a corpus into those of a model, by the labels' names.
+
+    Args:
+        rows: A split of the corpus, with `labels`.
+        corpus: Gives the names of its ids.
+        config: The model's, for the ids of the names.
+
+    Returns:
+        The rows with the model's ids; a label vector gets the model's width.
+
+    Raises:
+        ValueError: The corpus has another kind of target, or a label that the model does not know.
+    """
+    if corpus.problem_type != config.problem_type:
+        raise ValueError(
+            f"The corpus is for {corpus.problem_type}, but the model was trained for {config.problem_type}."
+        )
+    if corpus.problem_type == "regression":
+        return rows
+    unknown = [name for name in corpus.label_names if name not in config.label2id]
+    if unknown:
+        raise ValueError(
+            f"The model does not know the label {unknown[0]!r} of the corpus; it knows {', '.join(config.label2id)}."
+        )
+    ids = np.array([config.label2id[name] for name in corpus.label_names])
+    labels = np.array(rows["labels"][:])
+    if corpus.problem_type == "single_label_classification":
+        aligned = ids[labels]
+    else:
+        aligned = np.zeros((len(labels), config.num_labels), dtype=np.float32)
+        aligned[:, ids] = labels
+    return rows.remove_columns("labels").add_column("labels", list(aligned))

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from datasets import Dataset, DatasetDict
+
+from hf_lstm import LstmForSequenceClassification
+from hf_lstm.data import Corpus
+from hf_lstm.evaluation import align_labels, evaluate_split
+
+
+def corpus_of(names, problem_type, labels) -> Corpus:
+    rows = Dataset.from_dict({"text": ["x"] * len(labels), "labels": labels})
+    return Corpus(DatasetDict(test=rows), tuple(names), problem_type, ())
+
+
+def config_of(tiny_config, names, problem_type):
+    return tiny_config(
+        id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)}, problem_type=problem_type
+    )
+
+
+def test_class_ids_are_matched_by_name(tiny_config):
+    corpus = corpus_of(["pos", "neg"], "single_label_classification", [0, 1, 1])
+    config = config_of(tiny_config, ["neg", "neutral", "pos"], "single_label_classification")
+    assert align_labels(corpus.splits["test"], corpus, config)["labels"][:] == [2, 0, 0]
+
+
+def test_label_vectors_are_matched_by_name(tiny_config):
+    corpus = corpus_of(["b", "a"], "multi_label_classification", [[1.0, 0.0], [1.0, 1.0]])
+    config = config_of(tiny_config, ["a", "b", "c"], "multi_label_classification")
+    assert align_labels(corpus.splits["test"], corpus, config)["labels"][:] == [[0, 1, 0], [1, 1, 0]]
+
+
+def test_unknown_label_and_other_target_are_refused(tiny_config):
+    config = config_of(tiny_config, ["neg", "pos"], "single_label_classification")
+    corpus = corpus_of(["pos", "mixed"], "single_label_classification", [0, 1])
+    with pytest.raises(ValueError, match="does not know the label 'mixed'.*neg, pos"):
+        align_labels(corpus.splits["test"], corpus, config)
+    corpus = corpus_of(["score"], "regression", [0.5, 1.5])
+    with pytest.raises(ValueError, match="for regression, but the model was trained for single_label"):
+        align_labels(corpus.splits["test"], corpus, config)
+
+
+def test_evaluate_split_measures_the_predictions(tiny_config):
+    model = LstmForSequenceClassification(config_of(tiny_config, ["neg", "pos"], "single_label_classification"))
+    rows = Dataset.from_dict({"input_ids": [[5, 6], [7], [8, 9, 10], [11]], "labels": [0, 0, 0, 0]})
+    _, logits = evaluate_split(model, rows)
+    predicted = logits.argmax(1)
+    rows = rows.remove_columns("labels").add_column("labels", [int(predicted[0]), *(1 - predicted[1:]).tolist()])
+    figures, again = evaluate_split(model, rows)
+    assert figures["accuracy"] == 0.25
+    np.testing.assert_array_equal(logits, again)

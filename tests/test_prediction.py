@@ -1,0 +1,155 @@
+import csv
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from hf_lstm import LstmForSequenceClassification, LstmModel
+from hf_lstm.prediction import (
+    describe,
+    load_classifier,
+    open_writer,
+    pad_batch,
+    predict_file,
+    predict_logits,
+    predict_texts,
+)
+from hf_lstm.tokenization import train_tokenizer
+
+TEXTS = ["a good film", "a bad film", "not a good film at all", "not bad"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer(TEXTS * 3, kind="word", vocab_size=40, show_progress=False)
+
+
+@pytest.fixture
+def model(tiny_config):
+    fields = {"id2label": {0: "neg", 1: "pos"}, "label2id": {"neg": 0, "pos": 1}}
+    return LstmForSequenceClassification(tiny_config(**fields, problem_type="single_label_classification")).eval()
+
+
+def test_pad_batch():
+    batch = pad_batch([[5, 6, 7], [8]], pad_token_id=3)
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 3, 3]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 20, 10_000])
+def test_predict_logits_keeps_the_order_and_is_exact(model, batch_tokens):
+    lengths = [3, 17, 1, 9, 9, 30, 2]
+    rows = [torch.randint(4, 40, (length,)).tolist() for length in lengths]
+    logits = predict_logits(model.train(), rows, batch_tokens=batch_tokens)
+    with torch.no_grad():
+        alone = torch.cat([model.eval()(torch.tensor([row])).logits for row in rows])
+    np.testing.assert_allclose(logits, alone.numpy(), atol=1e-6)
+    assert logits.dtype == np.float32
+
+
+def test_predict_logits_keeps_to_the_token_budget(model):
+    sizes = []
+    model.model.register_forward_pre_hook(lambda module, args: sizes.append(args[0].shape))
+    predict_logits(model, [[4] * length for length in (5, 5, 5, 5, 50, 6)], batch_tokens=20)
+    assert [tuple(size) for size in sizes] == [(4, 5), (1, 6), (1, 50)]
+
+
+def test_predict_texts_takes_anything(model, tokenizer):
+    texts = ["", "   ", "\x00", "\ud83d", "نص عربي", "字" * 500, "good"]
+    assert np.isfinite(predict_texts(model, tokenizer, texts)).all()
+    assert predict_texts(model, tokenizer, []).shape == (0, 2)
+
+
+def test_describe_single_label(model):
+    described = describe(np.array([[0.0, np.log(3.0)], [0.0, -np.log(3.0)]]), model.config)
+    assert [row["label"] for row in described] == ["pos", "neg"]
+    assert [row["score"] for row in described] == pytest.approx([0.75, 0.75])
+
+
+def test_describe_multi_label(tiny_config):
+    names = {0: "joy", 1: "anger", 2: "fear"}
+    config = tiny_config(
+        id2label=names,
+        label2id={name: i for i, name in names.items()},
+        problem_type="multi_label_classification",
+        threshold=0.25,
+    )
+    logit = [np.log(p / (1 - p)) for p in (0.3, 0.2, 0.9)]
+    described = describe(np.array([logit, [-9.0, -9.0, -9.0]]), config)
+    assert described[0]["label"] == ["fear", "joy"] and described[0]["score"] == pytest.approx([0.9, 0.3])
+    assert described[1] == {"label": [], "score": []}
+
+
+def test_describe_regression(tiny_config):
+    config = tiny_config(num_labels=1, problem_type="regression")
+    assert describe(np.array([[2.5]]), config) == [{"score": 2.5}]
+
+
+def test_load_classifier_round_trip(model, tokenizer, tmp_path):
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    loaded, loaded_tokenizer = load_classifier(str(tmp_path))
+    np.testing.assert_allclose(
+        predict_texts(loaded, loaded_tokenizer, TEXTS), predict_texts(model, tokenizer, TEXTS), atol=1e-6
+    )
+
+
+def test_load_classifier_refuses_what_does_not_fit(model, tokenizer, tiny_config, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        load_classifier(str(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError, match="no config.json"):
+        load_classifier(str(tmp_path))
+
+    bert = BertConfig(hidden_size=4, num_hidden_layers=1, num_attention_heads=1, intermediate_size=4, vocab_size=20)
+    BertForSequenceClassification(bert).save_pretrained(tmp_path / "bert")
+    with pytest.raises(ValueError, match="'bert' model, not one of hf_lstm"):
+        load_classifier(str(tmp_path / "bert"))
+
+    LstmModel(tiny_config()).save_pretrained(tmp_path / "headless")
+    tokenizer.save_pretrained(tmp_path / "headless")
+    with pytest.raises(ValueError, match=r"lacks classifier.bias, classifier.weight: fine-tune"):
+        load_classifier(str(tmp_path / "headless"))
+
+    LstmForSequenceClassification(tiny_config(vocab_size=len(tokenizer) - 1)).save_pretrained(tmp_path / "small")
+    tokenizer.save_pretrained(tmp_path / "small")
+    with pytest.raises(ValueError, match="do not belong together"):
+        load_classifier(str(tmp_path / "small"))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_predict_file_adds_columns_and_counts_missing_texts(model, tokenizer, tmp_path, suffix):
+    source, target = tmp_path / "in.jsonl", tmp_path / f"out.{suffix}"
+    rows = [{"id": i, "text": text} for i, text in enumerate([*TEXTS, None, ""])]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert predict_file(model, tokenizer, str(source), str(target)) == (6, 1)
+
+    if suffix == "jsonl":
+        written = [json.loads(line) for line in target.read_text().splitlines()]
+    elif suffix == "parquet":
+        written = pq.read_table(target).to_pylist()
+    else:
+        with open(target, newline="") as stream:
+            written = list(csv.DictReader(stream, delimiter="\t" if suffix == "tsv" else ","))
+    assert [int(row["id"]) for row in written] == list(range(6))
+    assert written[4]["predicted_label"] in (None, "")
+    expected = describe(predict_texts(model, tokenizer, [*TEXTS, ""]), model.config)
+    for row, prediction in zip(written[:4] + written[5:], expected, strict=True):
+        assert row["predicted_label"] == prediction["label"]
+        assert float(row["predicted_score"]) == pytest.approx(prediction["score"], abs=1e-6)
+
+
+def test_predict_file_leaves_nothing_half_written(model, tokenizer, tmp_path):
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.csv"
+    target.write_text("kept")
+    source.write_text('{"text": "fine"}\n{"text": 5}\n')
+    with pytest.raises(ValueError, match="in.jsonl"):
+        predict_file(model, tokenizer, str(source), str(target))
+    assert target.read_text() == "kept" and sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.csv"]
+
+
+def test_writer_refuses_an_unknown_ending(tmp_path):
+    with pytest.raises(ValueError, match="should end in .csv"), open_writer(str(tmp_path / "out.xlsx")):
+        pass
