@@ -1,0 +1,172 @@
+"""The README of a trained model, made from its recorded figures."""
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+METRICS_FILE = "metrics.json"
+
+_NAMES = {
+    "accuracy": "Accuracy",
+    "f1_macro": "F1 (macro)",
+    "f1_micro": "F1 (micro)",
+    "f1_weighted": "F1 (weighted)",
+    "precision_macro": "Precision (macro)",
+    "recall_macro": "Recall (macro)",
+    "matthews_correlation": "Matthews correlation",
+    "roc_auc": "ROC-AUC",
+    "lrap": "Label ranking average precision",
+    "subset_accuracy": "Subset accuracy",
+    "mse": "Mean squared error",
+    "mae": "Mean absolute error",
+    "r2": "R²",
+}
+
+_TEMPLATE = """---
+{{ card_data }}
+---
+
+# {{ title }}
+
+{{ summary }}
+
+```python
+import hf_lstm  # registers the architecture
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="{{ folder }}")
+print(classify({{ example }}))
+```
+
+## Figures
+
+{{ figures }}
+
+Measured at full length in single precision on the saved weights. {{ baseline_note }}
+
+## Data
+
+{{ data }}
+
+## Training
+
+{{ training }}
+
+![Learning curve](learning_curve.png)
+
+![{{ predictions_title }}](predictions.png)
+"""
+
+
+def describe_machine() -> str:
+    """The processor, the threads in use and the versions that figures depend on, in one line."""
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        processor = models[0] if models else processor
+    device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return (
+        f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{device}; "
+        f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
+    )
+
+
+def figure_table(columns: dict[str, dict[str, float]]) -> str:
+    """
+    A Markdown table of figures.
+
+    Args:
+        columns: Figures by name, for each column's heading.
+
+    Returns:
+        One row for each figure that any column has, under the figures' full names.
+    """
+    names = [name for name in _NAMES if any(name in figures for figures in columns.values())]
+    lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    for name in names:
+        cells = [f"{figures[name]:.4f}" if name in figures else "" for figures in columns.values()]
+        lines.append(f"| {_NAMES[name]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def save_metrics(metrics: dict[str, Any], folder: str | Path) -> None:
+    """Writes `metrics.json`, the record that the card is made from."""
+    (Path(folder) / METRICS_FILE).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def build_card(metrics: dict[str, Any], config, example: str) -> ModelCard:
+    """
+    Makes the model card.
+
+    Args:
+        metrics: What `scripts/train.py` records: `name`, `folder`, `dataset`, `notes`, `splits`, `figures` (by split,
+            then by model), `training` and `machine`.
+        config: The model's.
+        example: A text for the usage snippet.
+
+    Returns:
+        A card with `model-index`, to save as the folder's `README.md`.
+    """
+    name = metrics["name"]
+    split = "test" if "test" in metrics["figures"] else "validation"
+    own = metrics["figures"][split]["model"]
+    dataset = metrics["dataset"]
+    card_data = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["hf_lstm", config.cell_type, "text-classification"],
+        datasets=[dataset] if metrics["dataset_on_hub"] else None,
+        metrics=sorted(own),
+        model_name=name,
+        eval_results=[
+            EvalResult(
+                task_type="text-classification",
+                dataset_type=dataset,
+                dataset_name=dataset,
+                dataset_split=split,
+                metric_type=metric,
+                metric_name=_NAMES.get(metric, metric),
+                metric_value=round(value, 6),
+            )
+            for metric, value in own.items()
+        ],
+    )
+    direction = "bidirectional" if config.bidirectional else "one-direction"
+    training = metrics["training"]
+    baseline = metrics["figures"][split].get("baseline")
+    columns = {f"this model, {part}": figures["model"] for part, figures in metrics["figures"].items()}
+    if baseline:
+        columns[f"TF-IDF + linear model, {split}"] = baseline
+    single = config.problem_type == "single_label_classification"
+    return ModelCard.from_template(
+        card_data,
+        template_str=_TEMPLATE,
+        title=name,
+        folder=metrics["folder"],
+        example=json.dumps(example, ensure_ascii=False),
+        summary=(
+            f"A {direction} {config.cell_type.upper()} text classifier "
+            f"({config.num_hidden_layers} × {config.hidden_size}, embeddings {config.embedding_size}, "
+            f"{config.vocab_size:,} tokens, pooling {config.pooling}; {training['parameters']:,} parameters), "
+            f"trained with [hf_lstm](https://pypi.org/project/hf_lstm)."
+        ),
+        figures=figure_table(columns),
+        baseline_note="The linear model learned from the same training split." if baseline else "",
+        data="\n".join(f"- {note}" for note in metrics["notes"]),
+        training="\n".join(
+            [
+                f"- Command: `{training['command']}`",
+                f"- {training['epochs']:g} epochs in {training['seconds']:,.0f} s, {training['precision']}, "
+                f"seed {training['seed']}; best checkpoint by validation {training['metric']}",
+                f"- Machine: {metrics['machine']}",
+            ]
+        ),
+        predictions_title="Confusion matrix" if single else "Predictions",
+    )

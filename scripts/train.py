@@ -1,0 +1,124 @@
+"""Train a recurrent text classifier: `python scripts/train.py`, or with a corpus of your own, `--dataset my.csv`."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+
+sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
+
+import numpy as np
+from transformers import AutoTokenizer, HfArgumentParser, set_seed
+
+from hf_lstm.cli import run
+from hf_lstm.data import load_corpus, tokenize_corpus
+from hf_lstm.evaluation import evaluate_split
+from hf_lstm.metrics import tfidf_baseline
+from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
+from hf_lstm.plots import plot_learning_curve, plot_predictions
+from hf_lstm.training import (
+    ClassifierTrainingArguments,
+    DataArguments,
+    ModelArguments,
+    build_model,
+    build_trainer,
+    default_epochs,
+    find_resume_checkpoint,
+    save_classifier,
+)
+
+
+def main() -> None:
+    data_args, model_args, args = parse_arguments()
+    started = time.perf_counter()
+    set_seed(args.seed)
+
+    corpus = load_corpus(
+        data_args.dataset,
+        config_name=data_args.dataset_config,
+        text_column=data_args.text_column,
+        label_column=data_args.label_column,
+        validation_fraction=data_args.validation_fraction,
+    )
+    print(*corpus.notes, sep="\n")
+    name = Path(data_args.dataset).stem if data_args.dataset else "sample_reviews"
+    args.output_dir = args.output_dir or f"runs/{name}"
+    checkpoint = find_resume_checkpoint(args)
+
+    model, tokenizer = build_model(corpus, model_args)
+    if checkpoint is not None:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    splits = tokenize_corpus(corpus.splits, tokenizer, max_length=data_args.max_length)
+    if args.num_train_epochs is None:
+        args.num_train_epochs = default_epochs(len(splits["train"]))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    print(
+        f"{model.config.cell_type.upper()} with {parameters:,} parameters, {args.num_train_epochs:g} epochs of "
+        f"{len(splits['train']):,} texts in {'bf16' if args.bf16 else 'fp16' if args.fp16 else 'fp32'}"
+    )
+
+    trainer = build_trainer(model, tokenizer, splits, args)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    if not trainer.is_world_process_zero():
+        return
+    model = save_classifier(trainer, splits["validation"])
+    seconds = time.perf_counter() - started
+
+    figures = {}
+    for split in [split for split in ("validation", "test") if split in splits]:
+        figures[split] = {}
+        figures[split]["model"], logits = evaluate_split(model, splits[split], show_progress=True)
+    if args.baseline:
+        train = corpus.splits["train"]
+        figures[split]["baseline"] = tfidf_baseline(
+            train["text"][:],
+            train["labels"][:],
+            corpus.splits[split]["text"][:],
+            corpus.splits[split]["labels"][:],
+            corpus.problem_type,
+        )
+    print(f"\nThe {split} split, {len(splits[split]):,} texts:")
+    columns = {"hf_lstm": figures[split]["model"]}
+    if args.baseline:
+        columns["TF-IDF + LR"] = figures[split]["baseline"]
+    print(figure_table(columns))
+
+    folder = Path(args.output_dir)
+    metrics = {
+        "name": folder.name,
+        "folder": str(folder),
+        "dataset": data_args.dataset or "hf_lstm sample reviews",
+        "dataset_on_hub": data_args.dataset is not None and not Path(data_args.dataset).exists(),
+        "notes": corpus.notes,
+        "splits": {split: len(rows) for split, rows in splits.items()},
+        "figures": figures,
+        "training": {
+            "command": shlex.join(["python", *sys.argv]),
+            "epochs": trainer.state.epoch,
+            "seconds": round(seconds, 1),
+            "precision": "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32",
+            "seed": args.seed,
+            "metric": args.metric_for_best_model,
+            "parameters": parameters,
+        },
+        "machine": describe_machine(),
+    }
+    save_metrics(metrics, folder)
+    plot_learning_curve(trainer.state.log_history, args.metric_for_best_model, folder / "learning_curve.png")
+    labels = np.array(splits[split]["labels"][:])
+    plot_predictions(logits, labels, model.config, f"{folder.name}, {split} split", folder / "predictions.png")
+    build_card(metrics, model.config, corpus.splits[split]["text"][0][:200]).save(folder / "README.md")
+    print(f"\nTrained in {seconds:.0f} s and saved to {folder}. Now try:")
+    print(f'  python scripts/predict.py --model {folder} "your text"')
+
+
+def parse_arguments():
+    """Flags, or one JSON or YAML file that holds them."""
+    parser = HfArgumentParser((DataArguments, ModelArguments, ClassifierTrainingArguments), description=__doc__)
+    if len(sys.argv) == 2 and sys.argv[1].endswith((".json", ".yaml", ".yml")):
+        return parser.parse_yaml_file(sys.argv[1])  # YAML includes JSON
+    return parser.parse_args_into_dataclasses()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,62 @@
+import json
+
+from huggingface_hub import ModelCard
+
+from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
+
+METRICS = {
+    "name": "reviews",
+    "folder": "runs/reviews",
+    "dataset": "owner/reviews",
+    "dataset_on_hub": True,
+    "notes": ["Read owner/reviews: train 10 rows."],
+    "splits": {"train": 10, "validation": 2, "test": 4},
+    "figures": {
+        "validation": {"model": {"accuracy": 0.5}},
+        "test": {"model": {"accuracy": 0.75, "f1_macro": 0.7}, "baseline": {"accuracy": 0.25}},
+    },
+    "training": {
+        "command": "python scripts/train.py --dataset owner/reviews",
+        "epochs": 3.0,
+        "seconds": 12.3,
+        "precision": "fp32",
+        "seed": 42,
+        "metric": "accuracy",
+        "parameters": 1234,
+    },
+    "machine": "a machine",
+}
+
+
+def test_table_has_a_row_per_figure_and_blanks_where_there_is_none():
+    table = figure_table({"ours": {"accuracy": 0.75, "f1_macro": 0.7}, "rival": {"accuracy": 0.25}})
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert cells[0] == ["", "ours", "rival"]
+    assert cells[2:] == [["Accuracy", "0.7500", "0.2500"], ["F1 (macro)", "0.7000", ""]]
+
+
+def test_card_holds_the_recorded_figures(tiny_config, tmp_path):
+    build_card(METRICS, tiny_config(), 'They said "no".').save(tmp_path / "README.md")
+    card = ModelCard.load(tmp_path / "README.md")
+    results = {result.metric_type: result.metric_value for result in card.data.eval_results}
+    assert results == {"accuracy": 0.75, "f1_macro": 0.7}
+    assert card.data.model_name == "reviews" and card.data.datasets == ["owner/reviews"]
+    assert {result.dataset_split for result in card.data.eval_results} == {"test"}
+    for expected in ("| Accuracy", "0.2500", METRICS["training"]["command"], "a machine", r"\"no\"", "runs/reviews"):
+        assert expected in card.text
+
+
+def test_card_of_a_local_corpus_names_no_hub_dataset(tiny_config):
+    card = build_card(METRICS | {"dataset": "my.csv", "dataset_on_hub": False}, tiny_config(), "x")
+    assert card.data.datasets is None
+
+
+def test_metrics_are_json(tmp_path):
+    save_metrics(METRICS, tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == METRICS
+
+
+def test_machine_names_versions():
+    import torch
+
+    assert torch.__version__ in describe_machine() and "cores" in describe_machine()

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from hf_lstm.plots import plot_learning_curve, plot_predictions
+
+
+def has_ink(path) -> bool:
+    """Whether the picture opens and is not of one colour."""
+    with Image.open(path) as image:
+        return len(image.convert("RGB").getcolors(1 << 24)) > 10
+
+
+def test_learning_curve(tmp_path):
+    history = [
+        {"epoch": 1.0, "loss": 0.7},
+        {"epoch": 1.0, "eval_loss": 0.6, "eval_accuracy": 0.7},
+        {"epoch": 2.0, "loss": 0.5},
+        {"epoch": 2.0, "eval_loss": 0.5, "eval_accuracy": 0.8},
+        {"train_runtime": 3.0},
+    ]
+    plot_learning_curve(history, "accuracy", tmp_path / "curve.png")
+    assert has_ink(tmp_path / "curve.png")
+
+
+@pytest.mark.parametrize("count", [2, 40])
+def test_confusion_matrix(tiny_config, tmp_path, count):
+    config = tiny_config(num_labels=count, problem_type="single_label_classification")
+    rng = np.random.default_rng(0)
+    plot_predictions(rng.normal(size=(50, count)), rng.integers(0, count, 50), config, "test", tmp_path / "p.png")
+    assert has_ink(tmp_path / "p.png")
+
+
+def test_confusion_matrix_counts_true_by_row(tiny_config, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("hf_lstm.plots.ConfusionMatrixDisplay.plot", lambda self, **kwargs: seen.append(self))
+    config = tiny_config(num_labels=2, problem_type="single_label_classification")
+    logits = np.array([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    plot_predictions(logits, np.array([0, 1, 1]), config, "test", tmp_path / "p.png")
+    assert seen[0].confusion_matrix.tolist() == [[0, 1], [1, 1]]
+
+
+def test_other_problem_types(tiny_config, tmp_path):
+    rng = np.random.default_rng(0)
+    config = tiny_config(num_labels=3, problem_type="multi_label_classification")
+    plot_predictions(rng.normal(size=(9, 3)), rng.integers(0, 2, (9, 3)), config, "test", tmp_path / "labels.png")
+    config = tiny_config(num_labels=1, problem_type="regression")
+    plot_predictions(rng.normal(size=(9, 1)), rng.normal(size=9), config, "test", tmp_path / "scores.png")
+    assert has_ink(tmp_path / "labels.png") and has_ink(tmp_path / "scores.png")

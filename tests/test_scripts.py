@@ -1,0 +1,170 @@
+"""The command lines, as a user runs them."""
+
+import csv
+import io
+import json
+import runpy
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from hf_lstm.prediction import load_classifier, predict_texts, probabilities
+
+ROOT = Path(__file__).parents[1]
+TEXTS = [
+    f"{opinion} {thing} number {i}" for i in range(30) for opinion in ("good", "bad") for thing in ("film", "book")
+]
+
+
+@dataclass
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def script(monkeypatch, capsys):
+    """Runs a script in this process, which is quick: the imports are done. `trained` is a process of its own."""
+
+    def run(name: str, *arguments, stdin: str = "") -> Ended:
+        path = str(ROOT / "scripts" / f"{name}.py")
+        monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
+        monkeypatch.setattr(sys, "path", [str(ROOT / "scripts"), *sys.path])  # as the interpreter does for a script
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        code, message = 0, ""
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as ended:
+            code = ended.code or 0
+            if isinstance(code, str):
+                code, message = 1, code
+        printed = capsys.readouterr()
+        return Ended(code, printed.out, printed.err + message)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "opinions.csv"
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["review", "sentiment"])
+        writer.writerows([text, text.split()[0]] for text in TEXTS)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "opinions"
+    sizes = ("--embedding_size", 16, "--hidden_size", 16, "--num_train_epochs", 8, "--learning_rate", 0.02)
+    command = [sys.executable, ROOT / "scripts" / "train.py", "--dataset", table, "--output_dir", folder, *sizes]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_train_leaves_a_complete_folder(trained):
+    folder, printed = trained
+    expected = ["README.md", "config.json", "learning_curve.png", "metrics.json", "model.safetensors"]
+    expected += ["predictions.png", "tokenizer.json", "tokenizer_config.json", "trainer_state.json"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(expected)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["figures"]["test"]["model"]["accuracy"] == 1.0
+    assert metrics["figures"]["test"]["baseline"]["accuracy"] > 0.5
+    assert "TF-IDF + LR" in printed and "Accuracy" in printed
+
+
+def test_pipeline_in_a_new_process_gives_the_same(trained):
+    folder, _ = trained
+    texts = [*TEXTS[:20], "", "good " * 3000]
+    code = (
+        "import json, sys, hf_lstm; from transformers import pipeline\n"
+        "classify = pipeline('text-classification', model=sys.argv[1], batch_size=8, top_k=None)\n"
+        "json.dump(classify(json.load(sys.stdin)), sys.stdout)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, input=json.dumps(texts), timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    model, tokenizer = load_classifier(str(folder))
+    expected = probabilities(predict_texts(model, tokenizer, texts), model.config.problem_type)
+    for scores, row in zip(json.loads(done.stdout), expected, strict=True):
+        by_name = {score["label"]: score["score"] for score in scores}
+        np.testing.assert_allclose([by_name["bad"], by_name["good"]], row, atol=1e-5)
+
+
+def test_predict_from_arguments_and_standard_input(script, trained):
+    folder, _ = trained
+    done = script("predict", "--model", folder, "good film", "bad\nbook")
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["good", "bad"], done.stderr
+    piped = script("predict", "--model", folder, stdin="good book\n\nbad film\n")
+    assert [line.split("\t")[0] for line in piped.stdout.splitlines()][::2] == ["good", "bad"]
+    assert len(piped.stdout.splitlines()) == 3
+
+
+def test_predict_a_file(script, trained, table, tmp_path):
+    folder, _ = trained
+    done = script("predict", "--model", folder, "--input", table, "--output", tmp_path / "out.jsonl")
+    assert done.returncode == 0 and "120 rows written" in done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert all(row["predicted_label"] == row["sentiment"] for row in rows) and len(rows) == 120
+
+
+def test_evaluate(script, trained, table, tmp_path):
+    folder, _ = trained
+    figures = tmp_path / "figures.json"
+    done = script("evaluate", "--model", folder, "--dataset", table, "--json", figures, "--plot", tmp_path / "p.png")
+    assert done.returncode == 0, done.stderr
+    assert "120 texts" in done.stdout and json.loads(figures.read_text())["accuracy"] == 1.0
+    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("train", "--dataset", "./absent.csv"), "error: There is no file or folder ./absent.csv."),
+        (
+            ("train", "--dataset", "TABLE", "--text_column", "nope"),
+            "has no column 'nope'; its columns are: review, sentiment",
+        ),
+        (("predict", "--model", "./absent", "x"), "error: There is no folder ./absent."),
+        (("evaluate", "--model", "FOLDER", "--dataset", "TABLE", "--split", "dev"), "There is no split 'dev'"),
+    ],
+)
+def test_bad_input_is_one_sentence(script, trained, table, arguments, sentence):
+    places = {"TABLE": str(table), "FOLDER": str(trained[0])}
+    done = script(*[places.get(argument, argument) for argument in arguments])
+    assert done.returncode == 1
+    assert sentence in done.stderr and "Traceback" not in done.stderr
+
+
+def test_arguments_from_a_yaml_file(script, table, tmp_path):
+    arguments = {"dataset": str(table), "output_dir": str(tmp_path / "run"), "hidden_size": 8, "embedding_size": 8}
+    arguments |= {"num_train_epochs": 1, "baseline": False, "tokenizer": "bpe", "vocab_size": 300, "cell_type": "gru"}
+    (tmp_path / "run.yaml").write_text(json.dumps(arguments))
+    done = script("train", tmp_path / "run.yaml")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["cell_type"] == "gru"
+    assert "TF-IDF" not in done.stdout
+
+
+def test_help_names_every_script(script):
+    for name in ("train", "evaluate", "predict", "train_tokenizer"):
+        assert "usage:" in script(name, "--help").stdout
+
+
+def test_train_tokenizer(script, table, tmp_path):
+    done = script("train_tokenizer", "--dataset", table, "--output_dir", tmp_path / "tok", "--kind", "word")
+    assert done.returncode == 0 and "tokens saved to" in done.stdout, done.stderr
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tok")
+    assert tokenizer.convert_ids_to_tokens(tokenizer("Good FILM")["input_ids"]) == ["[CLS]", "good", "film"]
+    missing = script("train_tokenizer", "--dataset", table, "--output_dir", tmp_path / "no", "--text_column", "nope")
+    assert missing.returncode == 1 and "'nope'" in missing.stderr

@@ -1,0 +1,67 @@
+"""The tree of imports stays a tree one can see, and every module has its tests."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = sorted(path for path in (ROOT / "hf_lstm").glob("*.py") if path.stem != "__init__")
+
+# Each module and the modules of the package that it may import.
+ALLOWED = {
+    "configuration_lstm": set(),
+    "modeling_lstm": {"configuration_lstm"},
+    "tokenization": set(),
+    "sample_reviews": set(),
+    "reading": {"tokenization"},
+    "data": {"reading", "sample_reviews", "tokenization"},
+    "averaging": set(),
+    "prediction": {"configuration_lstm", "data", "modeling_lstm", "reading", "tokenization"},
+    "metrics": {"prediction"},
+    "evaluation": {"data", "metrics", "modeling_lstm", "prediction"},
+    "plots": {"prediction"},
+    "model_card": set(),
+    "training": {"averaging", "configuration_lstm", "data", "metrics", "modeling_lstm", "prediction", "tokenization"},
+    "cli": set(),
+}
+
+
+def own_imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.stem)
+def test_module_imports_only_what_it_may(path):
+    assert own_imports(path) <= ALLOWED[path.stem]
+
+
+def test_imports_have_no_cycle():
+    done: set[str] = set()
+    while remaining := [name for name in ALLOWED if name not in done]:
+        ready = [name for name in remaining if ALLOWED[name] <= done]
+        assert ready, f"cycle among {remaining}"
+        done.update(ready)
+
+
+@pytest.mark.parametrize("name", ["configuration_lstm", "modeling_lstm"])
+def test_remote_code_imports_only_torch_and_transformers(name):
+    tree = ast.parse((ROOT / "hf_lstm" / f"{name}.py").read_text(encoding="utf-8"))
+    roots = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            roots |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            roots.add(node.module.split(".")[0])
+    # huggingface_hub is a dependency of transformers and has the decorator of its configs.
+    assert roots <= {"torch", "transformers", "huggingface_hub", "dataclasses", "typing"}
+
+
+def test_package_never_imports_scripts():
+    assert not any("scripts" in path.read_text(encoding="utf-8").split("import") for path in PACKAGE)
+
+
+@pytest.mark.parametrize("path", [*PACKAGE, ROOT / "scripts" / "rnn_example.py"], ids=lambda path: path.stem)
+def test_every_module_has_its_tests(path):
+    assert (ROOT / "tests" / f"test_{path.stem}.py").is_file()

@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+
+from hf_lstm import LstmForSequenceClassification
+from hf_lstm.data import Corpus, tokenize_corpus
+from hf_lstm.prediction import load_classifier, predict_logits, predict_texts
+from hf_lstm.training import (
+    ClassifierCollator,
+    ClassifierTrainingArguments,
+    ModelArguments,
+    balanced_weights,
+    build_model,
+    build_trainer,
+    default_epochs,
+    find_resume_checkpoint,
+    save_classifier,
+)
+
+SIZES = {"embedding_size": 8, "hidden_size": 8, "tokenizer": "word", "vocab_size": 60}
+
+
+def tiny_corpus(problem_type="single_label_classification") -> Corpus:
+    """Texts of different lengths whose label is whether (or how often) they say good."""
+    rng = np.random.default_rng(0)
+    texts, counts = [], []
+    for _ in range(60):
+        words = rng.choice(["good", "bad", "film", "plot", "the"], size=rng.integers(1, 9)).tolist()
+        texts.append(" ".join(words))
+        counts.append(words.count("good"))
+    if problem_type == "single_label_classification":
+        names, feature = ("other", "good"), ClassLabel(names=["other", "good"])
+        labels = [int(count > 0) for count in counts]
+    elif problem_type == "multi_label_classification":
+        names, feature = ("good", "short"), List(Value("float32"))
+        labels = [[float(count > 0), float(len(text) < 12)] for count, text in zip(counts, texts, strict=True)]
+    else:
+        names, feature, labels = ("score",), Value("float32"), [float(count) / 2 for count in counts]
+    rows = Dataset.from_dict(
+        {"text": texts, "labels": labels}, features=Features({"text": Value("string"), "labels": feature})
+    )
+    splits = DatasetDict(train=rows.select(range(40)), validation=rows.select(range(40, 60)))
+    return Corpus(splits, names, problem_type, ())
+
+
+def arguments(folder, **fields) -> ClassifierTrainingArguments:
+    defaults = {"num_train_epochs": 2, "disable_tqdm": True, "bf16": False, "per_device_train_batch_size": 8}
+    return ClassifierTrainingArguments(output_dir=str(folder), **(defaults | fields))
+
+
+def prepare(folder, problem_type="single_label_classification", **fields):
+    corpus = tiny_corpus(problem_type)
+    model, tokenizer = build_model(corpus, ModelArguments(**SIZES))
+    splits = tokenize_corpus(corpus.splits, tokenizer)
+    return build_trainer(model, tokenizer, splits, arguments(folder, **fields)), corpus, splits
+
+
+def test_default_epochs_read_about_100_000_texts():
+    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 20, 5, 5]
+
+
+def test_collator_pads_and_keeps_only_what_the_model_takes():
+    rows = [{"input_ids": [5, 6], "labels": 1, "length": 2}, {"input_ids": [7], "labels": 0, "length": 1}]
+    batch = ClassifierCollator(3)(rows)
+    assert batch["input_ids"].tolist() == [[5, 6], [7, 3]] and batch["attention_mask"].tolist() == [[1, 1], [1, 0]]
+    assert batch["labels"].dtype == torch.int64 and set(batch) == {"input_ids", "attention_mask", "labels"}
+    assert ClassifierCollator(0)([{"input_ids": [1], "labels": [0.0, 1.0]}])["labels"].dtype.is_floating_point
+
+
+def test_balanced_weights():
+    rows = Dataset.from_dict({"labels": [0, 0, 0, 1]})
+    corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "single_label_classification", ())
+    assert balanced_weights(corpus) == pytest.approx([4 / (2 * 3), 4 / (2 * 1)])
+    rows = Dataset.from_dict({"labels": [[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]})
+    corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "multi_label_classification", ())
+    assert balanced_weights(corpus) == pytest.approx([1 / 3, 3])
+    with pytest.raises(ValueError, match="need classes"):
+        balanced_weights(Corpus(DatasetDict(), ("score",), "regression", ()))
+
+
+def test_new_model_fits_corpus_and_tokenizer():
+    corpus = tiny_corpus()
+    model, tokenizer = build_model(corpus, ModelArguments(**SIZES, cell_type="gru", class_weights="balanced"))
+    config = model.config
+    assert config.vocab_size == len(tokenizer) and config.pad_token_id == tokenizer.pad_token_id
+    assert config.id2label == {0: "other", 1: "good"} and config.label2id == {"other": 0, "good": 1}
+    assert (config.cell_type, config.hidden_size) == ("gru", 8) and len(config.class_weights) == 2
+
+
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
+def test_training_learns_and_saves_one_folder(tmp_path, problem_type):
+    keep_last = {"load_best_model_at_end": False, "early_stopping_patience": 0}
+    trainer, corpus, splits = prepare(tmp_path, problem_type, num_train_epochs=40, learning_rate=2e-2, **keep_last)
+    trainer.train()
+    model = save_classifier(trainer, splits["validation"])
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
+    assert not any(name.startswith("checkpoint") or name.endswith((".bin", ".pt")) for name in names)
+
+    loaded, tokenizer = load_classifier(str(tmp_path))
+    assert loaded.config.threshold == model.config.threshold
+    logits = predict_texts(loaded, tokenizer, corpus.splits["train"]["text"][:])
+    labels = np.array(corpus.splits["train"]["labels"][:])
+    if problem_type == "single_label_classification":
+        assert (logits.argmax(1) == labels).mean() > 0.9
+    elif problem_type == "multi_label_classification":
+        assert ((logits > 0) == labels).mean() > 0.9
+    else:
+        assert np.square(logits[:, 0] - labels).mean() < labels.var() / 2
+
+
+def test_predictions_keep_the_order_of_the_rows(tmp_path):
+    trainer, _, splits = prepare(tmp_path)
+    predicted = trainer.predict(splits["train"])
+    np.testing.assert_array_equal(predicted.label_ids, splits["train"]["labels"][:])
+    expected = predict_logits(trainer.model, splits["train"]["input_ids"][:])
+    np.testing.assert_allclose(predicted.predictions, expected, atol=1e-5)
+
+
+def test_best_checkpoint_is_chosen_by_the_main_metric(tmp_path):
+    for problem_type, metric, greater in (
+        ("single_label_classification", "accuracy", True),
+        ("multi_label_classification", "f1_macro", True),
+        ("regression", "mse", False),
+    ):
+        trainer, _, _ = prepare(tmp_path / problem_type, problem_type)
+        assert (trainer.args.metric_for_best_model, trainer.args.greater_is_better) == (metric, greater)
+
+
+def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
+    corpus = tiny_corpus()
+    model, tokenizer = build_model(corpus, ModelArguments(**SIZES, class_weights="balanced"))
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    three = Corpus(corpus.splits, ("a", "b", "c"), "single_label_classification", ())
+    tuned, _ = build_model(three, ModelArguments(model=str(tmp_path), classifier_dropout=0.25))
+    assert tuned.config.num_labels == 3 and tuned.classifier.out_features == 3
+    assert tuned.config.classifier_dropout == 0.25 and tuned.config.class_weights is None
+    for name, value in model.model.state_dict().items():
+        assert torch.equal(tuned.model.state_dict()[name], value)
+    with pytest.raises(ValueError, match="hidden_size cannot be changed"):
+        build_model(three, ModelArguments(model=str(tmp_path), hidden_size=9))
+
+
+def test_gradient_accumulation_scales_the_loss_right(tmp_path):
+    """Two half batches give the gradient of the whole one, for every loss."""
+    for problem_type in ("single_label_classification", "multi_label_classification", "regression"):
+        norms = []
+        for batch_size, steps in ((8, 1), (4, 2)):
+            torch.manual_seed(0)
+            trainer, _, _ = prepare(
+                tmp_path / f"{problem_type}{steps}",
+                problem_type,
+                per_device_train_batch_size=batch_size,
+                gradient_accumulation_steps=steps,
+                max_steps=1,
+                train_sampling_strategy="sequential",
+                logging_strategy="steps",
+                logging_steps=1,
+            )
+            for dropout in ("embedding_dropout", "input_dropout"):
+                setattr(trainer.model.config, dropout, 0)
+            trainer.model.dropout.p = 0
+            trainer.train()
+            norms.append(next(entry["grad_norm"] for entry in trainer.state.log_history if "grad_norm" in entry))
+        assert norms[0] == pytest.approx(norms[1], rel=1e-3), problem_type
+
+
+def test_resume_is_found_or_asked_for(tmp_path):
+    assert find_resume_checkpoint(arguments(tmp_path / "new")) is None
+    with pytest.raises(ValueError, match="no checkpoint in"):
+        find_resume_checkpoint(arguments(tmp_path / "new", resume_from_checkpoint="last"))
+    with pytest.raises(ValueError, match="no checkpoint folder"):
+        find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint=str(tmp_path / "absent")))
+    for step in (2, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    last = str(tmp_path / "checkpoint-10")
+    assert find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint="last")) == last
+    assert find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint=last)) == last
+    with pytest.raises(ValueError, match="--resume_from_checkpoint last"):
+        find_resume_checkpoint(arguments(tmp_path))
+
+
+def test_arguments_keep_the_defaults_of_the_config_unless_given():
+    assert ModelArguments().config_fields() == {}
+    assert ModelArguments(bidirectional=False, hidden_size=7).config_fields() == {
+        "bidirectional": False,
+        "hidden_size": 7,
+    }
+
+
+def test_overfits_32_examples_to_the_last(tmp_path):
+    corpus = tiny_corpus()
+    rows = corpus.splits["train"].select(range(32))
+    corpus = Corpus(DatasetDict(train=rows, validation=rows), corpus.label_names, corpus.problem_type, ())
+    model, tokenizer = build_model(
+        corpus, ModelArguments(**SIZES, embedding_dropout=0.0, input_dropout=0.0, classifier_dropout=0.0)
+    )
+    splits = tokenize_corpus(corpus.splits, tokenizer)
+    args = arguments(tmp_path, num_train_epochs=40, learning_rate=2e-2, early_stopping_patience=0)
+    trainer = build_trainer(model, tokenizer, splits, args)
+    trainer.train()
+    assert isinstance(trainer.model, LstmForSequenceClassification)
+    assert trainer.evaluate()["eval_accuracy"] == 1.0
