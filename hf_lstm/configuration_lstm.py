@@ -21,7 +21,7 @@ class LstmConfig(PreTrainedConfig):
         pooling: How the outputs of the last layer become one vector per text: `"last"` (the classic last time step;
             for the backward direction, its last step is the first token), `"max"`, `"mean"`, or `"concat"` (all three
             side by side, as in ULMFiT, https://huggingface.co/papers/1801.06146).
-        embedding_dropout: Probability that a word is dropped from a text, all its occurrences at once.
+        embedding_dropout: Probability that a word is dropped, wherever it stands in the batch.
         input_dropout: Probability that a feature of the embeddings is dropped, the same features at every step.
         hidden_dropout: The same for the outputs of each layer but the last.
         weight_dropout: Probability that a hidden-to-hidden weight is dropped (DropConnect, AWD-LSTM,
@@ -52,7 +52,7 @@ class LstmConfig(PreTrainedConfig):
     bidirectional: bool = True
     pooling: Literal["last", "max", "mean", "concat"] = "concat"
     embedding_dropout: float | int = 0.1
-    input_dropout: float | int = 0.3
+    input_dropout: float | int = 0.5
     hidden_dropout: float | int = 0.3
     weight_dropout: float | int = 0.0
     classifier_dropout: float | int = 0.5

@@ -80,7 +80,7 @@ def describe_machine() -> str:
 
 def figure_table(columns: dict[str, dict[str, float]]) -> str:
     """
-    A Markdown table of figures.
+    A Markdown table of figures, aligned to be read as it is too.
 
     Args:
         columns: Figures by name, for each column's heading.
@@ -89,10 +89,14 @@ def figure_table(columns: dict[str, dict[str, float]]) -> str:
         One row for each figure that any column has, under the figures' full names.
     """
     names = [name for name in _NAMES if any(name in figures for figures in columns.values())]
-    lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    rows = [["", *columns]]
     for name in names:
-        cells = [f"{figures[name]:.4f}" if name in figures else "" for figures in columns.values()]
-        lines.append(f"| {_NAMES[name]} | " + " | ".join(cells) + " |")
+        rows.append([_NAMES[name], *(f"{row[name]:.4f}" if name in row else "" for row in columns.values())])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 

@@ -96,7 +96,7 @@ def variational_dropout(inputs: torch.Tensor, p: float, training: bool) -> torch
 
 
 def word_dropout(embeddings: torch.Tensor, input_ids: torch.Tensor, p: float, training: bool) -> torch.Tensor:
-    """Drops all occurrences of a word in a batch at once (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
+    """Drops a word wherever it stands in the batch (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
     if not training or p == 0:
         return embeddings
     kept = F.dropout(embeddings.new_ones(int(input_ids.max()) + 1, 1), p)  # (words, 1)
@@ -116,38 +116,39 @@ def take_steps(sequences: torch.Tensor, order: torch.Tensor | None) -> torch.Ten
 @dataclass
 class ReadingOrder:
     """
-    Where the real tokens of a padded batch are, and in which order each direction reads them.
+    Where the real tokens of a batch are, and in which order each direction reads them.
 
     Args:
-        mask: `(batch, seq)`, true at real tokens, wherever they are in their row.
-        lengths: `(batch,)`, number of real tokens of each row.
-        forward: `(batch, seq)`, positions in the order that the forward direction reads: the real tokens from first to
-            last, then the padding. `None` when that is how they lie already.
-        backward: The same for the backward direction: the real tokens from last to first, then the padding.
+        mask: `(batch, seq)`, true at real tokens, wherever they are in their row; `None` when all are.
+        lengths: `(batch,)`, number of real tokens of each row; `None` when there is no padding.
+        read: For the forward and the backward direction, the positions in reading order, `(batch, seq)`: the real
+            tokens, then the padding. `None` when that is how they lie.
+        unread: The inverse of each.
     """
 
-    mask: torch.Tensor
-    lengths: torch.Tensor
-    forward: torch.Tensor | None
-    backward: torch.Tensor
+    mask: torch.Tensor | None
+    lengths: torch.Tensor | None
+    read: tuple[torch.Tensor | None, torch.Tensor]
+    unread: tuple[torch.Tensor | None, torch.Tensor]
 
     @classmethod
-    def from_mask(cls, attention_mask: torch.Tensor | None) -> "ReadingOrder | None":
-        """Returns `None` for a batch without padding, which needs none of this."""
-        if attention_mask is None:
-            return None
-        mask = attention_mask.bool()
-        # A compiled graph takes the general way: which case a batch is would be read from its data.
+    def of(cls, attention_mask: torch.Tensor | None, batch: int, seq: int, device: torch.device) -> "ReadingOrder":
+        steps = torch.arange(seq, device=device).expand(batch, seq)
+        # A compiled graph always takes the general way: which case a batch is would be read from its data.
         tracing = torch.compiler.is_compiling()
-        if not tracing and mask.all():
-            return None
+        if attention_mask is None or (not tracing and bool(attention_mask.all())):
+            order = (None, steps.flip(1))
+            return cls(None, None, order, order)
+        mask = attention_mask.bool()
         lengths = mask.sum(1)  # (batch,)
-        steps = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)  # (batch, seq)
-        right_padded = not tracing and bool((mask == (steps < lengths[:, None])).all())
-        forward = None if right_padded else torch.argsort((~mask).int(), dim=1, stable=True)  # (batch, seq)
-        reverse = torch.where(steps < lengths[:, None], lengths[:, None] - 1 - steps, steps)
-        backward = reverse if forward is None else forward.gather(1, reverse)
-        return cls(mask, lengths, forward, backward)
+        right_padded = steps < lengths[:, None]  # (batch, seq)
+        reverse = torch.where(right_padded, lengths[:, None] - 1 - steps, steps)
+        if not tracing and bool((mask == right_padded).all()):
+            order = (None, reverse)
+            return cls(mask, lengths, order, order)  # a reversal is its own inverse
+        forward = torch.argsort((~mask).int(), dim=1, stable=True)  # (batch, seq)
+        backward = forward.gather(1, reverse)
+        return cls(mask, lengths, (forward, backward), (forward.argsort(1), backward.argsort(1)))
 
 
 def final_hidden(outputs: torch.Tensor, initial: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -169,7 +170,7 @@ def run_direction(
     Runs one direction of one layer over right-padded rows.
 
     Args:
-        rnn: One-layer, one-direction, batch-first `nn.LSTM`, `nn.GRU` or `nn.RNN`.
+        rnn: One-layer, one-direction `nn.LSTM`, `nn.GRU` or `nn.RNN`, whose weights are used.
         cell_type: Which of them.
         inputs: `(batch, seq, features)`, finite also at the padding.
         state: `(h,)` or `(h, c)`, each `(batch, hidden_size)`.
@@ -192,17 +193,10 @@ def run_direction(
         weight_ih = torch.cat([weight_ih, shut.view(-1, 1)], dim=1)  # (4 * hidden_size, features + 1)
 
     initial = [part[None].contiguous().to(inputs.dtype) for part in state]  # each (1, batch, hidden_size)
-    outputs, *final = KERNELS[cell_type](
-        inputs,
-        initial if cell_type == "lstm" else initial[0],
-        [weight_ih, weight_hh, *biases],
-        True,  # has_biases
-        1,  # num_layers
-        0.0,  # dropout between layers
-        rnn.training,
-        False,  # bidirectional
-        True,  # batch_first
-    )
+    hx = initial if cell_type == "lstm" else initial[0]
+    # has_biases, num_layers, dropout, train, bidirectional, batch_first
+    flags = (True, 1, 0.0, rnn.training, False, True)
+    outputs, *final = KERNELS[cell_type](inputs, hx, [weight_ih, weight_hh, *biases], *flags)
     final = [part.squeeze(0) for part in final]  # each (batch, hidden_size)
     if lengths is not None:
         final[0] = final_hidden(outputs, state[0], lengths)
@@ -210,13 +204,7 @@ def run_direction(
 
 
 class LstmLayer(GradientCheckpointingLayer):
-    """
-    One recurrent layer, in one or both directions, over rows padded anywhere.
-
-    Args:
-        config: The model's configuration.
-        input_size: Width of the layer's inputs.
-    """
+    """One recurrent layer, in one or both directions, over rows padded anywhere."""
 
     def __init__(self, config: LstmConfig, input_size: int):
         super().__init__()
@@ -229,14 +217,12 @@ class LstmLayer(GradientCheckpointingLayer):
         )
 
     def forward(
-        self, hidden_states: torch.Tensor, order: ReadingOrder | None, *state: torch.Tensor
+        self, hidden_states: torch.Tensor, order: ReadingOrder, *state: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         """
-        Reads a batch of sequences.
-
         Args:
             hidden_states: `(batch, seq, input_size)`.
-            order: Where the real tokens are; `None` when there is no padding.
+            order: Where the real tokens are.
             state: `h`, and `c` for an LSTM, each `(directions, batch, hidden_size)`.
 
         Returns:
@@ -245,32 +231,20 @@ class LstmLayer(GradientCheckpointingLayer):
         """
         outputs, final_states = [], []
         for direction, rnn in enumerate(self.directions):
-            reading = self._reading(direction, hidden_states, order)
             output, final = run_direction(
                 rnn,
                 self.cell_type,
-                take_steps(hidden_states, reading),
+                take_steps(hidden_states, order.read[direction]),
                 tuple(part[direction] for part in state),
-                None if order is None else order.lengths,
+                order.lengths,
                 self.weight_dropout if self.training else 0.0,
             )
-            # An order and its inverse are the same for a reversal, but not for padding on the left.
-            unread = reading if reading is None or order is None or order.forward is None else reading.argsort(1)
-            outputs.append(take_steps(output, unread))
+            outputs.append(take_steps(output, order.unread[direction]))
             final_states.append(final)
         hidden_states = torch.cat(outputs, dim=2) if len(outputs) > 1 else outputs[0]
-        if order is not None:
+        if order.mask is not None:
             hidden_states = hidden_states.masked_fill(~order.mask[..., None], 0)
         return hidden_states, *(torch.stack(parts) for parts in zip(*final_states, strict=True))
-
-    @staticmethod
-    def _reading(direction: int, hidden_states: torch.Tensor, order: ReadingOrder | None) -> torch.Tensor | None:
-        if order is not None:
-            return order.backward if direction else order.forward
-        if direction == 0:
-            return None
-        batch, seq, _ = hidden_states.shape
-        return torch.arange(seq - 1, -1, -1, device=hidden_states.device).expand(batch, seq)
 
 
 class LstmPreTrainedModel(PreTrainedModel):
@@ -324,12 +298,7 @@ class LstmPreTrainedModel(PreTrainedModel):
 
 
 class LstmModel(LstmPreTrainedModel):
-    """
-    Embedding and recurrent layers: the contract of `torch.nn.LSTM(batch_first=True)` on token ids.
-
-    Args:
-        config: Shape and regularisation.
-    """
+    """Embedding and recurrent layers: the contract of `torch.nn.LSTM(batch_first=True)` on token ids."""
 
     def __init__(self, config: LstmConfig):
         super().__init__(config)
@@ -372,13 +341,13 @@ class LstmModel(LstmPreTrainedModel):
         if seq == 0:
             raise ValueError("The texts have no tokens; give at least one step, if only a special token.")
 
-        order = ReadingOrder.from_mask(attention_mask)
+        order = ReadingOrder.of(attention_mask, batch, seq, self.device)
         if inputs_embeds is None:
-            if order is not None:
+            if order.mask is not None:
                 input_ids = input_ids.masked_fill(~order.mask, self.config.pad_token_id or 0)
             inputs_embeds = self.embed_tokens(input_ids)  # (batch, seq, embedding_size)
             inputs_embeds = word_dropout(inputs_embeds, input_ids, self.config.embedding_dropout, self.training)
-        elif order is not None:
+        elif order.mask is not None:
             inputs_embeds = inputs_embeds.masked_fill(~order.mask[..., None], 0)
         hidden_states = variational_dropout(inputs_embeds, self.config.input_dropout, self.training)
 
@@ -451,12 +420,7 @@ def sequence_classification_loss(labels: torch.Tensor, pooled_logits: torch.Tens
 
 
 class LstmForSequenceClassification(LstmPreTrainedModel):
-    """
-    Text classifier (or regressor): [`LstmModel`], pooling, dropout and a linear layer.
-
-    Args:
-        config: Shape, regularisation, labels and loss.
-    """
+    """Text classifier (or regressor): [`LstmModel`], pooling, dropout and a linear layer."""
 
     def __init__(self, config: LstmConfig):
         super().__init__(config)
@@ -482,9 +446,7 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         Classifies a batch of texts.
 
         Args:
-            input_ids: As in [`LstmModel.forward`].
-            attention_mask: As in [`LstmModel.forward`].
-            inputs_embeds: As in [`LstmModel.forward`].
+            input_ids, attention_mask, inputs_embeds: As in [`LstmModel.forward`].
             state: As in [`LstmModel.forward`]. Only `pooling="last"` sees the text before through it: the others pool
                 the tokens of this call.
             labels: `(batch,)` class ids, `(batch, num_labels)` 0/1 floats for several labels a text, or `(batch,)`

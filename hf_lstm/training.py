@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
 from sklearn.utils.class_weight import compute_class_weight
-from torch.utils.data import SequentialSampler
+from torch.utils.data import Sampler, SequentialSampler
 from transformers import (
     AutoTokenizer,
     EarlyStoppingCallback,
@@ -30,6 +30,7 @@ from .data import Corpus
 from .metrics import best_threshold, compute_metrics_for
 from .modeling_lstm import LstmForSequenceClassification
 from .prediction import pad_batch, predict_logits, probabilities
+from .sampling import SimilarLengthSampler
 from .tokenization import train_tokenizer
 
 # The figure that chooses the best checkpoint, first in every report.
@@ -92,9 +93,7 @@ class ModelArguments:
     hidden_dropout: float | None = field(default=None, metadata={"help": "Variational dropout between layers."})
     weight_dropout: float | None = field(default=None, metadata={"help": "DropConnect on hidden-to-hidden weights."})
     classifier_dropout: float | None = field(default=None, metadata={"help": "Dropout before the linear head."})
-    label_smoothing: float | None = field(
-        default=None, metadata={"help": "Share of the target spread over the labels."}
-    )
+    label_smoothing: float = field(default=0.1, metadata={"help": "Share of the target spread over the labels."})
     class_weights: Literal["balanced"] | None = field(
         default=None, metadata={"help": "`balanced` weighs the loss of a class by the inverse of its frequency."}
     )
@@ -112,9 +111,9 @@ class ClassifierTrainingArguments(TrainingArguments):
     output_dir: str | None = field(default=None, metadata={"help": "Default: runs/ and the name of the corpus."})
     num_train_epochs: float | None = field(
         default=None,
-        metadata={"help": "Default: as many as read about 100,000 texts, but at least 5 and at most 30."},
+        metadata={"help": "Default: as many as read about 80,000 texts, but at least 5 and at most 30."},
     )
-    learning_rate: float = field(default=2e-3, metadata={"help": "Peak learning rate of AdamW."})
+    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps; below 1 a share of all steps."})
     weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Texts in a training batch."})
@@ -137,7 +136,7 @@ class ClassifierTrainingArguments(TrainingArguments):
         metadata={"help": "Decay of the moving average of the weights that is kept; 0 keeps the last weights."},
     )
     early_stopping_patience: int = field(
-        default=3, metadata={"help": "Evaluations without improvement after which training stops; 0 never does."}
+        default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never does."}
     )
     baseline: bool = field(
         default=True, metadata={"help": "Also fit TF-IDF with logistic regression, the rival to beat, and report it."}
@@ -164,8 +163,8 @@ def has_fast_bf16(use_cpu: bool = False) -> bool:
 
 
 def default_epochs(num_texts: int) -> int:
-    """Epochs that read about 100,000 texts, at least 5, at most 30: small corpora need more passes than large ones."""
-    return min(30, max(5, math.ceil(100_000 / num_texts)))
+    """Epochs that read about 80,000 texts, at least 5, at most 30: small corpora need more passes than large ones."""
+    return min(30, max(5, math.ceil(80_000 / num_texts)))
 
 
 class ClassifierCollator:
@@ -200,9 +199,15 @@ class EpochLines(ProgressCallback):
 
 
 class ClassifierTrainer(Trainer):
-    """The stock Trainer, but predictions stay in the order of the rows: grouped by length, it would shuffle them."""
+    """The stock Trainer, but in training long and short batches alternate, and predictions keep the order of the rows."""
 
-    def _get_eval_sampler(self, eval_dataset: Dataset) -> SequentialSampler:
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        if self.args.train_sampling_strategy != "group_by_length" or self.args.length_column_name not in rows.features:
+            return super()._get_train_sampler(train_dataset)
+        return SimilarLengthSampler(rows[self.args.length_column_name][:], self._train_batch_size, self.args.seed)
+
+    def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler:
         return SequentialSampler(eval_dataset)
 
 

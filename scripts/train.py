@@ -11,7 +11,7 @@ import numpy as np
 from transformers import AutoTokenizer, HfArgumentParser, set_seed
 
 from hf_lstm.cli import run
-from hf_lstm.data import load_corpus, tokenize_corpus
+from hf_lstm.data import Corpus, load_corpus, tokenize_corpus
 from hf_lstm.evaluation import evaluate_split
 from hf_lstm.metrics import tfidf_baseline
 from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
@@ -26,6 +26,8 @@ from hf_lstm.training import (
     find_resume_checkpoint,
     save_classifier,
 )
+
+COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
 
 def main() -> None:
@@ -52,9 +54,10 @@ def main() -> None:
     if args.num_train_epochs is None:
         args.num_train_epochs = default_epochs(len(splits["train"]))
     parameters = sum(parameter.numel() for parameter in model.parameters())
+    precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
     print(
-        f"{model.config.cell_type.upper()} with {parameters:,} parameters, {args.num_train_epochs:g} epochs of "
-        f"{len(splits['train']):,} texts in {'bf16' if args.bf16 else 'fp16' if args.fp16 else 'fp32'}"
+        f"{model.config.cell_type.upper()} with {parameters:,} parameters, up to {args.num_train_epochs:g} epochs of "
+        f"{len(splits['train']):,} texts in {precision}"
     )
 
     trainer = build_trainer(model, tokenizer, splits, args)
@@ -64,24 +67,16 @@ def main() -> None:
     model = save_classifier(trainer, splits["validation"])
     seconds = time.perf_counter() - started
 
-    figures = {}
-    for split in [split for split in ("validation", "test") if split in splits]:
-        figures[split] = {}
-        figures[split]["model"], logits = evaluate_split(model, splits[split], show_progress=True)
-    if args.baseline:
-        train = corpus.splits["train"]
-        figures[split]["baseline"] = tfidf_baseline(
-            train["text"][:],
-            train["labels"][:],
-            corpus.splits[split]["text"][:],
-            corpus.splits[split]["labels"][:],
-            corpus.problem_type,
-        )
-    print(f"\nThe {split} split, {len(splits[split]):,} texts:")
-    columns = {"hf_lstm": figures[split]["model"]}
-    if args.baseline:
-        columns["TF-IDF + LR"] = figures[split]["baseline"]
-    print(figure_table(columns))
+    measured = [split for split in ("validation", "test") if split in splits]
+    figures, logits = {}, None
+    for split in measured:
+        own, logits = evaluate_split(model, splits[split], show_progress=not args.disable_tqdm)
+        figures[split] = {"model": own}
+    final = measured[-1]
+    if args.baseline and (baseline := measure_baseline(corpus, final)):
+        figures[final]["baseline"] = baseline
+    print(f"\nThe {final} split, {len(splits[final]):,} texts:")
+    print(figure_table({COLUMN_NAMES[model]: row for model, row in figures[final].items()}))
 
     folder = Path(args.output_dir)
     metrics = {
@@ -96,7 +91,7 @@ def main() -> None:
             "command": shlex.join(["python", *sys.argv]),
             "epochs": trainer.state.epoch,
             "seconds": round(seconds, 1),
-            "precision": "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32",
+            "precision": precision,
             "seed": args.seed,
             "metric": args.metric_for_best_model,
             "parameters": parameters,
@@ -105,11 +100,23 @@ def main() -> None:
     }
     save_metrics(metrics, folder)
     plot_learning_curve(trainer.state.log_history, args.metric_for_best_model, folder / "learning_curve.png")
-    labels = np.array(splits[split]["labels"][:])
-    plot_predictions(logits, labels, model.config, f"{folder.name}, {split} split", folder / "predictions.png")
-    build_card(metrics, model.config, corpus.splits[split]["text"][0][:200]).save(folder / "README.md")
+    labels = np.array(splits[final]["labels"][:])
+    plot_predictions(logits, labels, model.config, f"{folder.name}, {final} split", folder / "predictions.png")
+    build_card(metrics, model.config, corpus.splits[final]["text"][0][:200]).save(folder / "README.md")
     print(f"\nTrained in {seconds:.0f} s and saved to {folder}. Now try:")
     print(f'  python scripts/predict.py --model {folder} "your text"')
+
+
+def measure_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:
+    """Figures of the linear rival on the same split, or `None`, said, where the texts give it nothing to learn from."""
+    train, test = corpus.splits["train"], corpus.splits[split]
+    try:
+        return tfidf_baseline(
+            train["text"][:], train["labels"][:], test["text"][:], test["labels"][:], corpus.problem_type
+        )
+    except ValueError as error:
+        print(f"No TF-IDF figures: {error}")
+        return None
 
 
 def parse_arguments():

@@ -17,12 +17,16 @@ ALLOWED = {
     "reading": {"tokenization"},
     "data": {"reading", "sample_reviews", "tokenization"},
     "averaging": set(),
+    "sampling": set(),
     "prediction": {"configuration_lstm", "data", "modeling_lstm", "reading", "tokenization"},
     "metrics": {"prediction"},
     "evaluation": {"data", "metrics", "modeling_lstm", "prediction"},
     "plots": {"prediction"},
     "model_card": set(),
-    "training": {"averaging", "configuration_lstm", "data", "metrics", "modeling_lstm", "prediction", "tokenization"},
+    "training": {
+        *("averaging", "configuration_lstm", "data", "metrics", "modeling_lstm", "prediction", "sampling"),
+        "tokenization",
+    },
     "cli": set(),
 }
 

@@ -56,8 +56,8 @@ def prepare(folder, problem_type="single_label_classification", **fields):
     return build_trainer(model, tokenizer, splits, arguments(folder, **fields)), corpus, splits
 
 
-def test_default_epochs_read_about_100_000_texts():
-    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 20, 5, 5]
+def test_default_epochs_read_about_80_000_texts():
+    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 5, 5]
 
 
 def test_collator_pads_and_keeps_only_what_the_model_takes():
@@ -183,10 +183,11 @@ def test_resume_is_found_or_asked_for(tmp_path):
 
 
 def test_arguments_keep_the_defaults_of_the_config_unless_given():
-    assert ModelArguments().config_fields() == {}
+    assert ModelArguments().config_fields() == {"label_smoothing": 0.1}
     assert ModelArguments(bidirectional=False, hidden_size=7).config_fields() == {
         "bidirectional": False,
         "hidden_size": 7,
+        "label_smoothing": 0.1,
     }
 
 
