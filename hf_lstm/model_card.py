@@ -159,7 +159,7 @@ def build_card(metrics: dict[str, Any], config, example: str) -> ModelCard:
             f"A {direction} {config.cell_type.upper()} text classifier "
             f"({config.num_hidden_layers} × {config.hidden_size}, embeddings {config.embedding_size}, "
             f"{config.vocab_size:,} tokens, pooling {config.pooling}; {training['parameters']:,} parameters), "
-            f"trained with [hf_lstm](https://pypi.org/project/hf_lstm)."
+            "trained with hf_lstm."
         ),
         figures=figure_table(columns),
         baseline_note="The linear model learned from the same training split." if baseline else "",

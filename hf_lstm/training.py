@@ -199,7 +199,10 @@ class EpochLines(ProgressCallback):
 
 
 class ClassifierTrainer(Trainer):
-    """The stock Trainer, but in training long and short batches alternate, and predictions keep the order of the rows."""
+    """
+    The stock Trainer, but grouped by length it alternates long and short batches in training, and keeps the order of the
+    rows in predictions.
+    """
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         rows = self.train_dataset if train_dataset is None else train_dataset
