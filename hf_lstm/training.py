@@ -200,8 +200,8 @@ class EpochLines(ProgressCallback):
 
 class ClassifierTrainer(Trainer):
     """
-    The stock Trainer, but grouped by length it alternates long and short batches in training, and keeps the order of the
-    rows in predictions.
+    The stock Trainer, but grouped by length it alternates long and short batches in training, and predictions keep the
+    order of the rows.
     """
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
