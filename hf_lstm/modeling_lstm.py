@@ -36,6 +36,9 @@ KERNELS = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
 # A sigmoid gate at -GATE_SHUT is exactly 0 and at +GATE_SHUT exactly 1, in fp32, bf16 and fp16 alike.
 GATE_SHUT = 1e4
 
+# Rows times steps that one call of a kernel gets: the CPU's kernel refuses a million, and its memory grows with them.
+WINDOW_TOKENS = 65_536
+
 
 class StatefulOutput(ModelOutput):
     """
@@ -193,11 +196,15 @@ def run_direction(
         weight_ih = torch.cat([weight_ih, shut.view(-1, 1)], dim=1)  # (4 * hidden_size, features + 1)
 
     initial = [part[None].contiguous().to(inputs.dtype) for part in state]  # each (1, batch, hidden_size)
-    hx = initial if cell_type == "lstm" else initial[0]
     # has_biases, num_layers, dropout, train, bidirectional, batch_first
     flags = (True, 1, 0.0, rnn.training, False, True)
-    outputs, *final = KERNELS[cell_type](inputs, hx, [weight_ih, weight_hh, *biases], *flags)
-    final = [part.squeeze(0) for part in final]  # each (batch, hidden_size)
+    windows, carried = [], initial
+    for window in inputs.split(max(1, WINDOW_TOKENS // inputs.shape[0]), dim=1):
+        hx = carried if cell_type == "lstm" else carried[0]
+        output, *carried = KERNELS[cell_type](window, hx, [weight_ih, weight_hh, *biases], *flags)
+        windows.append(output)
+    outputs = torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]  # (batch, seq, hidden_size)
+    final = [part.squeeze(0) for part in carried]  # each (batch, hidden_size)
     if lengths is not None:
         final[0] = final_hidden(outputs, state[0], lengths)
     return outputs, tuple(final)

@@ -40,6 +40,9 @@ MAIN_METRIC = {
     "regression": "mse",
 }
 
+# While checkpoints are compared, longer texts are cut, or one of megabytes would pad its whole batch to its length.
+MAX_VALIDATION_TOKENS = 8_192
+
 # Fields of the config that a model to start from has fixed: other values would silently start its layers anew.
 FIXED_FIELDS = ("cell_type", "embedding_size", "hidden_size", "num_hidden_layers", "bidirectional")
 
@@ -61,7 +64,7 @@ class DataArguments:
         default=0.1, metadata={"help": "Share of the training rows to validate on where the corpus has no such split."}
     )
     max_length: int = field(
-        default=400,
+        default=1000,
         metadata={"help": "Tokens of a training text that are read. Evaluation and prediction read all."},
     )
 
@@ -111,7 +114,7 @@ class ClassifierTrainingArguments(TrainingArguments):
     output_dir: str | None = field(default=None, metadata={"help": "Default: runs/ and the name of the corpus."})
     num_train_epochs: float | None = field(
         default=None,
-        metadata={"help": "Default: as many as read about 80,000 texts, but at least 5 and at most 30."},
+        metadata={"help": "Default: as many as read about 80,000 texts, but at least 3 and at most 30."},
     )
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps; below 1 a share of all steps."})
@@ -163,8 +166,8 @@ def has_fast_bf16(use_cpu: bool = False) -> bool:
 
 
 def default_epochs(num_texts: int) -> int:
-    """Epochs that read about 80,000 texts, at least 5, at most 30: small corpora need more passes than large ones."""
-    return min(30, max(5, math.ceil(80_000 / num_texts)))
+    """Epochs that read about 80,000 texts, at least 3, at most 30: small corpora need more passes than large ones."""
+    return min(30, max(3, math.ceil(80_000 / num_texts)))
 
 
 class ClassifierCollator:
@@ -236,13 +239,16 @@ def build_trainer(
     if args.metric_for_best_model in (None, "loss") and args.load_best_model_at_end:
         args.metric_for_best_model = MAIN_METRIC[problem_type]
         args.greater_is_better = problem_type != "regression"
+    # Sorted once, so that sequential batches are of similar length too.
+    validation = splits["validation"].sort("length")
+    if validation[-1]["length"] > MAX_VALIDATION_TOKENS:
+        validation = validation.map(lambda row: {"input_ids": row["input_ids"][:MAX_VALIDATION_TOKENS]})
     callbacks = [EarlyStoppingCallback(args.early_stopping_patience)] if args.early_stopping_patience else []
     trainer = ClassifierTrainer(
         model=model,
         args=args,
         train_dataset=splits["train"],
-        # Sorted once, so that sequential batches are of similar length too.
-        eval_dataset=splits["validation"].sort("length"),
+        eval_dataset=validation,
         processing_class=tokenizer,
         data_collator=ClassifierCollator(tokenizer.pad_token_id),
         compute_metrics=lambda prediction: _validation_figures(prediction, model.config),

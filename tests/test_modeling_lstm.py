@@ -173,6 +173,19 @@ def test_gradients_of_a_padded_batch_equal_those_of_its_rows(tiny_config, cell_t
         torch.testing.assert_close(batched[name], parameter.grad, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_windows_of_a_long_text_change_nothing(tiny_config, cell_type, monkeypatch):
+    model = LstmForSequenceClassification(tiny_config(cell_type=cell_type)).eval()
+    batch = padded([torch.randint(0, 40, (length,)) for length in (23, 4, 11)], "left")
+    with torch.no_grad():
+        whole = model(*batch)
+        monkeypatch.setattr("hf_lstm.modeling_lstm.WINDOW_TOKENS", 3 * 5)
+        windowed = model(*batch)
+    torch.testing.assert_close(windowed.logits, whole.logits, atol=1e-6, rtol=0)
+    for part, expected in zip(state_parts(windowed.state), state_parts(whole.state), strict=True):
+        torch.testing.assert_close(part, expected, atol=1e-6, rtol=0)
+
+
 def test_pooling_by_hand():
     outputs = torch.tensor(
         [[[1.0, -4.0], [3.0, -2.0], [50.0, 50.0]], [[-7.0, 2.0], [50.0, 50.0], [50.0, 50.0]], [[50.0, 50.0]] * 3]

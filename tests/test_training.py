@@ -57,7 +57,7 @@ def prepare(folder, problem_type="single_label_classification", **fields):
 
 
 def test_default_epochs_read_about_80_000_texts():
-    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 5, 5]
+    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 4, 3]
 
 
 def test_collator_pads_and_keeps_only_what_the_model_takes():
