@@ -220,7 +220,7 @@ def compute_metrics_for(
 
     def compute_metrics(prediction: "EvalPrediction") -> dict[str, float]:
         logits = prediction.predictions
-        if isinstance(logits, tuple):  # a model that returns more than logits, for example its state
+        if isinstance(logits, tuple):  # a model that returns more than logits, such as hidden states
             logits = logits[0]
         logits = np.asarray(logits, dtype=np.float64).reshape(len(logits), -1)  # (n, num_labels)
         if logits.shape[1] != num_labels:

@@ -71,7 +71,7 @@ class DataArguments:
 
 @dataclass
 class ModelArguments:
-    """What to train. Fields of [`LstmConfig`] left out keep its defaults, or those of the model to start from."""
+    """What to train. Where a field of [`LstmConfig`] is `None`, its default or the model to start from decides."""
 
     model: str | None = field(
         default=None, metadata={"help": "Folder or Hub id of a model to start from; by default new weights."}
