@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from huggingface_hub.dataclasses import strict
-from transformers import PreTrainedConfig
+# `strict` comes by way of transformers: this file travels with the weights and needs nothing but torch and that.
+from transformers.configuration_utils import PreTrainedConfig, strict
 
 
 @strict

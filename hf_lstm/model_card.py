@@ -37,12 +37,15 @@ _TEMPLATE = """---
 {{ summary }}
 
 ```python
-import hf_lstm  # registers the architecture
 from transformers import pipeline
 
-classify = pipeline("text-classification", model="{{ folder }}")
+# The code is in two files beside the weights; after `import hf_lstm` the installed package is used instead.
+classify = pipeline("text-classification", model="{{ location }}", trust_remote_code=True)
 print(classify({{ example }}))
 ```
+
+A text of any length is read whole, and its scores do not depend on what it is batched with or how it is padded.
+{%- if figures %}
 
 ## Figures
 
@@ -61,6 +64,11 @@ Measured at full length in single precision on the saved weights. {{ baseline_no
 ![Learning curve](learning_curve.png)
 
 ![{{ predictions_title }}](predictions.png)
+{%- endif %}
+
+## Limits
+
+{{ limits }}
 """
 
 
@@ -105,31 +113,59 @@ def save_metrics(metrics: dict[str, Any], folder: str | Path) -> None:
     (Path(folder) / METRICS_FILE).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def build_card(metrics: dict[str, Any], config, example: str) -> ModelCard:
+def build_card(config, location: str, metrics: dict[str, Any] | None = None, example: str = "A text.") -> ModelCard:
     """
     Makes the model card.
 
     Args:
-        metrics: What `scripts/train.py` records: `name`, `folder`, `dataset`, `notes`, `splits`, `figures` (by split,
-            then by model), `training` and `machine`.
         config: The model's.
+        location: Folder or Hub id that the usage snippet opens.
+        metrics: What `scripts/train.py` records: `name`, `dataset`, `language`, `license`, `notes`, `splits`, `figures`
+            (by split, then by model), `training` and `machine`. Without it the card has no figures.
         example: A text for the usage snippet.
 
     Returns:
         A card with `model-index`, to save as the folder's `README.md`.
     """
-    name = metrics["name"]
-    split = "test" if "test" in metrics["figures"] else "validation"
+    title = metrics["name"] if metrics else Path(location).name
+    direction = "bidirectional" if config.bidirectional else "one-direction"
+    described = {
+        "title": title,
+        "location": location,
+        "example": json.dumps(example, ensure_ascii=False),
+        "summary": (
+            f"A {direction} {config.cell_type.upper()} text classifier "
+            f"({config.num_hidden_layers} × {config.hidden_size}, embeddings {config.embedding_size}, "
+            f"{config.vocab_size:,} tokens, pooling {config.pooling}), trained with hf_lstm."
+        ),
+        "limits": "\n".join(f"- {limit}" for limit in _limits(config, metrics)),
+    }
+    data = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "tags": ["hf_lstm", config.cell_type, "text-classification"],
+        "model_name": title,
+    }
+    if metrics:
+        described |= _measured_sections(config, metrics)
+        data |= _measured_metadata(metrics)
+    return ModelCard.from_template(ModelCardData(**data), template_str=_TEMPLATE, **described)
+
+
+def _final_split(metrics: dict[str, Any]) -> str:
+    return "test" if "test" in metrics["figures"] else "validation"
+
+
+def _measured_metadata(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Metadata of the card that are known of a recorded training, in the Hub's terms."""
+    dataset, split = metrics["dataset"], _final_split(metrics)
     own = metrics["figures"][split]["model"]
-    dataset = metrics["dataset"]
-    card_data = ModelCardData(
-        library_name="transformers",
-        pipeline_tag="text-classification",
-        tags=["hf_lstm", config.cell_type, "text-classification"],
-        datasets=[dataset] if metrics["dataset_on_hub"] else None,
-        metrics=sorted(own),
-        model_name=name,
-        eval_results=[
+    return {
+        "language": metrics["language"],
+        "license": metrics["license"],
+        "datasets": [dataset] if metrics["dataset_on_hub"] else None,
+        "metrics": sorted(own),
+        "eval_results": [
             EvalResult(
                 task_type="text-classification",
                 dataset_type=dataset,
@@ -141,36 +177,49 @@ def build_card(metrics: dict[str, Any], config, example: str) -> ModelCard:
             )
             for metric, value in own.items()
         ],
-    )
-    direction = "bidirectional" if config.bidirectional else "one-direction"
-    training = metrics["training"]
-    baseline = metrics["figures"][split].get("baseline")
+    }
+
+
+def _measured_sections(config, metrics: dict[str, Any]) -> dict[str, str]:
+    """Figures, data and training of a recorded training, as the card's sections."""
+    split, training = _final_split(metrics), metrics["training"]
     columns = {f"this model, {part}": figures["model"] for part, figures in metrics["figures"].items()}
+    baseline = metrics["figures"][split].get("baseline")
     if baseline:
         columns[f"TF-IDF + linear model, {split}"] = baseline
     single = config.problem_type == "single_label_classification"
-    return ModelCard.from_template(
-        card_data,
-        template_str=_TEMPLATE,
-        title=name,
-        folder=metrics["folder"],
-        example=json.dumps(example, ensure_ascii=False),
-        summary=(
-            f"A {direction} {config.cell_type.upper()} text classifier "
-            f"({config.num_hidden_layers} × {config.hidden_size}, embeddings {config.embedding_size}, "
-            f"{config.vocab_size:,} tokens, pooling {config.pooling}; {training['parameters']:,} parameters), "
-            "trained with hf_lstm."
-        ),
-        figures=figure_table(columns),
-        baseline_note="The linear model learned from the same training split." if baseline else "",
-        data="\n".join(f"- {note}" for note in metrics["notes"]),
-        training="\n".join(
+    return {
+        "figures": figure_table(columns),
+        "baseline_note": "The linear model learned from the same training split." if baseline else "",
+        "data": "\n".join(f"- {note}" for note in metrics["notes"]),
+        "training": "\n".join(
             [
                 f"- Command: `{training['command']}`",
-                f"- {training['epochs']:g} epochs in {training['seconds']:,.0f} s, {training['precision']}, "
-                f"seed {training['seed']}; best checkpoint by validation {training['metric']}",
+                f"- {training['parameters']:,} parameters; {training['epochs']:g} epochs in "
+                f"{training['seconds']:,.0f} s, {training['precision']}, seed {training['seed']}; best checkpoint by "
+                f"validation {training['metric']}",
                 f"- Machine: {metrics['machine']}",
             ]
         ),
-        predictions_title="Confusion matrix" if single else "Predictions",
-    )
+        "predictions_title": "Confusion matrix" if single else "Predictions",
+    }
+
+
+def _limits(config, metrics: dict[str, Any] | None) -> list[str]:
+    """What a user of the model should not expect of it."""
+    limits = []
+    if metrics:
+        limits.append(
+            f"It knows the words and the kind of text of its {metrics['splits']['train']:,} training rows only; on "
+            "other texts, other languages or other subjects the figures above say nothing. Measure it on yours."
+        )
+    else:
+        limits.append("Nothing was recorded of its training, and nothing measured. Measure it on your own texts.")
+    if config.problem_type != "regression":
+        limits.append("It answers with one of its labels for any text, also where none fits, and an empty one.")
+        smoothed = f", and were trained with label smoothing {config.label_smoothing:g}" * (config.label_smoothing > 0)
+        limits.append(f"Its scores rank; as probabilities they are not calibrated{smoothed}.")
+    limits.append("Whatever bias towards names, groups or subjects its training texts have, it has too.")
+    if config.bidirectional:
+        limits.append("It reads from both ends, so it needs the whole text: it cannot score a stream token by token.")
+    return limits

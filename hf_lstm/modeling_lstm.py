@@ -11,7 +11,13 @@ alone: a direction reads the real tokens of its row first (an index per row), so
 counts, and the final cell state is kept from moving on by gates held shut at the padding.
 """
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -33,8 +39,18 @@ State = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 KERNELS = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
 
+# Which class each Auto class finds in the two files that are saved with the weights.
+AUTO_MAP = {
+    "AutoConfig": "configuration_lstm.LstmConfig",
+    "AutoModel": "modeling_lstm.LstmModel",
+    "AutoModelForSequenceClassification": "modeling_lstm.LstmForSequenceClassification",
+}
+
 # A sigmoid gate at -GATE_SHUT is exactly 0 and at +GATE_SHUT exactly 1, in fp32, bf16 and fp16 alike.
 GATE_SHUT = 1e4
+
+# Start of the name of a folder that is being written; the Trainer uploads nothing that starts with "_".
+PARTIAL = "_partial-"
 
 # Rows times steps that one call of a kernel gets: the CPU's kernel refuses a million, and its memory grows with them.
 WINDOW_TOKENS = 65_536
@@ -210,6 +226,29 @@ def run_direction(
     return outputs, tuple(final)
 
 
+@contextmanager
+def replaced_when_complete(folder: str | os.PathLike) -> Iterator[Path]:
+    """
+    Gives a new folder to write to; only when all is written do its files replace those of the same name in `folder`.
+
+    A process that is killed or a disk that is full leaves the files of before.
+
+    Args:
+        folder: Where the files end up; made if needed.
+
+    Yields:
+        The folder to write to, on the same disk.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for abandoned in folder.glob(f"{PARTIAL}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
+        yield Path(partial)
+        for path in Path(partial).iterdir():
+            os.replace(path, folder / path.name)
+
+
 class LstmLayer(GradientCheckpointingLayer):
     """One recurrent layer, in one or both directions, over rows padded anywhere."""
 
@@ -265,6 +304,23 @@ class LstmPreTrainedModel(PreTrainedModel):
     _can_record_outputs = {"hidden_states": LstmLayer}
     # The losses are means over the batch: the Trainer divides them by its accumulation steps itself.
     accepts_loss_kwargs = False
+
+    def save_pretrained(self, save_directory: str | os.PathLike, is_main_process: bool = True, **kwargs) -> None:
+        """
+        Saves weights, config and the code to load them with, as the library does, but all or nothing.
+
+        Args:
+            save_directory: Folder to write to; what it held before stays until the last byte is written.
+            is_main_process: Whether this process is the one that writes.
+            kwargs: As in `PreTrainedModel.save_pretrained`.
+        """
+        if not is_main_process:
+            return
+        # Complete, and without the name of a repository that the model came from: the files are beside the weights.
+        self.config.auto_map = dict(AUTO_MAP)
+        kwargs.setdefault("repo_id", Path(save_directory).name)
+        with replaced_when_complete(save_directory) as partial:
+            super().save_pretrained(partial, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):

@@ -67,6 +67,8 @@ class DataArguments:
         default=1000,
         metadata={"help": "Tokens of a training text that are read. Evaluation and prediction read all."},
     )
+    language: str = field(default="en", metadata={"help": "Language code of the texts, for the model card."})
+    license: str = field(default="apache-2.0", metadata={"help": "Licence of the trained model, for its card."})
 
 
 @dataclass

@@ -81,9 +81,10 @@ def main() -> None:
     folder = Path(args.output_dir)
     metrics = {
         "name": folder.name,
-        "folder": str(folder),
         "dataset": data_args.dataset or "hf_lstm sample reviews",
         "dataset_on_hub": data_args.dataset is not None and not Path(data_args.dataset).exists(),
+        "language": data_args.language,
+        "license": data_args.license,
         "notes": corpus.notes,
         "splits": {split: len(rows) for split, rows in splits.items()},
         "figures": figures,
@@ -102,7 +103,8 @@ def main() -> None:
     plot_learning_curve(trainer.state.log_history, args.metric_for_best_model, folder / "learning_curve.png")
     labels = np.array(splits[final]["labels"][:])
     plot_predictions(logits, labels, model.config, f"{folder.name}, {final} split", folder / "predictions.png")
-    build_card(metrics, model.config, corpus.splits[final]["text"][0][:200]).save(folder / "README.md")
+    example = corpus.splits[final]["text"][0][:200]
+    build_card(model.config, str(folder), metrics, example).save(folder / "README.md")
     print(f"\nTrained in {seconds:.0f} s and saved to {folder}. Now try:")
     print(f'  python scripts/predict.py --model {folder} "your text"')
 

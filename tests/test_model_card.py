@@ -6,9 +6,10 @@ from hf_lstm.model_card import build_card, describe_machine, figure_table, save_
 
 METRICS = {
     "name": "reviews",
-    "folder": "runs/reviews",
     "dataset": "owner/reviews",
     "dataset_on_hub": True,
+    "language": "en",
+    "license": "apache-2.0",
     "notes": ["Read owner/reviews: train 10 rows."],
     "splits": {"train": 10, "validation": 2, "test": 4},
     "figures": {
@@ -36,19 +37,27 @@ def test_table_has_a_row_per_figure_and_blanks_where_there_is_none():
 
 
 def test_card_holds_the_recorded_figures(tiny_config, tmp_path):
-    build_card(METRICS, tiny_config(), 'They said "no".').save(tmp_path / "README.md")
+    build_card(tiny_config(), "runs/reviews", METRICS, 'They said "no".').save(tmp_path / "README.md")
     card = ModelCard.load(tmp_path / "README.md")
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert results == {"accuracy": 0.75, "f1_macro": 0.7}
-    assert card.data.model_name == "reviews" and card.data.datasets == ["owner/reviews"]
     assert {result.dataset_split for result in card.data.eval_results} == {"test"}
-    for expected in ("| Accuracy", "0.2500", METRICS["training"]["command"], "a machine", r"\"no\"", "runs/reviews"):
+    assert card.data.model_name == "reviews" and card.data.datasets == ["owner/reviews"]
+    assert (card.data.license, card.data.language, card.data.metrics) == ("apache-2.0", "en", ["accuracy", "f1_macro"])
+    for expected in ("| Accuracy", "0.2500", METRICS["training"]["command"], "a machine", r"\"no\"", '"runs/reviews"'):
         assert expected in card.text
 
 
 def test_card_of_a_local_corpus_names_no_hub_dataset(tiny_config):
-    card = build_card(METRICS | {"dataset": "my.csv", "dataset_on_hub": False}, tiny_config(), "x")
+    card = build_card(tiny_config(), "x", METRICS | {"dataset": "my.csv", "dataset_on_hub": False})
     assert card.data.datasets is None
+
+
+def test_card_without_figures_says_so(tiny_config):
+    card = build_card(tiny_config(bidirectional=False), "owner/name")
+    assert "nothing measured" in card.text and "## Figures" not in card.text and card.data.eval_results is None
+    assert "needs the whole text" not in card.text
+    assert "needs the whole text" in build_card(tiny_config(), "owner/name").text
 
 
 def test_metrics_are_json(tmp_path):

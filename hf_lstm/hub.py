@@ -1,0 +1,184 @@
+"""Make a self-contained repository of a trained classifier, push it to the Hub, and check what arrived there."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from huggingface_hub import HfApi, ModelCard, get_token, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
+from huggingface_hub.utils import validate_repo_id
+
+from .model_card import METRICS_FILE, build_card
+from .prediction import load_classifier, predict_texts
+
+# Beside weights, config, code, tokenizer and card: what the card shows or was made from.
+EXTRAS = (METRICS_FILE, "learning_curve.png", "predictions.png")
+
+# Scored before and after: an empty text, scripts of all kinds, a long one.
+PROBE_TEXTS = ("", "Not bad at all, although it began badly.", "Ça va — 中文, العربية, हिन्दी, 🙂‍↔️", "word " * 3000)
+
+# Largest difference of two logits that were computed from the same weights by two processes.
+LOGIT_TOLERANCE = 1e-5
+
+# Runs where this package is not imported, so that the code beside the weights is what computes.
+_SCORE_REMOTELY = """
+import json, sys, torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+folder, texts = sys.argv[1], json.load(sys.stdin)
+model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True).eval()
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+with torch.inference_mode():
+    logits = [model(**tokenizer(text, return_tensors="pt")).logits[0].tolist() for text in texts]
+assert "hf_lstm" not in sys.modules
+json.dump(logits, sys.stdout)
+"""
+
+
+def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> dict[str, int]:
+    """
+    Writes all that a Hub repository of a classifier needs, and nothing else.
+
+    Args:
+        folder: A saved classifier; its `README.md`, where there is one, becomes the card.
+        repo_id: Name of the repository, for the card's usage snippet.
+        destination: Empty folder to write to.
+
+    Returns:
+        Size in bytes of each file.
+
+    Raises:
+        ValueError: The folder does not hold a whole classifier.
+        OSError: There is no such folder.
+    """
+    model, tokenizer = load_classifier(folder)
+    destination = Path(destination)
+    model.save_pretrained(destination)
+    tokenizer.save_pretrained(destination)
+    for name in EXTRAS:
+        if (Path(folder) / name).is_file():
+            shutil.copyfile(Path(folder) / name, destination / name)
+    card = Path(folder) / "README.md"
+    if card.is_file():
+        text = card.read_text(encoding="utf-8")
+        # The snippet opened the folder it was trained into, wherever that lies now.
+        located = re.sub(r'(pipeline\("text-classification", model=)"[^"]*"', rf'\g<1>"{repo_id}"', text)
+        (destination / "README.md").write_text(located, encoding="utf-8")
+    else:
+        build_card(model.config, repo_id).save(destination / "README.md")
+    return {path.name: path.stat().st_size for path in sorted(destination.iterdir())}
+
+
+def missing_metadata(folder: str | Path) -> list[str]:
+    """Fields that the Hub shows or filters by and that the card in a folder lacks."""
+    card = ModelCard.load(Path(folder) / "README.md")
+    return [name for name in ("license", "language", "datasets", "metrics") if not getattr(card.data, name, None)]
+
+
+def push_repository(folder: str, repo_id: str, private: bool = False, token: str | None = None) -> str:
+    """
+    Pushes a classifier to the Hub in one commit, then downloads it and compares logits.
+
+    Args:
+        folder: A saved classifier.
+        repo_id: `owner/name`, or `name` under the owner of the token.
+        private: Whether a repository that this call makes is private.
+        token: Token with write access; by default the one that was logged in with.
+
+    Returns:
+        Id of the repository.
+
+    Raises:
+        ValueError: The folder, the name, the token, or what came back is not right; one sentence says which.
+        ConnectionError: The Hub cannot be reached.
+    """
+    with _hub_errors(repo_id):
+        validate_repo_id(repo_id)
+    if not (token or get_token()):
+        raise ValueError("There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to one that may write.")
+    with tempfile.TemporaryDirectory() as assembled:
+        assemble_repository(folder, repo_id, assembled)
+        api = HfApi(token=token)
+        with _hub_errors(repo_id):
+            repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+            api.upload_folder(repo_id=repo_id, folder_path=assembled, commit_message="Upload classifier")
+        verify_repository(assembled, repo_id, token)
+    return repo_id
+
+
+def verify_repository(folder: str, repo_id: str, token: str | None = None) -> float:
+    """
+    Downloads a repository anew and lets its own code score a few texts.
+
+    Args:
+        folder: The classifier that was pushed.
+        repo_id: Where.
+        token: As in [`push_repository`].
+
+    Returns:
+        The largest difference of a logit.
+
+    Raises:
+        ValueError: What was downloaded does not load by itself, or gives other logits.
+    """
+    model, tokenizer = load_classifier(folder)
+    expected = predict_texts(model, tokenizer, PROBE_TEXTS)
+    with tempfile.TemporaryDirectory() as fresh:
+        with _hub_errors(repo_id):
+            downloaded = snapshot_download(repo_id, cache_dir=Path(fresh) / "hub", token=token)
+        scored = subprocess.run(
+            [sys.executable, "-c", _SCORE_REMOTELY, downloaded],
+            input=json.dumps(PROBE_TEXTS),
+            capture_output=True,
+            text=True,
+            env=os.environ | {"HF_MODULES_CACHE": str(Path(fresh) / "modules")},
+        )
+    if scored.returncode:
+        reason = scored.stderr.strip().splitlines()[-1]
+        raise ValueError(f"{repo_id} was pushed, but what it holds does not load by itself: {reason}")
+    difference = float(np.abs(np.array(json.loads(scored.stdout)) - expected).max())
+    if not difference <= LOGIT_TOLERANCE:
+        raise ValueError(f"{repo_id} was pushed, but what it holds gives logits that differ by {difference:.1e}.")
+    return difference
+
+
+@contextmanager
+def _hub_errors(repo_id: str) -> Iterator[None]:
+    """Turns what can go wrong with the Hub into one sentence each."""
+    try:
+        yield
+    except HFValidationError as error:
+        raise ValueError(f"{repo_id!r} cannot be the name of a repository: {_one_line(error)}") from None
+    except OfflineModeIsEnabled:
+        raise ConnectionError("HF_HUB_OFFLINE is set, so nothing was sent; unset it to push.") from None
+    except HfHubHTTPError as error:
+        raise ValueError(_refusal(error, repo_id)) from None
+    except HTTPError as error:
+        raise ConnectionError(
+            f"The Hugging Face Hub ({HfApi().endpoint}) cannot be reached ({_one_line(error)}); try again later."
+        ) from None
+
+
+def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
+    """What the Hub's answer means for whoever pushes."""
+    status = error.response.status_code
+    said = _one_line(error.server_message or error)
+    if status == 401:
+        return f"The Hub refuses the token ({said}): run `hf auth login`, or set HF_TOKEN to one that may write."
+    if status == 403:
+        return f"The token may not write to {repo_id} ({said}): use one with write access, or another name."
+    if status < 500:
+        return f"The Hub refuses {repo_id} ({said})."
+    return f"The Hub failed ({status}: {said}): try again later; a commit is whole or not there."
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split()).rstrip(".")
