@@ -1,5 +1,6 @@
 """What the command lines in `scripts/` share."""
 
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,8 @@ def run(main: Callable[[], None]) -> None:
     logging.disable_progress_bar()
     warnings.simplefilter("ignore", FutureWarning)
     datasets.disable_progress_bars()
+    if int(os.environ.get("RANK", 0)) > 0:
+        sys.stdout = open(os.devnull, "w")  # of several processes, one speaks  # noqa: SIM115
     try:
         main()
     except (ValueError, OSError, StrictDataclassError) as error:

@@ -396,7 +396,8 @@ class LstmModel(LstmPreTrainedModel):
             [`LstmModelOutput`].
 
         Raises:
-            ValueError: Neither or both of `input_ids` and `inputs_embeds`, no step at all, or a state of another shape.
+            ValueError: Neither or both of `input_ids` and `inputs_embeds`, no step at all, a token id that the
+                embedding lacks (on a CPU; a GPU would have to wait for the answer), or a state of another shape.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("Give exactly one of `input_ids` and `inputs_embeds`.")
@@ -408,6 +409,11 @@ class LstmModel(LstmPreTrainedModel):
         if inputs_embeds is None:
             if order.mask is not None:
                 input_ids = input_ids.masked_fill(~order.mask, self.config.pad_token_id or 0)
+            if input_ids.is_cpu and not torch.compiler.is_compiling() and input_ids.max() >= self.config.vocab_size:
+                raise ValueError(
+                    f"Token id {int(input_ids.max())} is beyond the {self.config.vocab_size} rows of the embedding: "
+                    "tokenizer and model do not belong together."
+                )
             inputs_embeds = self.embed_tokens(input_ids)  # (batch, seq, embedding_size)
             inputs_embeds = word_dropout(inputs_embeds, input_ids, self.config.embedding_dropout, self.training)
         elif order.mask is not None:

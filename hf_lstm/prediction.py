@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from safetensors import SafetensorError
 from scipy.special import expit, softmax
 from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
@@ -55,9 +56,15 @@ def load_classifier(source: str) -> tuple[LstmForSequenceClassification, PreTrai
     if config.model_type != LstmConfig.model_type:
         raise ValueError(f"{source} is a {config.model_type!r} model, not one of hf_lstm.")
     tokenizer = AutoTokenizer.from_pretrained(source)
-    model, loading = LstmForSequenceClassification.from_pretrained(source, output_loading_info=True)
+    try:
+        model, loading = LstmForSequenceClassification.from_pretrained(source, output_loading_info=True)
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"The weights of {source} are damaged or do not fit its config: {reason}") from None
     if loading["missing_keys"]:
         raise ValueError(f"{source} lacks {', '.join(sorted(loading['missing_keys']))}: fine-tune it first.")
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):
+        raise ValueError(f"The weights of {source} are damaged: some are not finite.")
     if len(tokenizer) > config.vocab_size:
         raise ValueError(
             f"The tokenizer of {source} has {len(tokenizer):,} tokens, but its model embeds {config.vocab_size:,}: "

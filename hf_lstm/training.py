@@ -20,15 +20,16 @@ from transformers import (
     Trainer,
     TrainingArguments,
 )
-from transformers.trainer import TRAINING_ARGS_NAME
+from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from .averaging import ParameterAveraging
 from .configuration_lstm import LstmConfig
 from .data import Corpus
 from .metrics import best_threshold, compute_metrics_for
-from .modeling_lstm import LstmForSequenceClassification
+from .model_card import build_card
+from .modeling_lstm import LstmForSequenceClassification, replaced_when_complete
 from .prediction import pad_batch, predict_logits, probabilities
 from .sampling import SimilarLengthSampler
 from .tokenization import train_tokenizer
@@ -218,6 +219,17 @@ class ClassifierTrainer(Trainer):
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler:
         return SequentialSampler(eval_dataset)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        super()._save(output_dir, state_dict)
+        # The arguments as a pickle, which nothing reads; the card of a finished training has the command.
+        (Path(output_dir or self.args.output_dir) / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+
+    def create_model_card(self, **kwargs) -> None:
+        """What [`Trainer.push_to_hub`] calls: a card of this package, unless the folder has one already."""
+        card = Path(self.args.output_dir) / "README.md"
+        if self.is_world_process_zero() and not card.exists():
+            build_card(self.model.config, self.hub_model_id).save(card)
+
 
 def build_trainer(
     model: LstmForSequenceClassification,
@@ -302,6 +314,11 @@ def build_model(corpus: Corpus, args: ModelArguments) -> tuple[LstmForSequenceCl
         model = LstmForSequenceClassification.from_pretrained(args.model, config=config, ignore_mismatched_sizes=True)
         return model, tokenizer
     tokenizer = train_tokenizer(corpus.splits["train"]["text"], args.tokenizer, args.vocab_size, args.lowercase)
+    if torch.distributed.is_initialized():
+        # Some kinds come out differently each time: all processes take that of the first.
+        shared = [tokenizer]
+        torch.distributed.broadcast_object_list(shared)
+        tokenizer = shared[0]
     config = LstmConfig(
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
@@ -341,7 +358,9 @@ def find_resume_checkpoint(args: ClassifierTrainingArguments) -> str | None:
     Raises:
         ValueError: There is nothing to continue, or there is and it was not asked for.
     """
-    last = get_last_checkpoint(args.output_dir) if Path(args.output_dir).is_dir() else None
+    # The state is written last: a checkpoint without it was not finished.
+    complete = {path.parent for path in Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*/{TRAINER_STATE_NAME}")}
+    last = str(max(complete, key=lambda path: int(path.name.rpartition("-")[2]))) if complete else None
     if args.resume_from_checkpoint is None:
         if last is not None:
             raise ValueError(
@@ -375,16 +394,16 @@ def save_classifier(
     Returns:
         The loaded model.
     """
-    folder = trainer.args.output_dir
-    trainer.save_model(folder)
-    (Path(folder) / TRAINING_ARGS_NAME).unlink()  # a pickle, and the card has the command
-    model = LstmForSequenceClassification.from_pretrained(folder)
-    if model.config.problem_type == "multi_label_classification":
-        logits = predict_logits(model, validation["input_ids"][:], show_progress=show_progress)
-        scores = probabilities(logits, model.config.problem_type)
-        model.config.threshold = best_threshold(scores, np.array(validation["labels"][:]))
-        model.config.save_pretrained(folder)
+    folder = Path(trainer.args.output_dir)
+    with replaced_when_complete(folder) as partial:
+        trainer.save_model(str(partial))
+        model = LstmForSequenceClassification.from_pretrained(partial)
+        if model.config.problem_type == "multi_label_classification":
+            logits = predict_logits(model, validation["input_ids"][:], show_progress=show_progress)
+            scores = probabilities(logits, model.config.problem_type)
+            model.config.threshold = best_threshold(scores, np.array(validation["labels"][:]))
+            model.config.save_pretrained(partial)
     trainer.save_state()
-    for checkpoint in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+    for checkpoint in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
         shutil.rmtree(checkpoint)  # the folder itself is the best of them
     return model

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, HfArgumentParser, set_seed
 from hf_lstm.cli import run
 from hf_lstm.data import Corpus, load_corpus, tokenize_corpus
 from hf_lstm.evaluation import evaluate_split
+from hf_lstm.hub import push_repository
 from hf_lstm.metrics import tfidf_baseline
 from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
 from hf_lstm.plots import plot_learning_curve, plot_predictions
@@ -35,13 +36,14 @@ def main() -> None:
     started = time.perf_counter()
     set_seed(args.seed)
 
-    corpus = load_corpus(
-        data_args.dataset,
-        config_name=data_args.dataset_config,
-        text_column=data_args.text_column,
-        label_column=data_args.label_column,
-        validation_fraction=data_args.validation_fraction,
-    )
+    with args.main_process_first():
+        corpus = load_corpus(
+            data_args.dataset,
+            config_name=data_args.dataset_config,
+            text_column=data_args.text_column,
+            label_column=data_args.label_column,
+            validation_fraction=data_args.validation_fraction,
+        )
     print(*corpus.notes, sep="\n")
     name = Path(data_args.dataset).stem if data_args.dataset else "sample_reviews"
     args.output_dir = args.output_dir or f"runs/{name}"
@@ -50,7 +52,8 @@ def main() -> None:
     model, tokenizer = build_model(corpus, model_args)
     if checkpoint is not None:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    splits = tokenize_corpus(corpus.splits, tokenizer, max_length=data_args.max_length)
+    with args.main_process_first():
+        splits = tokenize_corpus(corpus.splits, tokenizer, max_length=data_args.max_length)
     if args.num_train_epochs is None:
         args.num_train_epochs = default_epochs(len(splits["train"]))
     parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -60,6 +63,8 @@ def main() -> None:
         f"{len(splits['train']):,} texts in {precision}"
     )
 
+    # Pushed is the finished folder, with its card, and not every checkpoint of it.
+    push, args.push_to_hub = args.push_to_hub, False
     trainer = build_trainer(model, tokenizer, splits, args)
     trainer.train(resume_from_checkpoint=checkpoint)
     if not trainer.is_world_process_zero():
@@ -107,6 +112,9 @@ def main() -> None:
     build_card(model.config, str(folder), metrics, example).save(folder / "README.md")
     print(f"\nTrained in {seconds:.0f} s and saved to {folder}. Now try:")
     print(f'  python scripts/predict.py --model {folder} "your text"')
+    if push:
+        repo_id = push_repository(str(folder), args.hub_model_id or folder.name, args.hub_private_repo, args.hub_token)
+        print(f"Pushed to {repo_id}.")
 
 
 def measure_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:

@@ -25,8 +25,8 @@ ALLOWED = {
     "plots": {"prediction"},
     "model_card": set(),
     "training": {
-        *("averaging", "configuration_lstm", "data", "metrics", "modeling_lstm", "prediction", "sampling"),
-        "tokenization",
+        *("averaging", "configuration_lstm", "data", "metrics", "model_card", "modeling_lstm", "prediction"),
+        *("sampling", "tokenization"),
     },
     "hub": {"model_card", "prediction"},
     "cli": set(),

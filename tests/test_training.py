@@ -173,8 +173,10 @@ def test_resume_is_found_or_asked_for(tmp_path):
         find_resume_checkpoint(arguments(tmp_path / "new", resume_from_checkpoint="last"))
     with pytest.raises(ValueError, match="no checkpoint folder"):
         find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint=str(tmp_path / "absent")))
-    for step in (2, 10):
+    for step in (2, 10, 11):
         (tmp_path / f"checkpoint-{step}").mkdir()
+        if step < 11:  # the last was not finished
+            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
     last = str(tmp_path / "checkpoint-10")
     assert find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint="last")) == last
     assert find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint=last)) == last
