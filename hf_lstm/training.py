@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput
 
 from .averaging import ParameterAveraging
 from .configuration_lstm import LstmConfig
@@ -206,8 +206,8 @@ class EpochLines(ProgressCallback):
 
 class ClassifierTrainer(Trainer):
     """
-    The stock Trainer, but grouped by length it alternates long and short batches in training, and predictions keep the
-    order of the rows.
+    The stock Trainer, but grouped by length it alternates long and short batches in training, predictions keep the
+    order of the rows, and the loss of an evaluation is that of all rows, however they are batched or shared out.
     """
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
@@ -218,6 +218,16 @@ class ClassifierTrainer(Trainer):
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler:
         return SequentialSampler(eval_dataset)
+
+    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs) -> EvalLoopOutput:
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
+        if f"{metric_key_prefix}_loss" in output.metrics and output.predictions is not None:
+            # The library's counts the last batch as a full one.
+            model = self.accelerator.unwrap_model(self.model)
+            labels, logits = torch.from_numpy(output.label_ids), torch.from_numpy(output.predictions)
+            loss = model.loss_function(labels=labels, pooled_logits=logits, config=model.config)
+            output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
+        return output
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)

@@ -1,9 +1,12 @@
+import json
 import math
+import signal
 import subprocess
 import sys
 
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -85,19 +88,39 @@ def test_padded_batch_equals_plain_torch_row_by_row(cell_type, bidirectional, la
     assert (output.last_hidden_state[mask == 0] == 0).all()
 
 
+@settings(max_examples=10, deadline=None, derandomize=True)
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=5),
+    side=st.sampled_from(["left", "right"]),
+    extra=st.integers(0, 4),
+    seed=st.integers(0, 99),
+)
+@pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("pooling", ["last", "max", "mean", "concat"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_logits_are_those_of_the_text_alone(tiny_config, cell_type, bidirectional, pooling):
-    config = tiny_config(cell_type=cell_type, bidirectional=bidirectional, pooling=pooling, num_hidden_layers=2)
+def test_logits_are_those_of_the_text_alone(cell_type, bidirectional, pooling, layers, lengths, side, extra, seed):
+    torch.manual_seed(seed)
+    config = LstmConfig(
+        vocab_size=40,
+        embedding_size=6,
+        hidden_size=5,
+        cell_type=cell_type,
+        bidirectional=bidirectional,
+        pooling=pooling,
+        num_hidden_layers=layers,
+    )
     model = LstmForSequenceClassification(config).eval()
-    rows = [torch.randint(0, 40, (length,)) for length in (4, 9, 1, 6)]
+    rows = [torch.randint(0, 40, (length,)) for length in lengths]
+    ids, mask = padded(rows, side, extra)
     with torch.no_grad():
         alone = torch.cat([model(row[None]).logits for row in rows])
-        for side, extra in (("right", 0), ("left", 0), ("right", 7), ("left", 7)):
-            torch.testing.assert_close(model(*padded(rows, side, extra)).logits, alone, atol=1e-5, rtol=0)
-        dense = torch.randint(0, 40, (3, 8))
-        torch.testing.assert_close(model(dense).logits, model(dense, torch.ones_like(dense)).logits, atol=1e-6, rtol=0)
+        torch.testing.assert_close(model(ids, mask).logits, alone, atol=1e-5, rtol=0)
+        poisoned = model.model.embed_tokens(ids).masked_fill(mask[..., None] == 0, float("nan"))
+        from_embeddings = model(inputs_embeds=poisoned, attention_mask=mask).logits
+        torch.testing.assert_close(from_embeddings, alone, atol=1e-5, rtol=0)
+        unmasked, all_ones = model(ids).logits, model(ids, torch.ones_like(ids)).logits
+        torch.testing.assert_close(unmasked, all_ones, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
@@ -377,6 +400,68 @@ def test_backbone_loads_into_a_classifier_with_a_new_head(tiny_config, tmp_path,
         assert torch.equal(classifier.model.state_dict()[name], value)
 
 
+def weights_of(folder) -> dict[str, torch.Tensor]:
+    return LstmForSequenceClassification.from_pretrained(folder).state_dict()
+
+
+def assert_same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_saved_model_brings_its_code_and_names_it_all(tiny_config, tmp_path):
+    LstmModel(tiny_config()).save_pretrained(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"config.json", "model.safetensors", "modeling_lstm.py", "configuration_lstm.py"}
+    auto_map = json.loads((tmp_path / "config.json").read_text())["auto_map"]
+    for auto_class, reference in auto_map.items():
+        module, _, name = reference.partition(".")
+        assert hasattr(transformers, auto_class) and f"class {name}(" in (tmp_path / f"{module}.py").read_text()
+    assert len(auto_map) == 3
+
+
+def test_disk_that_is_full_leaves_the_previous_model(tiny_config, tmp_path):
+    model = LstmForSequenceClassification(tiny_config(vocab_size=20_000))
+    model.save_pretrained(tmp_path)
+    before = weights_of(tmp_path)
+    code = """
+import resource, sys
+from hf_lstm import LstmForSequenceClassification
+model = LstmForSequenceClassification.from_pretrained(sys.argv[1])
+model.classifier.bias.data.fill_(7)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+model.save_pretrained(sys.argv[1])
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode != 0 and "SafetensorError" in done.stderr, done.stderr
+    assert_same_weights(weights_of(tmp_path), before)
+    assert not list(tmp_path.glob("_partial-*"))
+
+
+def test_killed_while_saving_leaves_the_previous_model_and_the_next_save_tidies_up(tiny_config, tmp_path):
+    model = LstmForSequenceClassification(tiny_config())
+    model.save_pretrained(tmp_path)
+    before = weights_of(tmp_path)
+    code = """
+import os, signal, sys
+import transformers.modeling_utils
+from hf_lstm import LstmForSequenceClassification
+model = LstmForSequenceClassification.from_pretrained(sys.argv[1])
+def killed(tensors, path, **kwargs):
+    with open(path, "wb") as stream:
+        stream.write(b"half of a file")
+    os.kill(os.getpid(), signal.SIGKILL)
+transformers.modeling_utils.safe_save_file = killed
+model.save_pretrained(sys.argv[1])
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert_same_weights(weights_of(tmp_path), before)
+    assert list(tmp_path.glob("_partial-*"))
+    model.save_pretrained(tmp_path)
+    assert not list(tmp_path.glob("_partial-*"))
+
+
 def test_resized_embeddings_keep_the_old_rows(tiny_config):
     model = LstmForSequenceClassification(tiny_config())
     before = model.get_input_embeddings().weight.clone()
@@ -403,6 +488,7 @@ def test_hidden_states_and_tuples(tiny_config):
         ({}, "exactly one of"),
         ({"input_ids": torch.ones(1, 2, dtype=torch.long), "inputs_embeds": torch.ones(1, 2, 6)}, "exactly one of"),
         ({"input_ids": torch.ones(2, 0, dtype=torch.long)}, "no tokens"),
+        ({"input_ids": torch.tensor([[1, 40]])}, "Token id 40 is beyond the 40 rows"),
         ({"input_ids": torch.ones(1, 2, dtype=torch.long), "state": torch.zeros(2, 1, 5)}, r"\(h, c\), each of shape"),
         (
             {"input_ids": torch.ones(1, 2, dtype=torch.long), "state": (torch.zeros(2, 3, 5), torch.zeros(2, 3, 5))},

@@ -119,6 +119,33 @@ def test_load_classifier_refuses_what_does_not_fit(model, tokenizer, tiny_config
         load_classifier(str(tmp_path / "small"))
 
 
+def test_load_classifier_refuses_damaged_weights(model, tokenizer, tmp_path):
+    def damaged(damage) -> str:
+        model.save_pretrained(tmp_path)
+        tokenizer.save_pretrained(tmp_path)
+        damage(tmp_path / "model.safetensors", tmp_path / "config.json")
+        return str(tmp_path)
+
+    def truncate(weights, config):
+        weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+
+    def scramble_header(weights, config):
+        weights.write_bytes(b"\xff" * 64 + weights.read_bytes()[64:])
+
+    def empty(weights, config):
+        weights.write_bytes(b"")
+
+    def scramble_values(weights, config):
+        weights.write_bytes(weights.read_bytes()[:-64] + b"\xff" * 64)
+
+    def widen_config(weights, config):
+        config.write_text(config.read_text().replace(f'"hidden_size": {model.config.hidden_size}', '"hidden_size": 77'))
+
+    for damage in (truncate, scramble_header, empty, scramble_values, widen_config):
+        with pytest.raises(ValueError, match=r"^The weights of .* are damaged"):
+            load_classifier(damaged(damage))
+
+
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 def test_predict_file_adds_columns_and_counts_missing_texts(model, tokenizer, tmp_path, suffix):
     source, target = tmp_path / "in.jsonl", tmp_path / f"out.{suffix}"

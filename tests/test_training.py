@@ -1,3 +1,10 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -206,3 +213,92 @@ def test_overfits_32_examples_to_the_last(tmp_path):
     trainer.train()
     assert isinstance(trainer.model, LstmForSequenceClassification)
     assert trainer.evaluate()["eval_accuracy"] == 1.0
+
+
+TRAIN = """
+import os, signal, sys, torch
+from transformers import TrainerCallback
+from test_training import prepare
+
+torch.manual_seed(0)  # of the initial weights
+folder, stop, resume = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "resume"
+
+class Kill(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == stop:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+trainer, _, _ = prepare(folder, num_train_epochs=3, save_strategy="steps", save_steps=7, eval_strategy="no",
+                        load_best_model_at_end=False, early_stopping_patience=0)
+trainer.add_callback(Kill())
+trainer.train(resume_from_checkpoint=resume)
+trainer.model.save_pretrained(folder + "/final")
+"""
+
+
+def new_process(command: list, folder: Path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    command = list(map(str, [sys.executable, *command]))
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=folder)
+
+
+def test_killed_within_an_epoch_and_resumed_ends_with_the_same_weights(tmp_path):
+    """Five steps an epoch, a checkpoint at step 7, killed at step 9: with dropout, averaging and shuffling."""
+    whole = new_process(["-c", TRAIN, tmp_path / "whole", 0, "start"], tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    killed = new_process(["-c", TRAIN, tmp_path / "killed", 9, "start"], tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / "killed").glob("checkpoint-*")] == ["checkpoint-7"]
+    resumed = new_process(["-c", TRAIN, tmp_path / "killed", 0, "resume"], tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    expected = LstmForSequenceClassification.from_pretrained(tmp_path / "whole" / "final").state_dict()
+    weights = LstmForSequenceClassification.from_pretrained(tmp_path / "killed" / "final").state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, atol=1e-7, rtol=0)
+
+
+EVALUATE = """
+import json, sys, torch
+from test_training import prepare
+
+torch.manual_seed(0)
+trainer, _, splits = prepare(sys.argv[1], per_device_eval_batch_size=3)
+figures = trainer.evaluate(splits["train"])
+if trainer.is_world_process_zero():
+    figures = {name: figures[name] for name in ("eval_loss", "eval_accuracy", "eval_f1_macro", "eval_roc_auc")}
+    json.dump(figures, open(sys.argv[1] + "/figures.json", "w"))
+trainer.train()
+trainer.accelerator.end_training()
+"""
+
+
+def test_two_processes_evaluate_as_one(tmp_path):
+    """On 40 rows in batches of 3, so that the last batch is not full and one process gets one batch fewer."""
+    (tmp_path / "figures.py").write_text(EVALUATE)
+    figures = []
+    for name, launcher in (("one", []), ("two", ["-m", "torch.distributed.run", "--nproc_per_node", 2])):
+        (tmp_path / name).mkdir()
+        done = new_process([*launcher, tmp_path / "figures.py", tmp_path / name], tmp_path)
+        assert done.returncode == 0, done.stderr
+        figures.append(json.loads((tmp_path / name / "figures.json").read_text()))
+    assert figures[0] == pytest.approx(figures[1], abs=1e-6)
+    torch.manual_seed(0)
+    trainer, _, splits = prepare(tmp_path / "alone")
+    with torch.no_grad():
+        losses = [
+            trainer.model.eval()(torch.tensor([row["input_ids"]]), labels=torch.tensor([row["labels"]])).loss.item()
+            for row in splits["train"]
+        ]
+    assert figures[0]["eval_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
+
+
+def test_pushed_by_the_trainer_is_a_card_and_no_pickle(tmp_path):
+    trainer, _, _ = prepare(tmp_path)
+    trainer.hub_model_id = "owner/name"
+    trainer.save_model()
+    trainer.create_model_card(model_name="name")
+    assert "owner/name" in (tmp_path / "README.md").read_text()
+    (tmp_path / "README.md").write_text("written by hand")
+    trainer.create_model_card(model_name="name")
+    assert (tmp_path / "README.md").read_text() == "written by hand"
+    assert not list(tmp_path.glob("*.bin"))
