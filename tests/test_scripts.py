@@ -159,8 +159,15 @@ def test_arguments_from_a_yaml_file(script, table, tmp_path):
     assert "TF-IDF" not in done.stdout
 
 
+def test_fuzz(script, trained):
+    done = script("fuzz", "--model", trained[0], "--count", 300)
+    assert done.returncode == 0, done.stderr
+    assert "Every score is finite, and the same label comes from a file." in done.stdout
+    assert "the longest of 1," in done.stdout or "the longest of 2," in done.stdout  # millions: words of a megabyte
+
+
 def test_help_names_every_script(script):
-    for name in ("train", "evaluate", "predict", "train_tokenizer"):
+    for name in ("train", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz"):
         assert "usage:" in script(name, "--help").stdout
 
 

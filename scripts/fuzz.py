@@ -1,0 +1,112 @@
+"""Give a classifier strings that nobody would write, and see that it answers each of them.
+
+python scripts/fuzz.py --model runs/imdb
+
+Control characters, lone surrogates, right-to-left marks, emoji sequences, combining and zero-width characters, markup
+and words of a megabyte go through the tokenizer, the model and what `predict.py` does with a file.
+"""
+
+import argparse
+import json
+import random
+import resource
+import sys
+import tempfile
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from hf_lstm.cli import run
+from hf_lstm.prediction import describe, load_classifier, predict_file, predict_texts
+
+BATCH = 250
+MEGABYTE = 2**20
+
+ALPHABETS = {
+    "control": [chr(code) for code in (*range(32), *range(127, 160))],
+    "surrogate": [chr(code) for code in range(0xD800, 0xE000, 7)],
+    "right to left": [
+        *"אבגדהשלוםابجدهوزحطي",
+        "\u200e",
+        "\u200f",
+        "\u202a",
+        "\u202b",
+        "\u202c",
+        "\u202e",
+        "\u2067",
+        "\u2069",
+    ],
+    "emoji": ["👩", "🏽", "\u200d", "❤", "\ufe0f", "🔥", "🇩", "🇪", "🏴", "\U000e0067", "\U000e007f", "1\ufe0f\u20e3"],
+    "zero width": ["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "a", "b"],
+    "combining": ["e", "o", *(chr(code) for code in range(0x300, 0x370))],
+    "space": [*" \t\n\r\v\f", "\u00a0", "\u2003", "\u3000", "\u2028", "\u0085"],
+    "markup": [
+        "<br />",
+        "<br/><br>",
+        "&amp;",
+        "[CLS]",
+        "[PAD]",
+        "[UNK]",
+        "</s>",
+        "{{",
+        "%s",
+        "\\x00",
+        "__label__x",
+        '"',
+        ",",
+    ],
+    "scripts": list("aé中文字かなカナ한국어हिन्दीไทยΩжשع٣Ⅷﬁ𝔄𐍈𒀀"),
+    "words": ["good ", "bad ", "not ", "the ", "film ", "1,000.5 ", "don't ", "U.S.A. "],
+}
+
+
+def strange_text(rng: random.Random) -> str:
+    """One string: of one alphabet, of all of them, or of any code points."""
+    kind = rng.choice([*ALPHABETS, "all", "any"])
+    length = int(rng.expovariate(1 / 60))
+    if kind == "any":
+        return "".join(chr(rng.randrange(sys.maxunicode + 1)) for _ in range(length))
+    alphabet = sum(ALPHABETS.values(), []) if kind == "all" else ALPHABETS[kind]
+    text = "".join(rng.choices(alphabet, k=length))
+    return unicodedata.normalize(rng.choice(["NFC", "NFD", "NFKD"]), text) if rng.random() < 0.2 else text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="folder or Hub id of a trained classifier")
+    parser.add_argument("--count", type=int, default=10_000, help="number of strings")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the strings")
+    args = parser.parse_args()
+
+    model, tokenizer = load_classifier(args.model)
+    rng = random.Random(args.seed)
+    characters = longest = 0
+    labels, peaks = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
+        for start in tqdm(range(0, args.count, BATCH), unit_scale=BATCH, unit="string"):
+            texts = [strange_text(rng) for _ in range(min(BATCH, args.count - start))]
+            texts[0] = rng.choice(["a", "\u0301", "\ud800", "中", "👩\u200d", "ab"]) * MEGABYTE
+            logits = predict_texts(model, tokenizer, texts)
+            if not np.isfinite(logits).all():
+                raise ValueError(f"No finite score for {texts[np.flatnonzero(~np.isfinite(logits).all(1))[0]]!r:.200}.")
+            labels += [row.get("label") for row in describe(logits, model.config)]
+            with source.open("a", encoding="utf-8") as stream:
+                stream.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+            characters += sum(map(len, texts))
+            longest = max(longest, *map(len, texts))
+            peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        predict_file(model, tokenizer, str(source), str(target))
+        with target.open(encoding="utf-8") as stream:
+            differing = [i for i, line in enumerate(stream) if json.loads(line).get("predicted_label") != labels[i]]
+    if differing:
+        raise ValueError(f"{len(differing)} strings got another label from a file, the first is number {differing[0]}.")
+    print(f"{args.count:,} strings, {characters:,} characters, the longest of {longest:,}.")
+    print("Every score is finite, and the same label comes from a file.")
+    print(f"Peak memory {peaks[-1]:,.0f} MB, of which {peaks[0]:,.0f} MB after the first {BATCH}.")
+
+
+if __name__ == "__main__":
+    run(main)
