@@ -3,14 +3,14 @@
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
 from sklearn.utils.class_weight import compute_class_weight
+from torch import nn
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import (
     AutoTokenizer,
@@ -18,12 +18,13 @@ from transformers import (
     EvalPrediction,
     PreTrainedTokenizerFast,
     Trainer,
-    TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput
 
+from .adversarial import EmbeddingAdversary
+from .arguments import ClassifierTrainingArguments, ModelArguments
 from .averaging import ParameterAveraging
 from .configuration_lstm import LstmConfig
 from .data import Corpus
@@ -33,6 +34,7 @@ from .modeling_lstm import LstmForSequenceClassification, replaced_when_complete
 from .prediction import pad_batch, predict_logits, probabilities
 from .sampling import SimilarLengthSampler
 from .tokenization import train_tokenizer
+from .vectors import train_vectors
 
 # The figure that chooses the best checkpoint, first in every report.
 MAIN_METRIC = {
@@ -44,133 +46,22 @@ MAIN_METRIC = {
 # While checkpoints are compared, longer texts are cut, or one of megabytes would pad its whole batch to its length.
 MAX_VALIDATION_TOKENS = 8_192
 
+# Training texts with this many tokens say enough of which words are alike, and of single words too much.
+LARGE_CORPUS_TOKENS = 1_000_000
+
 # Fields of the config that a model to start from has fixed: other values would silently start its layers anew.
 FIXED_FIELDS = ("cell_type", "embedding_size", "hidden_size", "num_hidden_layers", "bidirectional")
 
 
-@dataclass
-class DataArguments:
-    """What to learn from."""
+def default_epochs(num_texts: int, readings: int = 1) -> int:
+    """
+    Epochs that read about 80,000 texts, at most 30, and each text at least 3 times: small corpora need more of them.
 
-    dataset: str | None = field(
-        default=None,
-        metadata={
-            "help": "Hub id, folder, or csv / tsv / json / jsonl / parquet / txt file; by default the bundled reviews."
-        },
-    )
-    dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a corpus that has several."})
-    text_column: str | None = field(default=None, metadata={"help": "Default: the column with a usual name."})
-    label_column: str | None = field(default=None, metadata={"help": "Default: the column with a usual name."})
-    validation_fraction: float = field(
-        default=0.1, metadata={"help": "Share of the training rows to validate on where the corpus has no such split."}
-    )
-    max_length: int = field(
-        default=1000,
-        metadata={"help": "Tokens of a training text that are read. Evaluation and prediction read all."},
-    )
-    language: str = field(default="en", metadata={"help": "Language code of the texts, for the model card."})
-    license: str = field(default="apache-2.0", metadata={"help": "Licence of the trained model, for its card."})
-
-
-@dataclass
-class ModelArguments:
-    """What to train. Where a field of [`LstmConfig`] is `None`, its default or the model to start from decides."""
-
-    model: str | None = field(
-        default=None, metadata={"help": "Folder or Hub id of a model to start from; by default new weights."}
-    )
-    tokenizer: Literal["bpe", "wordpiece", "unigram", "word"] = field(
-        default="word", metadata={"help": "Kind of tokenizer to train. A model to start from brings its own."}
-    )
-    vocab_size: int = field(default=30_000, metadata={"help": "Most tokens that the tokenizer may learn."})
-    lowercase: bool = field(default=True, metadata={"help": "Whether the tokenizer folds case."})
-    cell_type: Literal["lstm", "gru", "rnn"] | None = field(default=None, metadata={"help": "Recurrent cell."})
-    embedding_size: int | None = field(default=None, metadata={"help": "Width of the token embeddings."})
-    hidden_size: int | None = field(default=None, metadata={"help": "Width of the hidden state of one direction."})
-    num_hidden_layers: int | None = field(default=None, metadata={"help": "Stacked recurrent layers."})
-    bidirectional: bool | None = field(
-        default=None, metadata={"help": "Whether each layer also reads from the end; not for streaming."}
-    )
-    pooling: Literal["last", "max", "mean", "concat"] | None = field(
-        default=None, metadata={"help": "How the outputs of all steps become one vector."}
-    )
-    embedding_dropout: float | None = field(default=None, metadata={"help": "Dropout of whole words."})
-    input_dropout: float | None = field(default=None, metadata={"help": "Variational dropout of the embeddings."})
-    hidden_dropout: float | None = field(default=None, metadata={"help": "Variational dropout between layers."})
-    weight_dropout: float | None = field(default=None, metadata={"help": "DropConnect on hidden-to-hidden weights."})
-    classifier_dropout: float | None = field(default=None, metadata={"help": "Dropout before the linear head."})
-    label_smoothing: float = field(default=0.1, metadata={"help": "Share of the target spread over the labels."})
-    class_weights: Literal["balanced"] | None = field(
-        default=None, metadata={"help": "`balanced` weighs the loss of a class by the inverse of its frequency."}
-    )
-
-    def config_fields(self) -> dict[str, Any]:
-        """The fields of [`LstmConfig`] that were given."""
-        own = ("model", "tokenizer", "vocab_size", "lowercase", "class_weights")
-        return {name: value for name, value in asdict(self).items() if name not in own and value is not None}
-
-
-@dataclass
-class ClassifierTrainingArguments(TrainingArguments):
-    """All of `TrainingArguments`, with defaults for a small recurrent classifier, and a few arguments more."""
-
-    output_dir: str | None = field(default=None, metadata={"help": "Default: runs/ and the name of the corpus."})
-    num_train_epochs: float | None = field(
-        default=None,
-        metadata={"help": "Default: as many as read about 80,000 texts, but at least 3 and at most 30."},
-    )
-    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
-    warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps; below 1 a share of all steps."})
-    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
-    per_device_train_batch_size: int = field(default=32, metadata={"help": "Texts in a training batch."})
-    per_device_eval_batch_size: int = field(default=64, metadata={"help": "Texts in an evaluation batch."})
-    train_sampling_strategy: str = field(
-        default="group_by_length", metadata={"help": "Batches of similar length carry little padding."}
-    )
-    eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate on the validation split."})
-    save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint."})
-    logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
-    save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept beside the best one."})
-    load_best_model_at_end: bool = field(default=True, metadata={"help": "Keep the best checkpoint."})
-    bf16: bool | None = field(
-        default=None, metadata={"help": "Train in bfloat16 autocast. Default: where the processor multiplies it fast."}
-    )
-    # The library hides the bar where its log is quiet, as it is in our scripts.
-    disable_tqdm: bool = field(default=False, metadata={"help": "Hide the progress bar and the line per evaluation."})
-    average_decay: float = field(
-        default=0.999,
-        metadata={"help": "Decay of the moving average of the weights that is kept; 0 keeps the last weights."},
-    )
-    early_stopping_patience: int = field(
-        default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never does."}
-    )
-    baseline: bool = field(
-        default=True, metadata={"help": "Also fit TF-IDF with logistic regression, the rival to beat, and report it."}
-    )
-
-    def __post_init__(self):
-        if self.output_dir is None:
-            self.output_dir = ""  # `train_classifier` names it after the corpus
-        # The library wants a machine without an accelerator named as such before it trains in bf16.
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        if self.bf16 is None:
-            self.bf16 = not (self.fp16 or self.fp16_full_eval or self.bf16_full_eval) and has_fast_bf16(self.use_cpu)
-        # The columns are ours already, and the lengths have to reach the sampler.
-        self.remove_unused_columns = False
-        super().__post_init__()
-
-
-def has_fast_bf16(use_cpu: bool = False) -> bool:
-    """Whether the device that the Trainer takes multiplies bfloat16 matrices in hardware."""
-    if torch.cuda.is_available() and not use_cpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile"))
-
-
-def default_epochs(num_texts: int) -> int:
-    """Epochs that read about 80,000 texts, at least 3, at most 30: small corpora need more passes than large ones."""
-    return min(30, max(3, math.ceil(80_000 / num_texts)))
+    Args:
+        num_texts: Training texts.
+        readings: How often an epoch reads each; twice where the embeddings are attacked.
+    """
+    return min(30, max(math.ceil(3 / readings), math.ceil(80_000 / num_texts / readings)))
 
 
 class ClassifierCollator:
@@ -210,11 +101,24 @@ class ClassifierTrainer(Trainer):
     order of the rows, and the loss of an evaluation is that of all rows, however they are batched or shared out.
     """
 
+    adversary: EmbeddingAdversary | None = None
+
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         rows = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length" or self.args.length_column_name not in rows.features:
             return super()._get_train_sampler(train_dataset)
         return SimilarLengthSampler(rows[self.args.length_column_name][:], self._train_batch_size, self.args.seed)
+
+    def attack_embeddings(self, size: float) -> None:
+        """Trains on each batch twice from now on: as it is, and with its embeddings moved to their worst."""
+        self.adversary = EmbeddingAdversary(self.model.get_input_embeddings(), size)
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], *args, **kwargs) -> torch.Tensor:
+        loss = super().training_step(model, dict(inputs), *args, **kwargs)
+        if self.adversary is not None:
+            with self.adversary.attack():
+                super().training_step(model, inputs, *args, **kwargs)
+        return loss
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler:
         return SequentialSampler(eval_dataset)
@@ -260,6 +164,10 @@ def build_trainer(
         A Trainer that evaluates, keeps the best checkpoint and stops early as `args` say.
     """
     problem_type = model.config.problem_type
+    if args.adversarial_size is None:
+        args.adversarial_size = 0.5 if sum(splits["train"]["length"]) >= LARGE_CORPUS_TOKENS else 0
+    if args.num_train_epochs is None:
+        args.num_train_epochs = default_epochs(len(splits["train"]), readings=2 if args.adversarial_size else 1)
     if args.metric_for_best_model in (None, "loss") and args.load_best_model_at_end:
         args.metric_for_best_model = MAIN_METRIC[problem_type]
         args.greater_is_better = problem_type != "regression"
@@ -278,6 +186,8 @@ def build_trainer(
         compute_metrics=lambda prediction: _validation_figures(prediction, model.config),
         callbacks=callbacks,
     )
+    if args.adversarial_size:
+        trainer.attack_embeddings(args.adversarial_size)
     if args.average_decay:
         trainer.add_callback(ParameterAveraging(args.average_decay))
     trainer.remove_callback(ProgressCallback)
@@ -336,7 +246,21 @@ def build_model(corpus: Corpus, args: ModelArguments) -> tuple[LstmForSequenceCl
         eos_token_id=tokenizer.eos_token_id,
         **fields,
     )
-    return LstmForSequenceClassification(config), tokenizer
+    model = LstmForSequenceClassification(config)
+    if args.vectors is not False:
+        encoded = tokenizer(corpus.splits["train"]["text"][:], return_attention_mask=False, verbose=False)["input_ids"]
+        if args.vectors or sum(map(len, encoded)) >= LARGE_CORPUS_TOKENS:
+            start_from_vectors(model, train_vectors(encoded, config.vocab_size, config.embedding_size))
+    return model, tokenizer
+
+
+@torch.no_grad()
+def start_from_vectors(model: LstmForSequenceClassification, vectors: np.ndarray) -> None:
+    """Gives the tokens that occurred their vectors, at the scale of the random ones that the others keep."""
+    vectors = torch.from_numpy(vectors) * model.config.initializer_range
+    occurred = vectors.abs().sum(1, keepdim=True) > 0  # (vocab_size, 1)
+    embeddings = model.get_input_embeddings().weight
+    embeddings.copy_(torch.where(occurred, vectors, embeddings))
 
 
 def balanced_weights(corpus: Corpus) -> list[float]:

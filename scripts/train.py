@@ -10,6 +10,7 @@ sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate
 import numpy as np
 from transformers import AutoTokenizer, HfArgumentParser, set_seed
 
+from hf_lstm.arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from hf_lstm.cli import run
 from hf_lstm.data import Corpus, load_corpus, tokenize_corpus
 from hf_lstm.evaluation import evaluate_split
@@ -17,16 +18,7 @@ from hf_lstm.hub import push_repository
 from hf_lstm.metrics import tfidf_baseline
 from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
 from hf_lstm.plots import plot_learning_curve, plot_predictions
-from hf_lstm.training import (
-    ClassifierTrainingArguments,
-    DataArguments,
-    ModelArguments,
-    build_model,
-    build_trainer,
-    default_epochs,
-    find_resume_checkpoint,
-    save_classifier,
-)
+from hf_lstm.training import build_model, build_trainer, find_resume_checkpoint, save_classifier
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
@@ -54,18 +46,15 @@ def main() -> None:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     with args.main_process_first():
         splits = tokenize_corpus(corpus.splits, tokenizer, max_length=data_args.max_length)
-    if args.num_train_epochs is None:
-        args.num_train_epochs = default_epochs(len(splits["train"]))
+    # Pushed is the finished folder, with its card, and not every checkpoint of it.
+    push, args.push_to_hub = args.push_to_hub, False
+    trainer = build_trainer(model, tokenizer, splits, args)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     precision = "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
     print(
         f"{model.config.cell_type.upper()} with {parameters:,} parameters, up to {args.num_train_epochs:g} epochs of "
         f"{len(splits['train']):,} texts in {precision}"
     )
-
-    # Pushed is the finished folder, with its card, and not every checkpoint of it.
-    push, args.push_to_hub = args.push_to_hub, False
-    trainer = build_trainer(model, tokenizer, splits, args)
     trainer.train(resume_from_checkpoint=checkpoint)
     if not trainer.is_world_process_zero():
         return

@@ -11,12 +11,11 @@ import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
 from hf_lstm import LstmForSequenceClassification
+from hf_lstm.arguments import ClassifierTrainingArguments, ModelArguments
 from hf_lstm.data import Corpus, tokenize_corpus
 from hf_lstm.prediction import load_classifier, predict_logits, predict_texts
 from hf_lstm.training import (
     ClassifierCollator,
-    ClassifierTrainingArguments,
-    ModelArguments,
     balanced_weights,
     build_model,
     build_trainer,
@@ -65,6 +64,54 @@ def prepare(folder, problem_type="single_label_classification", **fields):
 
 def test_default_epochs_read_about_80_000_texts():
     assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 4, 3]
+    assert [default_epochs(n, readings=2) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 8, 2, 2]
+
+
+def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
+    trainer, _, _ = prepare(tmp_path, num_train_epochs=None)
+    assert (trainer.args.adversarial_size, trainer.adversary, trainer.args.num_train_epochs) == (0, None, 30)
+    small = trainer.model.get_input_embeddings().weight
+    monkeypatch.setattr("hf_lstm.training.LARGE_CORPUS_TOKENS", 100)
+    torch.manual_seed(0)
+    trainer, _, _ = prepare(tmp_path, num_train_epochs=None)
+    assert trainer.args.adversarial_size == 0.5
+    large = trainer.model.get_input_embeddings().weight
+    tokenizer = trainer.processing_class
+    good, bad, unknown = tokenizer.convert_tokens_to_ids(["good", "bad", "[UNK]"])
+    assert not torch.equal(large[good], small[good])
+    scale = large[[good, bad]].square().mean().sqrt() / trainer.model.config.initializer_range
+    assert 0.3 < scale < 3 and large[unknown].abs().sum() > 0 and (large[0] == 0).all()
+    off, _, _ = prepare(tmp_path, adversarial_size=0.0)
+    assert off.adversary is None
+
+
+def test_attacked_training_adds_the_gradient_of_the_attacked_batch(tmp_path):
+    def gradients(size):
+        torch.manual_seed(0)
+        trainer, _, splits = prepare(tmp_path, adversarial_size=size)
+        model = trainer.model
+        for dropout in ("embedding_dropout", "input_dropout"):
+            setattr(model.config, dropout, 0)
+        model.dropout.p = 0
+        batch = trainer.data_collator([splits["train"][i] for i in range(4)])
+        trainer.create_optimizer()
+        trainer.current_gradient_accumulation_steps = 1
+        trainer.training_step(model, batch)
+        return [parameter.grad for parameter in model.parameters()], model, batch
+
+    plain, model, batch = gradients(0.0)
+    model.zero_grad()
+    embedded = model.get_input_embeddings()(batch["input_ids"]).detach().requires_grad_()
+    mask, labels = batch["attention_mask"], batch["labels"]
+    model(inputs_embeds=embedded, attention_mask=mask, labels=labels).loss.backward()
+    unit = model.get_input_embeddings().weight.detach().norm(dim=1).mean()
+    step = 0.7 * unit * embedded.grad / embedded.grad.norm(dim=(1, 2), keepdim=True)
+    model.zero_grad()
+    attacked = model.get_input_embeddings()(batch["input_ids"]) + step
+    model(inputs_embeds=attacked, attention_mask=mask, labels=labels).loss.backward()
+    both, _, _ = gradients(0.7)
+    for first, second, parameter in zip(plain, both, model.parameters(), strict=True):
+        torch.testing.assert_close(second, first + parameter.grad, atol=1e-6, rtol=1e-4)
 
 
 def test_collator_pads_and_keeps_only_what_the_model_takes():
@@ -189,15 +236,6 @@ def test_resume_is_found_or_asked_for(tmp_path):
     assert find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint=last)) == last
     with pytest.raises(ValueError, match="--resume_from_checkpoint last"):
         find_resume_checkpoint(arguments(tmp_path))
-
-
-def test_arguments_keep_the_defaults_of_the_config_unless_given():
-    assert ModelArguments().config_fields() == {"label_smoothing": 0.1}
-    assert ModelArguments(bidirectional=False, hidden_size=7).config_fields() == {
-        "bidirectional": False,
-        "hidden_size": 7,
-        "label_smoothing": 0.1,
-    }
 
 
 def test_overfits_32_examples_to_the_last(tmp_path):

@@ -1,0 +1,141 @@
+"""What can be told to a training: the arguments of `scripts/train.py`."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import torch
+from transformers import TrainingArguments
+
+
+@dataclass
+class DataArguments:
+    """What to learn from."""
+
+    dataset: str | None = field(
+        default=None,
+        metadata={
+            "help": "Hub id, folder, or csv / tsv / json / jsonl / parquet / txt file; by default the bundled reviews."
+        },
+    )
+    dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a corpus that has several."})
+    text_column: str | None = field(default=None, metadata={"help": "Default: the column with a usual name."})
+    label_column: str | None = field(default=None, metadata={"help": "Default: the column with a usual name."})
+    validation_fraction: float = field(
+        default=0.1, metadata={"help": "Share of the training rows to validate on where the corpus has no such split."}
+    )
+    max_length: int = field(
+        default=1000,
+        metadata={"help": "Tokens of a training text that are read. Evaluation and prediction read all."},
+    )
+    language: str = field(default="en", metadata={"help": "Language code of the texts, for the model card."})
+    license: str = field(default="apache-2.0", metadata={"help": "Licence of the trained model, for its card."})
+
+
+@dataclass
+class ModelArguments:
+    """What to train. Where a field of [`LstmConfig`] is `None`, its default or the model to start from decides."""
+
+    model: str | None = field(
+        default=None, metadata={"help": "Folder or Hub id of a model to start from; by default new weights."}
+    )
+    tokenizer: Literal["bpe", "wordpiece", "unigram", "word"] = field(
+        default="word", metadata={"help": "Kind of tokenizer to train. A model to start from brings its own."}
+    )
+    vocab_size: int = field(default=30_000, metadata={"help": "Most tokens that the tokenizer may learn."})
+    lowercase: bool = field(default=True, metadata={"help": "Whether the tokenizer folds case."})
+    vectors: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Start the embeddings of a new model from co-occurrence in the training texts. Default: where "
+            "these have a million tokens."
+        },
+    )
+    cell_type: Literal["lstm", "gru", "rnn"] | None = field(default=None, metadata={"help": "Recurrent cell."})
+    embedding_size: int | None = field(default=None, metadata={"help": "Width of the token embeddings."})
+    hidden_size: int | None = field(default=None, metadata={"help": "Width of the hidden state of one direction."})
+    num_hidden_layers: int | None = field(default=None, metadata={"help": "Stacked recurrent layers."})
+    bidirectional: bool | None = field(
+        default=None, metadata={"help": "Whether each layer also reads from the end; not for streaming."}
+    )
+    pooling: Literal["last", "max", "mean", "concat"] | None = field(
+        default=None, metadata={"help": "How the outputs of all steps become one vector."}
+    )
+    embedding_dropout: float | None = field(default=None, metadata={"help": "Dropout of whole words."})
+    input_dropout: float | None = field(default=None, metadata={"help": "Variational dropout of the embeddings."})
+    hidden_dropout: float | None = field(default=None, metadata={"help": "Variational dropout between layers."})
+    weight_dropout: float | None = field(default=None, metadata={"help": "DropConnect on hidden-to-hidden weights."})
+    classifier_dropout: float | None = field(default=None, metadata={"help": "Dropout before the linear head."})
+    label_smoothing: float = field(default=0.1, metadata={"help": "Share of the target spread over the labels."})
+    class_weights: Literal["balanced"] | None = field(
+        default=None, metadata={"help": "`balanced` weighs the loss of a class by the inverse of its frequency."}
+    )
+
+    def config_fields(self) -> dict[str, Any]:
+        """The fields of [`LstmConfig`] that were given."""
+        own = ("model", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights")
+        return {name: value for name, value in asdict(self).items() if name not in own and value is not None}
+
+
+@dataclass
+class ClassifierTrainingArguments(TrainingArguments):
+    """All of `TrainingArguments`, with defaults for a small recurrent classifier, and a few arguments more."""
+
+    output_dir: str | None = field(default=None, metadata={"help": "Default: runs/ and the name of the corpus."})
+    num_train_epochs: float | None = field(
+        default=None,
+        metadata={"help": "Default: as many as read about 80,000 texts, at most 30, and each text at least 3 times."},
+    )
+    learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
+    warmup_steps: float = field(default=0.1, metadata={"help": "Warm-up steps; below 1 a share of all steps."})
+    weight_decay: float = field(default=0.01, metadata={"help": "Weight decay of AdamW."})
+    per_device_train_batch_size: int = field(default=32, metadata={"help": "Texts in a training batch."})
+    per_device_eval_batch_size: int = field(default=64, metadata={"help": "Texts in an evaluation batch."})
+    train_sampling_strategy: str = field(
+        default="group_by_length", metadata={"help": "Batches of similar length carry little padding."}
+    )
+    eval_strategy: str = field(default="epoch", metadata={"help": "When to evaluate on the validation split."})
+    save_strategy: str = field(default="epoch", metadata={"help": "When to save a checkpoint."})
+    logging_strategy: str = field(default="epoch", metadata={"help": "When to log the training loss."})
+    save_total_limit: int | None = field(default=1, metadata={"help": "Checkpoints kept beside the best one."})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "Keep the best checkpoint."})
+    bf16: bool | None = field(
+        default=None, metadata={"help": "Train in bfloat16 autocast. Default: where the processor multiplies it fast."}
+    )
+    # The library hides the bar where its log is quiet, as it is in our scripts.
+    disable_tqdm: bool = field(default=False, metadata={"help": "Hide the progress bar and the line per evaluation."})
+    average_decay: float = field(
+        default=0.999,
+        metadata={"help": "Decay of the moving average of the weights that is kept; 0 keeps the last weights."},
+    )
+    adversarial_size: float | None = field(
+        default=None,
+        metadata={
+            "help": "Size of the step that attacks the embeddings of each batch, in mean lengths of an embedding; 0 "
+            "does not attack and takes half the time. Default: 0.5 where the texts have a million tokens, else 0."
+        },
+    )
+    early_stopping_patience: int = field(
+        default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never does."}
+    )
+    baseline: bool = field(
+        default=True, metadata={"help": "Also fit TF-IDF with logistic regression, the rival to beat, and report it."}
+    )
+
+    def __post_init__(self):
+        if self.output_dir is None:
+            self.output_dir = ""  # `train_classifier` names it after the corpus
+        # The library wants a machine without an accelerator named as such before it trains in bf16.
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        if self.bf16 is None:
+            self.bf16 = not (self.fp16 or self.fp16_full_eval or self.bf16_full_eval) and has_fast_bf16(self.use_cpu)
+        # The columns are ours already, and the lengths have to reach the sampler.
+        self.remove_unused_columns = False
+        super().__post_init__()
+
+
+def has_fast_bf16(use_cpu: bool = False) -> bool:
+    """Whether the device that the Trainer takes multiplies bfloat16 matrices in hardware."""
+    if torch.cuda.is_available() and not use_cpu:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile"))
