@@ -60,7 +60,10 @@ class ModelArguments:
     pooling: Literal["last", "max", "mean", "concat"] | None = field(
         default=None, metadata={"help": "How the outputs of all steps become one vector."}
     )
-    embedding_dropout: float | None = field(default=None, metadata={"help": "Dropout of whole words."})
+    embedding_dropout: float | None = field(
+        default=None,
+        metadata={"help": "Dropout of whole words. Default: 0.3 where the texts have a million tokens, else 0.1."},
+    )
     input_dropout: float | None = field(default=None, metadata={"help": "Variational dropout of the embeddings."})
     hidden_dropout: float | None = field(default=None, metadata={"help": "Variational dropout between layers."})
     weight_dropout: float | None = field(default=None, metadata={"help": "DropConnect on hidden-to-hidden weights."})

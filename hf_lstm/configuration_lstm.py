@@ -1,3 +1,4 @@
+# Copyright 2026 the hf_lstm authors. Licensed under the Apache License, Version 2.0.
 """Configuration of the recurrent models."""
 
 from typing import Literal

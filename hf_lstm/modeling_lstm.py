@@ -1,3 +1,4 @@
+# Copyright 2026 the hf_lstm authors. Licensed under the Apache License, Version 2.0.
 """Recurrent text models: embedding, stacked LSTM / GRU / RNN layers, pooling, linear head.
 
     input_ids, attention_mask                       (batch, seq)

@@ -24,9 +24,13 @@ MAX_RUN_LENGTH = 64
 # Unicode white space and control characters, spelled out because Python's `\s` and Oniguruma's differ, and as `\u`
 # because Oniguruma reads `\xa0` as a byte.
 _SPACE = r"[\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-_SEPARATOR = rf"(?i)<br{_SPACE}?/?>|{_SPACE}"
-# The beginning of a `<br />` that the next piece of a text may complete.
-_UNFINISHED_SEPARATOR = rf"(?i)<(?:b(?:r{_SPACE}?/?)?)?\Z"
+_SEPARATOR = rf"(?i:<br{_SPACE}?/?>)|{_SPACE}"
+# The name of a special token in a text is that token, as in every tokenizer of the library, and ends a run.
+_SPECIAL = "|".join(map(re.escape, SPECIAL_TOKENS))
+# The beginning of a `<br />` or of such a name that the next piece of a text may complete.
+_UNFINISHED = (
+    rf"(?:(?i:<(?:b(?:r{_SPACE}?/?)?)?)|{'|'.join(re.escape(t[:n]) for t in SPECIAL_TOKENS for n in (1, 2, 3, 4))})\Z"
+)
 
 # Contractions stay whole ("don't"), since the negation they carry is what a classifier needs. The joiners U+200C and
 # U+200D hold Persian and Indic words together. At most three equal symbols make one piece, so that "!!!!!!!" needs no
@@ -58,7 +62,7 @@ def stable_length(text: str) -> int:
     """Number of leading characters whose tokens no longer depend on what follows.
 
     Tokenising `text[:n]` now and `text[n:] + more` later gives together the tokens of `text + more` (leading `[CLS]`
-    aside). The rest to hold back is shorter than `MAX_RUN_LENGTH` characters plus an unfinished `<br />`.
+    aside). The rest to hold back is shorter than `MAX_RUN_LENGTH` characters plus an unfinished `<br />` or `[CLS]`.
 
     Args:
         text: What has arrived and is not yet tokenised, after `clean_text`; it starts the whole text or continues it at
@@ -67,10 +71,10 @@ def stable_length(text: str) -> int:
     Returns:
         A length from 0 to `len(text)`.
     """
-    unfinished = re.search(_UNFINISHED_SEPARATOR, text)
+    unfinished = re.search(_UNFINISHED, text)
     end = unfinished.start() if unfinished else len(text)
     run_start = 0
-    for separator in re.finditer(_SEPARATOR, text[:end]):
+    for separator in re.finditer(f"{_SEPARATOR}|{_SPECIAL}", text[:end]):
         run_start = separator.end()
     return end - (end - run_start) % MAX_RUN_LENGTH
 
@@ -95,9 +99,8 @@ def train_tokenizer(
         show_progress: Show the trainer's progress bar.
 
     Returns:
-        A stock `PreTrainedTokenizerFast` that puts `[CLS]` first (an empty text is one token), pads right, never
-        truncates unless told, and treats the names of special tokens inside a text as ordinary text. `[CLS]` doubles as
-        the start of a text for a language model, `[SEP]` as its end.
+        A stock `PreTrainedTokenizerFast` that puts `[CLS]` first (an empty text is one token), pads right and never
+        truncates unless told. `[CLS]` doubles as the start of a text for a language model, `[SEP]` as its end.
 
     Raises:
         ValueError: If `kind` is unknown, `vocab_size` too small for it, an item not a string, or there is no text.
@@ -131,8 +134,6 @@ def train_tokenizer(
         eos_token="[SEP]",
         padding_side="right",
         model_input_names=["input_ids", "attention_mask"],
-        # Otherwise a text that contains "[PAD]" could place the padding token itself into the input.
-        split_special_tokens=True,
     )
 
 

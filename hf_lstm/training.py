@@ -46,7 +46,8 @@ MAIN_METRIC = {
 # While checkpoints are compared, longer texts are cut, or one of megabytes would pad its whole batch to its length.
 MAX_VALIDATION_TOKENS = 8_192
 
-# Training texts with this many tokens say enough of which words are alike, and of single words too much.
+# Training texts with this many tokens say enough of which words are alike, and too much of single words, such as names:
+# new models then start from vectors, drop more words, and are attacked.
 LARGE_CORPUS_TOKENS = 1_000_000
 
 # Fields of the config that a model to start from has fixed: other values would silently start its layers anew.
@@ -239,6 +240,10 @@ def build_model(corpus: Corpus, args: ModelArguments) -> tuple[LstmForSequenceCl
         shared = [tokenizer]
         torch.distributed.broadcast_object_list(shared)
         tokenizer = shared[0]
+    encoded = tokenizer(corpus.splits["train"]["text"][:], return_attention_mask=False, verbose=False)["input_ids"]
+    large = sum(map(len, encoded)) >= LARGE_CORPUS_TOKENS
+    if large:
+        fields.setdefault("embedding_dropout", 0.3)
     config = LstmConfig(
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
@@ -247,10 +252,8 @@ def build_model(corpus: Corpus, args: ModelArguments) -> tuple[LstmForSequenceCl
         **fields,
     )
     model = LstmForSequenceClassification(config)
-    if args.vectors is not False:
-        encoded = tokenizer(corpus.splits["train"]["text"][:], return_attention_mask=False, verbose=False)["input_ids"]
-        if args.vectors or sum(map(len, encoded)) >= LARGE_CORPUS_TOKENS:
-            start_from_vectors(model, train_vectors(encoded, config.vocab_size, config.embedding_size))
+    if large if args.vectors is None else args.vectors:
+        start_from_vectors(model, train_vectors(encoded, config.vocab_size, config.embedding_size))
     return model, tokenizer
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, pipeline
 
 from hf_lstm import LstmForSequenceClassification, LstmModel
 from hf_lstm.prediction import (
@@ -16,6 +16,7 @@ from hf_lstm.prediction import (
     predict_file,
     predict_logits,
     predict_texts,
+    probabilities,
 )
 from hf_lstm.tokenization import train_tokenizer
 
@@ -144,6 +145,30 @@ def test_load_classifier_refuses_damaged_weights(model, tokenizer, tmp_path):
     for damage in (truncate, scramble_header, empty, scramble_values, widen_config):
         with pytest.raises(ValueError, match=r"^The weights of .* are damaged"):
             load_classifier(damaged(damage))
+
+
+def test_pipeline_in_batches_truncated_and_at_full_length(model, tokenizer):
+    texts = [*TEXTS, "good " * 500, ""]
+    expected = probabilities(predict_texts(model, tokenizer, texts), "single_label_classification")
+    classify = pipeline("text-classification", model=model, tokenizer=tokenizer)
+    names = [model.config.id2label[i] for i in range(model.config.num_labels)]
+    for batch_size in (1, 4):
+        for scores, row in zip(classify(texts, batch_size=batch_size, top_k=None), expected, strict=True):
+            by_name = {score["label"]: score["score"] for score in scores}
+            np.testing.assert_allclose([by_name[name] for name in names], row, atol=1e-5)
+    assert classify(texts[0])[0]["label"] == names[expected[0].argmax()]
+    cut = classify(["good bad " * 9, "good bad"], truncation=True, max_length=3)
+    assert cut[0]["score"] == pytest.approx(cut[1]["score"], abs=1e-6)
+
+
+def test_pipeline_gives_independent_scores_of_several_labels(tiny_config, tokenizer):
+    config = tiny_config(vocab_size=len(tokenizer), num_labels=3, problem_type="multi_label_classification")
+    model = LstmForSequenceClassification(config).eval()
+    classify = pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None)
+    logits = predict_texts(model, tokenizer, TEXTS)
+    for scores, row in zip(classify(TEXTS, batch_size=3), 1 / (1 + np.exp(-logits)), strict=True):
+        by_name = {score["label"]: score["score"] for score in scores}
+        np.testing.assert_allclose([by_name[f"LABEL_{i}"] for i in range(3)], row, atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])

@@ -74,7 +74,7 @@ def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
     monkeypatch.setattr("hf_lstm.training.LARGE_CORPUS_TOKENS", 100)
     torch.manual_seed(0)
     trainer, _, _ = prepare(tmp_path, num_train_epochs=None)
-    assert trainer.args.adversarial_size == 0.5
+    assert trainer.args.adversarial_size == 0.5 and trainer.model.config.embedding_dropout == 0.3
     large = trainer.model.get_input_embeddings().weight
     tokenizer = trainer.processing_class
     good, bad, unknown = tokenizer.convert_tokens_to_ids(["good", "bad", "[UNK]"])
