@@ -171,6 +171,22 @@ for name, token in json.load(sys.stdin):
 """
 
 
+def test_training_that_pushes_sends_the_finished_folder_once(hub, tmp_path):
+    rows = [f"{opinion} film {i},{opinion}" for i in range(20) for opinion in ("good", "bad")]
+    (tmp_path / "opinions.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    commits = hub.commits
+    arguments = ["--dataset", "opinions.csv", "--num_train_epochs", 1, "--embedding_size", 4, "--hidden_size", 4]
+    arguments += ["--push_to_hub", "--hub_model_id", "tester/trained", "--hub_private_repo", "--language", "de"]
+    done = run([ROOT / "scripts" / "train.py", *arguments], hub, tmp_path)
+    assert done.returncode == 0 and "Pushed to tester/trained." in done.stdout, done.stderr
+    assert hub.commits == commits + 1 and "tester/trained" in hub.private
+    files = hub.repositories["tester/trained"]
+    assert set(files) == FILES | {"metrics.json", "learning_curve.png", "predictions.png"}
+    card = ModelCard(files["README.md"].decode())
+    assert (card.data.language, card.data.license) == ("de", "apache-2.0") and "accuracy" in card.data.metrics
+    assert 'model="tester/trained"' in card.text and card.data.eval_results
+
+
 def test_what_cannot_be_pushed_is_one_sentence(hub, pushed, folder, tmp_path):
     cases = [
         ("tester/new", None, "There is no Hugging Face token"),

@@ -19,6 +19,11 @@ CELL_TYPES = ("lstm", "gru", "rnn")
 TORCH_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
 
+def small_config(**fields) -> LstmConfig:
+    """What `tiny_config` builds, for tests that draw examples and can have no fixture."""
+    return LstmConfig(vocab_size=40, embedding_size=6, hidden_size=5, **fields)
+
+
 def plain_torch(model: LstmModel) -> nn.RNNBase:
     """The same weights in one stock `torch.nn` module."""
     config = model.config
@@ -63,14 +68,7 @@ def test_padded_batch_equals_plain_torch_row_by_row(cell_type, bidirectional, la
     lengths = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=5))
     side, extra = data.draw(st.sampled_from(["left", "right"])), data.draw(st.integers(0, 3))
     torch.manual_seed(data.draw(st.integers(0, 99)))
-    config = LstmConfig(
-        vocab_size=40,
-        embedding_size=6,
-        hidden_size=5,
-        cell_type=cell_type,
-        bidirectional=bidirectional,
-        num_hidden_layers=layers,
-    )
+    config = small_config(cell_type=cell_type, bidirectional=bidirectional, num_hidden_layers=layers)
     model = LstmModel(config).eval()
     reference = plain_torch(model)
     rows = [torch.randint(0, 40, (length,)) for length in lengths]
@@ -101,15 +99,8 @@ def test_padded_batch_equals_plain_torch_row_by_row(cell_type, bidirectional, la
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_logits_are_those_of_the_text_alone(cell_type, bidirectional, pooling, layers, lengths, side, extra, seed):
     torch.manual_seed(seed)
-    config = LstmConfig(
-        vocab_size=40,
-        embedding_size=6,
-        hidden_size=5,
-        cell_type=cell_type,
-        bidirectional=bidirectional,
-        pooling=pooling,
-        num_hidden_layers=layers,
-    )
+    fields = {"cell_type": cell_type, "bidirectional": bidirectional, "pooling": pooling, "num_hidden_layers": layers}
+    config = small_config(**fields)
     model = LstmForSequenceClassification(config).eval()
     rows = [torch.randint(0, 40, (length,)) for length in lengths]
     ids, mask = padded(rows, side, extra)
@@ -149,15 +140,7 @@ def test_fully_masked_row_is_finite_and_leaves_the_state(tiny_config, cell_type,
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_two_calls_with_the_state_carried_equal_one(cell_type, layers, cut, first, second):
-    config = LstmConfig(
-        vocab_size=40,
-        embedding_size=6,
-        hidden_size=5,
-        cell_type=cell_type,
-        bidirectional=False,
-        num_hidden_layers=layers,
-        pooling="last",
-    )
+    config = small_config(cell_type=cell_type, bidirectional=False, num_hidden_layers=layers, pooling="last")
     model = LstmForSequenceClassification(config).eval()
     ids, mask = padded([torch.randint(0, 40, (first,)), torch.randint(0, 40, (second,))], "right")
     ids, mask = nn.functional.pad(ids, (0, 12 - ids.shape[1])), nn.functional.pad(mask, (0, 12 - mask.shape[1]))

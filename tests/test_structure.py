@@ -76,6 +76,19 @@ def test_remote_code_imports_only_torch_and_transformers(name):
     assert roots - sys.stdlib_module_names == {"transformers"} | ({"torch"} if name == "modeling_lstm" else set())
 
 
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.stem)
+def test_nothing_is_unpickled_or_evaluated(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported, called = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imported |= {alias.name for alias in node.names} | {getattr(node, "module", None)}
+        elif isinstance(node, ast.Call):
+            called.add(ast.unparse(node.func))
+    assert not imported & {"pickle", "joblib", "dill", "marshal", "shelve", "importlib"}
+    assert not called & {"eval", "exec", "compile", "__import__", "torch.load", "torch.save", "np.load", "numpy.load"}
+
+
 def test_package_never_imports_scripts():
     assert not any("scripts" in path.read_text(encoding="utf-8").split("import") for path in PACKAGE)
 
