@@ -33,9 +33,9 @@ class EmbeddingAdversary:
             return None
         if self.step is not None:
             return embedded + self.step
-        embedded.retain_grad()
-        self.embedded = embedded
-        return None
+        self.embedded = embedded if embedded.requires_grad else embedded.detach().requires_grad_()  # frozen ones too
+        self.embedded.retain_grad()
+        return self.embedded
 
     @contextmanager
     def attack(self) -> Iterator[None]:
@@ -43,7 +43,8 @@ class EmbeddingAdversary:
         gradient = self.embedded.grad  # (batch, seq, embedding_size)
         lengths = torch.linalg.vector_norm(gradient, dim=(1, 2), keepdim=True)  # (batch, 1, 1)
         unit = torch.linalg.vector_norm(self.embedding.weight.detach(), dim=1).mean()
-        self.step = gradient * (self.size * unit / lengths.clamp(min=torch.finfo(lengths.dtype).tiny))
+        direction = torch.where(lengths > 0, gradient / lengths, 0.0)  # a text without tokens has no worst
+        self.step = self.size * unit * direction
         try:
             yield
         finally:

@@ -8,16 +8,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 from huggingface_hub import HfApi, ModelCard, get_token, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import validate_repo_id
 
 from .model_card import METRICS_FILE, build_card
-from .prediction import load_classifier, predict_texts
+from .prediction import load_classifier, one_line, predict_texts
 
 # Beside weights, config, code, tokenizer and card: what the card shows or was made from.
 EXTRAS = (METRICS_FILE, "learning_curve.png", "predictions.png")
@@ -25,8 +26,9 @@ EXTRAS = (METRICS_FILE, "learning_curve.png", "predictions.png")
 # Scored before and after: an empty text, scripts of all kinds, a long one.
 PROBE_TEXTS = ("", "Not bad at all, although it began badly.", "Ça va — 中文, العربية, हिन्दी, 🙂‍↔️", "word " * 3000)
 
-# Largest difference of two logits that were computed from the same weights by two processes.
+# Largest difference, absolute and relative, of logits from the same weights, in a batch or alone.
 LOGIT_TOLERANCE = 1e-5
+HALF_LOGIT_TOLERANCE = 1e-2
 
 # Runs where this package is not imported, so that the code beside the weights is what computes.
 _SCORE_REMOTELY = """
@@ -68,19 +70,28 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
             shutil.copyfile(Path(folder) / name, destination / name)
     card = Path(folder) / "README.md"
     if card.is_file():
-        text = card.read_text(encoding="utf-8")
-        # The snippet opened the folder it was trained into, wherever that lies now.
-        located = re.sub(r'(pipeline\("text-classification", model=)"[^"]*"', rf'\g<1>"{repo_id}"', text)
-        (destination / "README.md").write_text(located, encoding="utf-8")
+        shutil.copyfile(card, destination / card.name)
     else:
-        build_card(model.config, repo_id).save(destination / "README.md")
+        build_card(model.config, repo_id).save(destination / card.name)
+    locate_card(destination / card.name, repo_id)
     return {path.name: path.stat().st_size for path in sorted(destination.iterdir())}
 
 
-def missing_metadata(folder: str | Path) -> list[str]:
-    """Fields that the Hub shows or filters by and that the card in a folder lacks."""
-    card = ModelCard.load(Path(folder) / "README.md")
-    return [name for name in ("license", "language", "datasets", "metrics") if not getattr(card.data, name, None)]
+def locate_card(card: Path, repo_id: str) -> None:
+    """Lets a card's usage snippet open the repository, and no longer the folder that the model was trained into."""
+    text = card.read_text(encoding="utf-8")
+    opened = r'(pipeline\("text-classification", model=)"[^"]*"'
+    card.write_text(re.sub(opened, rf'\g<1>"{repo_id}"', text), encoding="utf-8")
+
+
+def card_metadata(folder: str | Path) -> dict[str, str]:
+    """What the card in a folder says in the fields that the Hub shows and filters by."""
+    data = ModelCard.load(Path(folder) / "README.md").data
+    fields = {name: getattr(data, name, None) for name in ("license", "language", "datasets", "metrics")}
+    return {
+        name: (", ".join(value) if isinstance(value, list) else value) if value else "not named"
+        for name, value in fields.items()
+    }
 
 
 def push_repository(folder: str, repo_id: str, private: bool = False, token: str | None = None) -> str:
@@ -104,36 +115,54 @@ def push_repository(folder: str, repo_id: str, private: bool = False, token: str
         validate_repo_id(repo_id)
     if not (token or get_token()):
         raise ValueError("There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to one that may write.")
+    api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as assembled:
         assemble_repository(folder, repo_id, assembled)
-        api = HfApi(token=token)
         with _hub_errors(repo_id):
-            repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-            api.upload_folder(repo_id=repo_id, folder_path=assembled, commit_message="Upload classifier")
+            repo_id, is_new = _create_repository(api, repo_id, private)
+        locate_card(Path(assembled) / "README.md", repo_id)  # now with its owner
+        try:
+            with _hub_errors(repo_id):
+                api.upload_folder(repo_id=repo_id, folder_path=assembled, commit_message="Upload classifier")
+        except BaseException:
+            if is_new:
+                with suppress(Exception):
+                    api.delete_repo(repo_id)  # it is empty
+            raise
         verify_repository(assembled, repo_id, token)
     return repo_id
 
 
-def verify_repository(folder: str, repo_id: str, token: str | None = None) -> float:
+def _create_repository(api: HfApi, repo_id: str, private: bool) -> tuple[str, bool]:
+    """Full name of the repository, and whether it was made just now."""
+    try:
+        return api.create_repo(repo_id, private=private).repo_id, True
+    except HfHubHTTPError as error:
+        if error.response.status_code != 409:  # there is one of that name
+            raise
+    return api.create_repo(repo_id, private=private, exist_ok=True).repo_id, False
+
+
+def verify_repository(folder: str, repo_id: str, token: str | None = None) -> None:
     """
     Downloads a repository anew and lets its own code score a few texts.
 
     Args:
-        folder: The classifier that was pushed.
+        folder: What was pushed.
         repo_id: Where.
         token: As in [`push_repository`].
 
-    Returns:
-        The largest difference of a logit.
-
     Raises:
         ValueError: What was downloaded does not load by itself, or gives other logits.
+        ConnectionError: It cannot be downloaded.
     """
     model, tokenizer = load_classifier(folder)
     expected = predict_texts(model, tokenizer, PROBE_TEXTS)
     with tempfile.TemporaryDirectory() as fresh:
-        with _hub_errors(repo_id):
+        try:
             downloaded = snapshot_download(repo_id, cache_dir=Path(fresh) / "hub", token=token)
+        except (HTTPError, OSError) as error:
+            raise ConnectionError(f"{repo_id} was pushed, but cannot be read back ({one_line(error)}).") from None
         scored = subprocess.run(
             [sys.executable, "-c", _SCORE_REMOTELY, downloaded],
             input=json.dumps(PROBE_TEXTS),
@@ -142,12 +171,13 @@ def verify_repository(folder: str, repo_id: str, token: str | None = None) -> fl
             env=os.environ | {"HF_MODULES_CACHE": str(Path(fresh) / "modules")},
         )
     if scored.returncode:
-        reason = scored.stderr.strip().splitlines()[-1]
-        raise ValueError(f"{repo_id} was pushed, but what it holds does not load by itself: {reason}")
-    difference = float(np.abs(np.array(json.loads(scored.stdout)) - expected).max())
-    if not difference <= LOGIT_TOLERANCE:
+        reason = (scored.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise ValueError(f"{repo_id} was pushed, but what it holds does not load by itself ({one_line(reason)}).")
+    logits = np.array(json.loads(scored.stdout))
+    tolerance = LOGIT_TOLERANCE if model.dtype == torch.float32 else HALF_LOGIT_TOLERANCE
+    if not np.allclose(logits, expected, rtol=tolerance, atol=tolerance):
+        difference = np.abs(logits - expected).max()
         raise ValueError(f"{repo_id} was pushed, but what it holds gives logits that differ by {difference:.1e}.")
-    return difference
 
 
 @contextmanager
@@ -156,21 +186,23 @@ def _hub_errors(repo_id: str) -> Iterator[None]:
     try:
         yield
     except HFValidationError as error:
-        raise ValueError(f"{repo_id!r} cannot be the name of a repository: {_one_line(error)}") from None
+        raise ValueError(f"{repo_id!r} cannot be the name of a repository: {one_line(error)}") from None
     except OfflineModeIsEnabled:
         raise ConnectionError("HF_HUB_OFFLINE is set, so nothing was sent; unset it to push.") from None
     except HfHubHTTPError as error:
         raise ValueError(_refusal(error, repo_id)) from None
     except HTTPError as error:
         raise ConnectionError(
-            f"The Hugging Face Hub ({HfApi().endpoint}) cannot be reached ({_one_line(error)}); try again later."
+            f"The Hugging Face Hub ({HfApi().endpoint}) cannot be reached ({one_line(error)}); try again later."
         ) from None
+    except RuntimeError as error:  # what an upload of large files makes of any error
+        raise ConnectionError(f"The upload to {repo_id} failed ({one_line(error)}); nothing was committed.") from None
 
 
 def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
     """What the Hub's answer means for whoever pushes."""
     status = error.response.status_code
-    said = _one_line(error.server_message or error)
+    said = one_line(error.server_message or error)
     if status == 401:
         return f"The Hub refuses the token ({said}): run `hf auth login`, or set HF_TOKEN to one that may write."
     if status == 403:
@@ -178,7 +210,3 @@ def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
     if status < 500:
         return f"The Hub refuses {repo_id} ({said})."
     return f"The Hub failed ({status}: {said}): try again later; a commit is whole or not there."
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split()).rstrip(".")

@@ -158,7 +158,9 @@ def _final_split(metrics: dict[str, Any]) -> str:
 
 def _measured_metadata(metrics: dict[str, Any]) -> dict[str, Any]:
     """Metadata of the card that are known of a recorded training, in the Hub's terms."""
-    dataset, split = metrics["dataset"], _final_split(metrics)
+    split = _final_split(metrics)
+    # A path says nothing to others, and may say too much.
+    dataset = metrics["dataset"] if metrics["dataset_on_hub"] else Path(metrics["dataset"]).stem
     own = metrics["figures"][split]["model"]
     return {
         "language": metrics["language"],

@@ -12,9 +12,11 @@ alone: a direction reads the real tokens of its row first (an index per row), so
 counts, and the final cell state is kept from moving on by gates held shut at the padding.
 """
 
+import filecmp
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +54,8 @@ GATE_SHUT = 1e4
 
 # Start of the name of a folder that is being written; the Trainer uploads nothing that starts with "_".
 PARTIAL = "_partial-"
+# After which such a folder is taken for that of a process that was killed.
+ABANDONED_SECONDS = 3_600
 
 # Rows times steps that one call of a kernel gets: the CPU's kernel refuses a million, and its memory grows with them.
 WINDOW_TOKENS = 65_536
@@ -232,7 +236,8 @@ def replaced_when_complete(folder: str | os.PathLike) -> Iterator[Path]:
     """
     Gives a new folder to write to; only when all is written do its files replace those of the same name in `folder`.
 
-    A process that is killed or a disk that is full leaves the files of before.
+    A process that is killed or a disk that is full while writing leaves the files of before. A file that did not change
+    is not touched: to save a model of the same shape again replaces the weights alone, which is one atomic step.
 
     Args:
         folder: Where the files end up; made if needed.
@@ -242,12 +247,17 @@ def replaced_when_complete(folder: str | os.PathLike) -> Iterator[Path]:
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for abandoned in folder.glob(f"{PARTIAL}*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
+    for left in folder.glob(f"{PARTIAL}*"):
+        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
         yield Path(partial)
-        for path in Path(partial).iterdir():
-            os.replace(path, folder / path.name)
+        for path in sorted(Path(partial).iterdir()):
+            target = folder / path.name
+            if not (target.is_file() and filecmp.cmp(path, target, shallow=False)):
+                with open(path, "rb+") as written:
+                    os.fsync(written.fileno())
+                os.replace(path, target)
 
 
 class LstmLayer(GradientCheckpointingLayer):
@@ -306,22 +316,31 @@ class LstmPreTrainedModel(PreTrainedModel):
     # The losses are means over the batch: the Trainer divides them by its accumulation steps itself.
     accepts_loss_kwargs = False
 
-    def save_pretrained(self, save_directory: str | os.PathLike, is_main_process: bool = True, **kwargs) -> None:
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike,
+        is_main_process: bool = True,
+        state_dict: dict[str, torch.Tensor] | None = None,
+        push_to_hub: bool = False,
+        **kwargs,
+    ) -> None:
         """
-        Saves weights, config and the code to load them with, as the library does, but all or nothing.
+        Saves weights, config and the code to load them with; what was there before stays until all is written.
 
         Args:
-            save_directory: Folder to write to; what it held before stays until the last byte is written.
+            save_directory: Folder to write to.
             is_main_process: Whether this process is the one that writes.
+            state_dict: Weights to save; the model's own by default.
+            push_to_hub: Whether to push as well; the folder is then written as the library does.
             kwargs: As in `PreTrainedModel.save_pretrained`.
         """
-        if not is_main_process:
-            return
         # Complete, and without the name of a repository that the model came from: the files are beside the weights.
         self.config.auto_map = dict(AUTO_MAP)
-        kwargs.setdefault("repo_id", Path(save_directory).name)
+        if push_to_hub or not is_main_process:
+            super().save_pretrained(save_directory, is_main_process, state_dict, push_to_hub, **kwargs)
+            return
         with replaced_when_complete(save_directory) as partial:
-            super().save_pretrained(partial, **kwargs)
+            super().save_pretrained(partial, is_main_process, state_dict, **kwargs)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):

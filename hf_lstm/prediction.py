@@ -55,12 +55,16 @@ def load_classifier(source: str) -> tuple[LstmForSequenceClassification, PreTrai
     config = AutoConfig.from_pretrained(source)
     if config.model_type != LstmConfig.model_type:
         raise ValueError(f"{source} is a {config.model_type!r} model, not one of hf_lstm.")
-    tokenizer = AutoTokenizer.from_pretrained(source)
     try:
-        model, loading = LstmForSequenceClassification.from_pretrained(source, output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except Exception as error:  # the library raises whatever it stumbles over
+        raise ValueError(f"The tokenizer of {source} is damaged or missing ({one_line(error)}).") from None
+    try:
+        model, loading = LstmForSequenceClassification.from_pretrained(
+            source, use_safetensors=True, output_loading_info=True
+        )
     except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"The weights of {source} are damaged or do not fit its config: {reason}") from None
+        raise ValueError(f"The weights of {source} are damaged or do not fit its config ({one_line(error)}).") from None
     if loading["missing_keys"]:
         raise ValueError(f"{source} lacks {', '.join(sorted(loading['missing_keys']))}: fine-tune it first.")
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
@@ -71,6 +75,12 @@ def load_classifier(source: str) -> tuple[LstmForSequenceClassification, PreTrai
             "they do not belong together."
         )
     return model.eval(), tokenizer
+
+
+def one_line(error: object, limit: int = 300) -> str:
+    """A library's message, which may have many lines, as part of a sentence."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if len(text) <= limit else f"{text[:limit]} …"
 
 
 def predict_logits(

@@ -18,10 +18,11 @@ from transformers import (
     EvalPrediction,
     PreTrainedTokenizerFast,
     Trainer,
+    TrainerState,
 )
 from transformers.trainer import TRAINER_STATE_NAME, TRAINING_ARGS_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, HubStrategy
 
 from .adversarial import EmbeddingAdversary
 from .arguments import ClassifierTrainingArguments, ModelArguments
@@ -129,7 +130,9 @@ class ClassifierTrainer(Trainer):
         if f"{metric_key_prefix}_loss" in output.metrics and output.predictions is not None:
             # The library's counts the last batch as a full one.
             model = self.accelerator.unwrap_model(self.model)
-            labels, logits = torch.from_numpy(output.label_ids), torch.from_numpy(output.predictions)
+            # With `output_hidden_states` there are more predictions than logits.
+            logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
+            labels, logits = torch.from_numpy(output.label_ids), torch.from_numpy(logits)
             loss = model.loss_function(labels=labels, pooled_logits=logits, config=model.config)
             output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
         return output
@@ -139,11 +142,13 @@ class ClassifierTrainer(Trainer):
         # The arguments as a pickle, which nothing reads; the card of a finished training has the command.
         (Path(output_dir or self.args.output_dir) / TRAINING_ARGS_NAME).unlink(missing_ok=True)
 
-    def create_model_card(self, **kwargs) -> None:
+    def create_model_card(self, language: str | None = None, license: str | None = None, **kwargs) -> None:
         """What [`Trainer.push_to_hub`] calls: a card of this package, unless the folder has one already."""
-        card = Path(self.args.output_dir) / "README.md"
-        if self.is_world_process_zero() and not card.exists():
-            build_card(self.model.config, self.hub_model_id).save(card)
+        path = Path(self.args.output_dir) / "README.md"
+        if self.is_world_process_zero() and not path.exists():
+            card = build_card(self.model.config, self.hub_model_id)
+            card.data.language, card.data.license = language, license
+            card.save(path)
 
 
 def build_trainer(
@@ -163,10 +168,20 @@ def build_trainer(
 
     Returns:
         A Trainer that evaluates, keeps the best checkpoint and stops early as `args` say.
+
+    Raises:
+        ValueError: One process has several GPUs.
     """
     problem_type = model.config.problem_type
+    if args.n_gpu > 1:
+        raise ValueError(
+            f"One process would train on {args.n_gpu} GPUs: start one for each with `torchrun --nproc_per_node "
+            f"{args.n_gpu}`, or name one with CUDA_VISIBLE_DEVICES."
+        )
+    # What the library pushes of a checkpoint lacks the code that the weights need.
+    args.hub_strategy = HubStrategy.END
     if args.adversarial_size is None:
-        args.adversarial_size = 0.5 if sum(splits["train"]["length"]) >= LARGE_CORPUS_TOKENS else 0
+        args.adversarial_size = 0.5 if is_large(splits) else 0
     if args.num_train_epochs is None:
         args.num_train_epochs = default_epochs(len(splits["train"]), readings=2 if args.adversarial_size else 1)
     if args.metric_for_best_model in (None, "loss") and args.load_best_model_at_end:
@@ -206,16 +221,38 @@ def _validation_figures(prediction: EvalPrediction, config: LstmConfig) -> dict[
     return compute_metrics_for(config.problem_type, config.num_labels, threshold)(prediction)
 
 
-def build_model(corpus: Corpus, args: ModelArguments) -> tuple[LstmForSequenceClassification, PreTrainedTokenizerFast]:
+def build_tokenizer(corpus: Corpus, args: ModelArguments) -> PreTrainedTokenizerFast:
+    """Trains a tokenizer on the training texts, or loads that of the model to fine-tune."""
+    if args.model is not None:
+        return AutoTokenizer.from_pretrained(args.model)
+    tokenizer = train_tokenizer(corpus.splits["train"]["text"], args.tokenizer, args.vocab_size, args.lowercase)
+    if torch.distributed.is_initialized():
+        # Some kinds come out differently each time: all processes take that of the first.
+        shared = [tokenizer]
+        torch.distributed.broadcast_object_list(shared)
+        tokenizer = shared[0]
+    return tokenizer
+
+
+def is_large(splits: DatasetDict) -> bool:
+    """Whether the tokenised training texts are many enough for what a large corpus gets."""
+    return sum(splits["train"]["length"]) >= LARGE_CORPUS_TOKENS
+
+
+def build_model(
+    corpus: Corpus, splits: DatasetDict, tokenizer: PreTrainedTokenizerFast, args: ModelArguments
+) -> LstmForSequenceClassification:
     """
-    Makes a new classifier and trains its tokenizer, or loads those to fine-tune.
+    Makes a new classifier, or loads the one to fine-tune.
 
     Args:
-        corpus: Gives the labels, the texts of a new tokenizer and the class weights.
+        corpus: Gives the labels and the class weights.
+        splits: The corpus as [`tokenize_corpus`] returns it; a new model's embeddings may start from it.
+        tokenizer: Gives the vocabulary.
         args: What to make or load.
 
     Returns:
-        The model and its tokenizer.
+        The model.
 
     Raises:
         ValueError: A field of the model to start from cannot be changed any more.
@@ -229,19 +266,12 @@ def build_model(corpus: Corpus, args: ModelArguments) -> tuple[LstmForSequenceCl
     if args.model is not None:
         if fixed := [name for name in FIXED_FIELDS if name in fields]:
             raise ValueError(f"{', '.join(fixed)} cannot be changed in the trained model {args.model}: leave them out.")
-        tokenizer = AutoTokenizer.from_pretrained(args.model)
         config = LstmConfig.from_pretrained(args.model, **fields)
         # A head for other labels starts anew.
-        model = LstmForSequenceClassification.from_pretrained(args.model, config=config, ignore_mismatched_sizes=True)
-        return model, tokenizer
-    tokenizer = train_tokenizer(corpus.splits["train"]["text"], args.tokenizer, args.vocab_size, args.lowercase)
-    if torch.distributed.is_initialized():
-        # Some kinds come out differently each time: all processes take that of the first.
-        shared = [tokenizer]
-        torch.distributed.broadcast_object_list(shared)
-        tokenizer = shared[0]
-    encoded = tokenizer(corpus.splits["train"]["text"][:], return_attention_mask=False, verbose=False)["input_ids"]
-    large = sum(map(len, encoded)) >= LARGE_CORPUS_TOKENS
+        return LstmForSequenceClassification.from_pretrained(
+            args.model, config=config, use_safetensors=True, ignore_mismatched_sizes=True
+        )
+    large = is_large(splits)
     if large:
         fields.setdefault("embedding_dropout", 0.3)
     config = LstmConfig(
@@ -253,8 +283,9 @@ def build_model(corpus: Corpus, args: ModelArguments) -> tuple[LstmForSequenceCl
     )
     model = LstmForSequenceClassification(config)
     if large if args.vectors is None else args.vectors:
-        start_from_vectors(model, train_vectors(encoded, config.vocab_size, config.embedding_size))
-    return model, tokenizer
+        rows = (ids for batch in splits["train"].iter(1_000) for ids in batch["input_ids"])
+        start_from_vectors(model, train_vectors(rows, config.vocab_size, config.embedding_size))
+    return model
 
 
 @torch.no_grad()
@@ -282,6 +313,15 @@ def balanced_weights(corpus: Corpus) -> list[float]:
     return ((len(labels) - positives) / positives).tolist()
 
 
+def _is_complete(checkpoint: Path) -> bool:
+    """Whether the Trainer's state, which it writes last, is there and whole."""
+    try:
+        TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def find_resume_checkpoint(args: ClassifierTrainingArguments) -> str | None:
     """
     Where to continue, and a guard for the checkpoints of a training that was interrupted.
@@ -295,8 +335,8 @@ def find_resume_checkpoint(args: ClassifierTrainingArguments) -> str | None:
     Raises:
         ValueError: There is nothing to continue, or there is and it was not asked for.
     """
-    # The state is written last: a checkpoint without it was not finished.
-    complete = {path.parent for path in Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*/{TRAINER_STATE_NAME}")}
+    checkpoints = Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*")
+    complete = [path for path in checkpoints if _is_complete(path)]
     last = str(max(complete, key=lambda path: int(path.name.rpartition("-")[2]))) if complete else None
     if args.resume_from_checkpoint is None:
         if last is not None:
@@ -333,7 +373,7 @@ def save_classifier(
     """
     folder = Path(trainer.args.output_dir)
     with replaced_when_complete(folder) as partial:
-        trainer.save_model(str(partial))
+        trainer.save_model(str(partial), _internal_call=True)  # not to push what is not finished
         model = LstmForSequenceClassification.from_pretrained(partial)
         if model.config.problem_type == "multi_label_classification":
             logits = predict_logits(model, validation["input_ids"][:], show_progress=show_progress)

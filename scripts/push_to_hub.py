@@ -7,7 +7,7 @@ import argparse
 import tempfile
 
 from hf_lstm.cli import run
-from hf_lstm.hub import assemble_repository, missing_metadata, push_repository
+from hf_lstm.hub import assemble_repository, card_metadata, push_repository
 
 
 def main() -> None:
@@ -21,14 +21,11 @@ def main() -> None:
     if args.dry_run:
         with tempfile.TemporaryDirectory() as assembled:
             sizes = assemble_repository(args.folder, args.repo_id, assembled)
-            missing = missing_metadata(assembled)
+            metadata = card_metadata(assembled)
         for name, size in sizes.items():
             print(f"{size:>12,}  {name}")
         print(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files for {args.repo_id}; nothing was sent")
-        if missing:
-            print(
-                f"The card names no {', no '.join(missing)}: they can be added at the top of {args.folder}/README.md."
-            )
+        print("The card says, and you can change at its top: " + "; ".join(f"{k}: {v}" for k, v in metadata.items()))
         return
     repo_id = push_repository(args.folder, args.repo_id, args.private)
     print(f"Pushed to {repo_id}; downloaded again, its own code gives the same logits. Use it anywhere:")

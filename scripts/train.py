@@ -18,7 +18,7 @@ from hf_lstm.hub import push_repository
 from hf_lstm.metrics import tfidf_baseline
 from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
 from hf_lstm.plots import plot_learning_curve, plot_predictions
-from hf_lstm.training import build_model, build_trainer, find_resume_checkpoint, save_classifier
+from hf_lstm.training import build_model, build_tokenizer, build_trainer, find_resume_checkpoint, save_classifier
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
@@ -41,11 +41,10 @@ def main() -> None:
     args.output_dir = args.output_dir or f"runs/{name}"
     checkpoint = find_resume_checkpoint(args)
 
-    model, tokenizer = build_model(corpus, model_args)
-    if checkpoint is not None:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint) if checkpoint else build_tokenizer(corpus, model_args)
     with args.main_process_first():
         splits = tokenize_corpus(corpus.splits, tokenizer, max_length=data_args.max_length)
+    model = build_model(corpus, splits, tokenizer, model_args)
     # Pushed is the finished folder, with its card, and not every checkpoint of it.
     push, args.push_to_hub = args.push_to_hub, False
     trainer = build_trainer(model, tokenizer, splits, args)
@@ -56,6 +55,7 @@ def main() -> None:
         f"{len(splits['train']):,} texts in {precision}"
     )
     trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.accelerator.wait_for_everyone()  # before the checkpoints go, which others may still be reading
     if not trainer.is_world_process_zero():
         return
     model = save_classifier(trainer, splits["validation"])
@@ -83,7 +83,7 @@ def main() -> None:
         "splits": {split: len(rows) for split, rows in splits.items()},
         "figures": figures,
         "training": {
-            "command": shlex.join(["python", *sys.argv]),
+            "command": command_line(args.hub_token),
             "epochs": trainer.state.epoch,
             "seconds": round(seconds, 1),
             "precision": precision,
@@ -104,6 +104,12 @@ def main() -> None:
     if push:
         repo_id = push_repository(str(folder), args.hub_model_id or folder.name, args.hub_private_repo, args.hub_token)
         print(f"Pushed to {repo_id}.")
+
+
+def command_line(secret: str | None) -> str:
+    """The command as it was typed, without the token: it goes into the card."""
+    command = shlex.join(["python", *sys.argv])
+    return command.replace(secret, "***") if secret else command
 
 
 def measure_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:

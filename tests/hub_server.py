@@ -24,6 +24,7 @@ class Hub(ThreadingHTTPServer):
         self.commits = 0
         self.requests: list[str] = []
         self.fails_to_commit = False
+        self.damages_downloads = False
 
     @property
     def endpoint(self) -> str:
@@ -137,6 +138,8 @@ class Handler(BaseHTTPRequestHandler):
         if rest[:1] != ["resolve"] or name not in files:
             return self.answer(404, headers={"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha})
         data = files[name]
+        if self.server.damages_downloads and name == "model.safetensors":
+            data = data[:-8] + bytes(8)
         headers = {
             "ETag": f'"{hashlib.sha1(data).hexdigest()}"',
             "X-Repo-Commit": sha,
@@ -145,6 +148,12 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(headers=headers, content=data)
 
     do_HEAD = do_GET
+
+    def do_DELETE(self):
+        wanted = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        self.server.requests.append(f"DELETE {self.path}")
+        self.server.repositories.pop(f"{wanted.get('organization') or OWNER}/{wanted['name']}")
+        self.answer()
 
 
 @contextmanager

@@ -47,6 +47,18 @@ def test_evaluation_is_left_alone(tiny_config):
     assert torch.equal(model(ids).logits, expected) and adversary.embedded is None
 
 
+def test_text_without_tokens_and_frozen_embeddings(tiny_config):
+    model = LstmForSequenceClassification(tiny_config()).train()
+    embedding = model.get_input_embeddings().requires_grad_(False)
+    adversary = EmbeddingAdversary(embedding, 1e6)
+    ids, mask, labels = torch.randint(4, 40, (2, 3)), torch.tensor([[1, 1, 1], [0, 0, 0]]), torch.tensor([0, 1])
+    model(ids, mask, labels=labels).loss.backward()
+    with adversary.attack():
+        assert (adversary.step[1] == 0).all() and adversary.step[0].norm() > 1
+        model(ids, mask, labels=labels).loss.backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.requires_grad)
+
+
 def test_size_must_be_positive():
     with pytest.raises(ValueError, match="must be positive"):
         EmbeddingAdversary(nn.Embedding(2, 2), 0)

@@ -13,7 +13,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.hub import PROBE_TEXTS, assemble_repository, missing_metadata
+from hf_lstm.hub import PROBE_TEXTS, assemble_repository, card_metadata, push_repository
 from hf_lstm.model_card import build_card
 from hf_lstm.prediction import load_classifier, predict_texts, probabilities
 from hf_lstm.tokenization import train_tokenizer
@@ -83,7 +83,7 @@ def test_repository_is_complete_and_all_it_needs(folder, tmp_path):
     }
     card = ModelCard.load(tmp_path / "README.md")
     assert 'model="tester/tiny", trust_remote_code=True' in card.text and str(folder) not in card.text
-    assert missing_metadata(tmp_path) == ["license", "language", "datasets", "metrics"]
+    assert set(card_metadata(tmp_path).values()) == {"not named"}
 
 
 def test_push_sends_one_commit_and_checks_it(hub, pushed):
@@ -176,15 +176,17 @@ def test_training_that_pushes_sends_the_finished_folder_once(hub, tmp_path):
     (tmp_path / "opinions.csv").write_text("\n".join(["text,label", *rows]) + "\n")
     commits = hub.commits
     arguments = ["--dataset", "opinions.csv", "--num_train_epochs", 1, "--embedding_size", 4, "--hidden_size", 4]
-    arguments += ["--push_to_hub", "--hub_model_id", "tester/trained", "--hub_private_repo", "--language", "de"]
-    done = run([ROOT / "scripts" / "train.py", *arguments], hub, tmp_path)
+    arguments += ["--push_to_hub", "--hub_model_id", "trained", "--hub_private_repo", "true", "--language", "de"]
+    arguments += ["--hub_token", WRITE_TOKEN]
+    done = run([ROOT / "scripts" / "train.py", *arguments], hub, tmp_path, token=None)
     assert done.returncode == 0 and "Pushed to tester/trained." in done.stdout, done.stderr
     assert hub.commits == commits + 1 and "tester/trained" in hub.private
     files = hub.repositories["tester/trained"]
     assert set(files) == FILES | {"metrics.json", "learning_curve.png", "predictions.png"}
     card = ModelCard(files["README.md"].decode())
     assert (card.data.language, card.data.license) == ("de", "apache-2.0") and "accuracy" in card.data.metrics
-    assert 'model="tester/trained"' in card.text and card.data.eval_results
+    assert 'model="tester/trained"' in card.text and card.data.eval_results  # with the owner of the token
+    assert not any(WRITE_TOKEN.encode() in content for content in files.values())
 
 
 def test_what_cannot_be_pushed_is_one_sentence(hub, pushed, folder, tmp_path):
@@ -203,6 +205,7 @@ def test_what_cannot_be_pushed_is_one_sentence(hub, pushed, folder, tmp_path):
     assert len(lines) == len(cases), done.stdout + done.stderr
     for line, (_, _, expected) in zip(lines, cases, strict=True):
         assert line.startswith(expected)
+    assert 'model="tester/tiny"' in hub.repositories["tester/tiny"]["README.md"].decode()
     assert "tester/new" not in hub.repositories and "tester/taboo" not in hub.repositories
     assert hub.commits == commits + 1
 
@@ -211,11 +214,24 @@ def test_a_failed_commit_leaves_what_was_there(hub, pushed, folder, tmp_path):
     before = dict(hub.repositories["tester/tiny"])
     hub.fails_to_commit = True
     try:
-        done = run([ROOT / "scripts" / "push_to_hub.py", folder, "tester/tiny"], hub, tmp_path)
+        stdin = json.dumps([("tester/tiny", WRITE_TOKEN), ("tester/fresh", WRITE_TOKEN)])
+        done = run(["-c", PUSH_AND_SAY_WHY_NOT, folder], hub, tmp_path, token=None, stdin=stdin)
     finally:
         hub.fails_to_commit = False
-    assert done.returncode == 1 and "The Hub failed (500: Internal error)" in done.stderr
-    assert "Traceback" not in done.stderr and hub.repositories["tester/tiny"] == before
+    assert [line.startswith("The Hub failed (500: Internal error)") for line in done.stdout.splitlines()] == [
+        True,
+        True,
+    ]
+    assert hub.repositories["tester/tiny"] == before and "tester/fresh" not in hub.repositories
+
+
+def test_what_arrived_otherwise_is_said(hub, pushed, folder, tmp_path):
+    hub.damages_downloads = True
+    try:
+        done = run([ROOT / "scripts" / "push_to_hub.py", folder, "tester/tiny"], hub, tmp_path)
+    finally:
+        hub.damages_downloads = False
+    assert done.returncode == 1 and "was pushed, but what it holds gives logits that differ by" in done.stderr
 
 
 def test_without_a_network(folder, tmp_path):
@@ -223,6 +239,16 @@ def test_without_a_network(folder, tmp_path):
         pass
     done = run([ROOT / "scripts" / "push_to_hub.py", folder, "tester/tiny"], gone, tmp_path)
     assert done.returncode == 1 and "cannot be reached" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_upload_that_breaks_off_is_one_sentence(folder, monkeypatch):
+    def upload(*args, **kwargs):
+        raise RuntimeError("Error while uploading 'model.safetensors'\nto the Hub.")
+
+    monkeypatch.setattr("hf_lstm.hub._create_repository", lambda *args: ("tester/tiny", False))
+    monkeypatch.setattr("huggingface_hub.HfApi.upload_folder", upload)
+    with pytest.raises(ConnectionError, match=r"^The upload to tester/tiny failed \(Error while .* to the Hub\)"):
+        push_repository(str(folder), "tester/tiny", token=WRITE_TOKEN)
 
 
 def test_dry_run_lists_every_file_and_sends_nothing(hub, folder, tmp_path):

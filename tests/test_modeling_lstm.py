@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -440,9 +441,24 @@ model.save_pretrained(sys.argv[1])
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert_same_weights(weights_of(tmp_path), before)
-    assert list(tmp_path.glob("_partial-*"))
+    (left,) = tmp_path.glob("_partial-*")
+    model.save_pretrained(tmp_path)
+    assert left.exists()  # it could be that of a process that is still writing
+    os.utime(left, (0, 0))
     model.save_pretrained(tmp_path)
     assert not list(tmp_path.glob("_partial-*"))
+
+
+def test_saving_again_replaces_the_weights_alone(tiny_config, tmp_path):
+    model = LstmForSequenceClassification(tiny_config())
+    model.save_pretrained(tmp_path)
+    inodes = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
+    model.classifier.bias.data.fill_(1)
+    model.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.stat().st_ino != inodes[path.name]] == [
+        "model.safetensors"
+    ]
+    assert (weights_of(tmp_path)["classifier.bias"] == 1).all()
 
 
 def test_resized_embeddings_keep_the_old_rows(tiny_config):

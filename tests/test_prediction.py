@@ -147,6 +147,20 @@ def test_load_classifier_refuses_damaged_weights(model, tokenizer, tmp_path):
             load_classifier(damaged(damage))
 
 
+def test_load_classifier_refuses_pickled_weights_and_damaged_tokenizers(model, tokenizer, tmp_path):
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    for damaged in ("{}", (tmp_path / "tokenizer.json").read_text()[:500], None):
+        (tmp_path / "tokenizer.json").unlink() if damaged is None else (tmp_path / "tokenizer.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"^The tokenizer of .* is damaged or missing \([^\n]*\)\.$"):
+            load_classifier(str(tmp_path))
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(OSError, match="safetensors"):
+        load_classifier(str(tmp_path))
+
+
 def test_pipeline_in_batches_truncated_and_at_full_length(model, tokenizer):
     texts = [*TEXTS, "good " * 500, ""]
     expected = probabilities(predict_texts(model, tokenizer, texts), "single_label_classification")

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from huggingface_hub import ModelCard
+from transformers import TrainerState
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.arguments import ClassifierTrainingArguments, ModelArguments
@@ -18,6 +20,7 @@ from hf_lstm.training import (
     ClassifierCollator,
     balanced_weights,
     build_model,
+    build_tokenizer,
     build_trainer,
     default_epochs,
     find_resume_checkpoint,
@@ -55,10 +58,15 @@ def arguments(folder, **fields) -> ClassifierTrainingArguments:
     return ClassifierTrainingArguments(output_dir=str(folder), **(defaults | fields))
 
 
+def build(corpus, args: ModelArguments):
+    tokenizer = build_tokenizer(corpus, args)
+    splits = tokenize_corpus(corpus.splits, tokenizer)
+    return build_model(corpus, splits, tokenizer, args), tokenizer, splits
+
+
 def prepare(folder, problem_type="single_label_classification", **fields):
     corpus = tiny_corpus(problem_type)
-    model, tokenizer = build_model(corpus, ModelArguments(**SIZES))
-    splits = tokenize_corpus(corpus.splits, tokenizer)
+    model, tokenizer, splits = build(corpus, ModelArguments(**SIZES))
     return build_trainer(model, tokenizer, splits, arguments(folder, **fields)), corpus, splits
 
 
@@ -135,7 +143,7 @@ def test_balanced_weights():
 
 def test_new_model_fits_corpus_and_tokenizer():
     corpus = tiny_corpus()
-    model, tokenizer = build_model(corpus, ModelArguments(**SIZES, cell_type="gru", class_weights="balanced"))
+    model, tokenizer, _ = build(corpus, ModelArguments(**SIZES, cell_type="gru", class_weights="balanced"))
     config = model.config
     assert config.vocab_size == len(tokenizer) and config.pad_token_id == tokenizer.pad_token_id
     assert config.id2label == {0: "other", 1: "good"} and config.label2id == {"other": 0, "good": 1}
@@ -184,17 +192,17 @@ def test_best_checkpoint_is_chosen_by_the_main_metric(tmp_path):
 
 def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
     corpus = tiny_corpus()
-    model, tokenizer = build_model(corpus, ModelArguments(**SIZES, class_weights="balanced"))
+    model, tokenizer, _ = build(corpus, ModelArguments(**SIZES, class_weights="balanced"))
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     three = Corpus(corpus.splits, ("a", "b", "c"), "single_label_classification", ())
-    tuned, _ = build_model(three, ModelArguments(model=str(tmp_path), classifier_dropout=0.25))
+    tuned, _, _ = build(three, ModelArguments(model=str(tmp_path), classifier_dropout=0.25))
     assert tuned.config.num_labels == 3 and tuned.classifier.out_features == 3
     assert tuned.config.classifier_dropout == 0.25 and tuned.config.class_weights is None
     for name, value in model.model.state_dict().items():
         assert torch.equal(tuned.model.state_dict()[name], value)
     with pytest.raises(ValueError, match="hidden_size cannot be changed"):
-        build_model(three, ModelArguments(model=str(tmp_path), hidden_size=9))
+        build(three, ModelArguments(model=str(tmp_path), hidden_size=9))
 
 
 def test_gradient_accumulation_scales_the_loss_right(tmp_path):
@@ -229,8 +237,9 @@ def test_resume_is_found_or_asked_for(tmp_path):
         find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint=str(tmp_path / "absent")))
     for step in (2, 10, 11):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        if step < 11:  # the last was not finished
-            (tmp_path / f"checkpoint-{step}" / "trainer_state.json").touch()
+        # The last one was not finished.
+        state = TrainerState().__dict__ if step < 11 else None
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps(state) if state else "")
     last = str(tmp_path / "checkpoint-10")
     assert find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint="last")) == last
     assert find_resume_checkpoint(arguments(tmp_path, resume_from_checkpoint=last)) == last
@@ -242,10 +251,8 @@ def test_overfits_32_examples_to_the_last(tmp_path):
     corpus = tiny_corpus()
     rows = corpus.splits["train"].select(range(32))
     corpus = Corpus(DatasetDict(train=rows, validation=rows), corpus.label_names, corpus.problem_type, ())
-    model, tokenizer = build_model(
-        corpus, ModelArguments(**SIZES, embedding_dropout=0.0, input_dropout=0.0, classifier_dropout=0.0)
-    )
-    splits = tokenize_corpus(corpus.splits, tokenizer)
+    no_dropout = {"embedding_dropout": 0.0, "input_dropout": 0.0, "classifier_dropout": 0.0}
+    model, tokenizer, splits = build(corpus, ModelArguments(**SIZES, **no_dropout))
     args = arguments(tmp_path, num_train_epochs=40, learning_rate=2e-2, early_stopping_patience=0)
     trainer = build_trainer(model, tokenizer, splits, args)
     trainer.train()
@@ -334,7 +341,8 @@ def test_pushed_by_the_trainer_is_a_card_and_no_pickle(tmp_path):
     trainer, _, _ = prepare(tmp_path)
     trainer.hub_model_id = "owner/name"
     trainer.save_model()
-    trainer.create_model_card(model_name="name")
+    trainer.create_model_card(model_name="name", language="fr")
+    assert ModelCard.load(tmp_path / "README.md").data.language == "fr"
     assert "owner/name" in (tmp_path / "README.md").read_text()
     (tmp_path / "README.md").write_text("written by hand")
     trainer.create_model_card(model_name="name")
