@@ -73,6 +73,11 @@ class ModelArguments:
         default=None, metadata={"help": "`balanced` weighs the loss of a class by the inverse of its frequency."}
     )
 
+    def changed_fields(self) -> set[str]:
+        """Names of the arguments that are not at their default."""
+        default = asdict(ModelArguments())
+        return {name for name, value in asdict(self).items() if value != default[name]}
+
     def config_fields(self) -> dict[str, Any]:
         """The fields of [`LstmConfig`] that were given."""
         own = ("model", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights")
@@ -106,6 +111,8 @@ class ClassifierTrainingArguments(TrainingArguments):
     )
     # The library hides the bar where its log is quiet, as it is in our scripts.
     disable_tqdm: bool = field(default=False, metadata={"help": "Hide the progress bar and the line per evaluation."})
+    # Every parameter is used in every step; looking for unused ones costs a pass over the graph.
+    ddp_find_unused_parameters: bool = field(default=False, metadata={"help": "Look for parameters without gradient."})
     average_decay: float = field(
         default=0.999,
         metadata={"help": "Decay of the moving average of the weights that is kept; 0 keeps the last weights."},

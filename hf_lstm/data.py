@@ -193,7 +193,9 @@ def find_column(columns: list[str], usual: tuple[str, ...], wanted: str | None, 
         if wanted not in columns:
             raise ValueError(f"{where} has no column {wanted!r}; its columns are: {listed}.")
         return wanted
-    found = [column for column in columns if column.lower() in usual or column.lower().endswith(f"_{role}")]
+    # What predict.py has added is no label to learn from or to measure against.
+    candidates = [column for column in columns if not column.startswith("predicted_")]
+    found = [column for column in candidates if column.lower() in usual or column.lower().endswith(f"_{role}")]
     best = [column for column in found if column.lower() == usual[0]] or found
     if len(best) != 1:
         problem = (

@@ -17,11 +17,9 @@ from huggingface_hub import HfApi, ModelCard, get_token, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import validate_repo_id
 
-from .model_card import METRICS_FILE, build_card
-from .prediction import load_classifier, one_line, predict_texts
-
-# Beside weights, config, code, tokenizer and card: what the card shows or was made from.
-EXTRAS = (METRICS_FILE, "learning_curve.png", "predictions.png")
+from .cli import one_line
+from .model_card import RECORDS, build_card
+from .prediction import load_classifier, predict_texts
 
 # Scored before and after: an empty text, scripts of all kinds, a long one.
 PROBE_TEXTS = ("", "Not bad at all, although it began badly.", "Ça va — 中文, العربية, हिन्दी, 🙂‍↔️", "word " * 3000)
@@ -61,19 +59,19 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
         ValueError: The folder does not hold a whole classifier.
         OSError: There is no such folder.
     """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}.")
     model, tokenizer = load_classifier(folder)
     destination = Path(destination)
     model.save_pretrained(destination)
     tokenizer.save_pretrained(destination)
-    for name in EXTRAS:
+    for name in RECORDS:
         if (Path(folder) / name).is_file():
             shutil.copyfile(Path(folder) / name, destination / name)
-    card = Path(folder) / "README.md"
-    if card.is_file():
-        shutil.copyfile(card, destination / card.name)
-    else:
-        build_card(model.config, repo_id).save(destination / card.name)
-    locate_card(destination / card.name, repo_id)
+    card = destination / "README.md"
+    if not card.is_file():
+        build_card(model.config, repo_id).save(card)
+    locate_card(card, repo_id)
     return {path.name: path.stat().st_size for path in sorted(destination.iterdir())}
 
 
@@ -94,6 +92,23 @@ def card_metadata(folder: str | Path) -> dict[str, str]:
     }
 
 
+def check_push(repo_id: str, token: str | None = None) -> None:
+    """
+    Checks what can be known before anything is trained or sent.
+
+    Args:
+        repo_id: As in [`push_repository`].
+        token: As in [`push_repository`].
+
+    Raises:
+        ValueError: The name is impossible, or there is no token.
+    """
+    with _hub_errors(repo_id):
+        validate_repo_id(repo_id)
+    if not (token or get_token()):
+        raise ValueError("There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to one that may write.")
+
+
 def push_repository(folder: str, repo_id: str, private: bool = False, token: str | None = None) -> str:
     """
     Pushes a classifier to the Hub in one commit, then downloads it and compares logits.
@@ -111,10 +126,7 @@ def push_repository(folder: str, repo_id: str, private: bool = False, token: str
         ValueError: The folder, the name, the token, or what came back is not right; one sentence says which.
         ConnectionError: The Hub cannot be reached.
     """
-    with _hub_errors(repo_id):
-        validate_repo_id(repo_id)
-    if not (token or get_token()):
-        raise ValueError("There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to one that may write.")
+    check_push(repo_id, token)
     api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as assembled:
         assemble_repository(folder, repo_id, assembled)

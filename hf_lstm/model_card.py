@@ -12,6 +12,9 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 METRICS_FILE = "metrics.json"
 
+# What is recorded of a training beside the model.
+RECORDS = ("README.md", METRICS_FILE, "learning_curve.png", "predictions.png")
+
 _NAMES = {
     "accuracy": "Accuracy",
     "f1_macro": "F1 (macro)",

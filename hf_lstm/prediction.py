@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 from tqdm.auto import tqdm
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
+from .cli import one_line
 from .configuration_lstm import LstmConfig
 from .data import TEXT_COLUMNS, find_column
 from .modeling_lstm import LstmForSequenceClassification
@@ -32,6 +33,46 @@ BATCH_TOKENS = 16_384
 
 # Rows of a file that are read, sorted by length, scored and written at a time: this bounds the memory.
 WINDOW = 2_048
+
+
+def load_config(source: str) -> LstmConfig:
+    """
+    Loads the config of a model of this package.
+
+    Args:
+        source: Folder or Hub id.
+
+    Raises:
+        ValueError: It is that of another kind of model.
+        OSError: There is nothing there, or the Hub cannot be reached.
+    """
+    path = Path(source).expanduser()
+    # "runs/name" could be a name on the Hub, but not where there is a folder "runs".
+    local = source.startswith((".", "/", "~")) or path.parent != Path(".") and path.parent.is_dir()
+    if local and not path.is_dir():
+        raise FileNotFoundError(f"There is no folder {source}.")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise FileNotFoundError(f"The folder {source} has no config.json: it is not a saved model.")
+    config = AutoConfig.from_pretrained(source)
+    if config.model_type != LstmConfig.model_type:
+        raise ValueError(f"{source} is a {config.model_type!r} model, not one of hf_lstm.")
+    return config
+
+
+def load_tokenizer(source: str) -> PreTrainedTokenizerFast:
+    """
+    Loads the tokenizer of a saved model.
+
+    Args:
+        source: Folder or Hub id.
+
+    Raises:
+        ValueError: There is none, or it is damaged.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(source)
+    except Exception as error:  # the library raises whatever it stumbles over
+        raise ValueError(f"The tokenizer of {source} is damaged or missing ({one_line(error)}).") from None
 
 
 def load_classifier(source: str) -> tuple[LstmForSequenceClassification, PreTrainedTokenizerFast]:
@@ -48,17 +89,7 @@ def load_classifier(source: str) -> tuple[LstmForSequenceClassification, PreTrai
         ValueError: It is not a classifier of this package, has no trained head, or does not fit its tokenizer.
         OSError: There is nothing there, or the Hub cannot be reached.
     """
-    if source.startswith((".", "/", "~")) and not Path(source).expanduser().is_dir():
-        raise FileNotFoundError(f"There is no folder {source}.")
-    if Path(source).is_dir() and not (Path(source) / "config.json").is_file():
-        raise FileNotFoundError(f"The folder {source} has no config.json: it is not a saved model.")
-    config = AutoConfig.from_pretrained(source)
-    if config.model_type != LstmConfig.model_type:
-        raise ValueError(f"{source} is a {config.model_type!r} model, not one of hf_lstm.")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    except Exception as error:  # the library raises whatever it stumbles over
-        raise ValueError(f"The tokenizer of {source} is damaged or missing ({one_line(error)}).") from None
+    config, tokenizer = load_config(source), load_tokenizer(source)
     try:
         model, loading = LstmForSequenceClassification.from_pretrained(
             source, use_safetensors=True, output_loading_info=True
@@ -75,12 +106,6 @@ def load_classifier(source: str) -> tuple[LstmForSequenceClassification, PreTrai
             "they do not belong together."
         )
     return model.eval(), tokenizer
-
-
-def one_line(error: object, limit: int = 300) -> str:
-    """A library's message, which may have many lines, as part of a sentence."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return text if len(text) <= limit else f"{text[:limit]} …"
 
 
 def predict_logits(
@@ -191,8 +216,10 @@ def predict_file(
 
     Raises:
         FileNotFoundError: There is no such source.
-        ValueError: The source or the ending of the target cannot be used; the message says why.
+        ValueError: The source or the target cannot be used; the message says why.
     """
+    if Path(target).exists() and Path(target).samefile(source):
+        raise ValueError(f"{target} is the input itself: name another file to write to.")
     count = skipped = 0
     with open_writer(target) as write, tqdm(unit="row", unit_scale=True) as progress:
         for rows in windows(stream_file(source), WINDOW):

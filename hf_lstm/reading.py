@@ -19,6 +19,7 @@ from datasets.exceptions import DatasetGenerationError
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 
+from .cli import one_line
 from .tokenization import clean_text
 
 FILE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
@@ -248,7 +249,7 @@ def _reading(where: str) -> Iterator[None]:
     except ConnectionError as error:
         raise ConnectionError(
             f"{where} is no file or folder here, and the Hugging Face Hub could not be reached to look for it "
-            f"({_one_line(error)}); name a local folder or file, set HF_HUB_OFFLINE=1 to use an earlier download, or "
+            f"({one_line(error)}); name a local folder or file, set HF_HUB_OFFLINE=1 to use an earlier download, or "
             "name no dataset to use the bundled corpus."
         ) from None
     except Exception as error:
@@ -256,15 +257,11 @@ def _reading(where: str) -> Iterator[None]:
         if isinstance(cause, _FileError):
             raise cause from None
         raise _FileError(
-            f"{where} could not be read; check that it is what its name says: {_one_line(cause)}."
+            f"{where} could not be read; check that it is what its name says: {one_line(cause)}."
         ) from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _check_hub(source: str) -> None:
@@ -281,4 +278,4 @@ def _check_hub(source: str) -> None:
             "the dataset is private."
         ) from None
     except Exception as error:  # the HTTP client of the Hub library, and so its errors, differ between releases
-        raise ConnectionError(_one_line(error)) from None
+        raise ConnectionError(one_line(error)) from None

@@ -13,7 +13,6 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import (
-    AutoTokenizer,
     EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedTokenizerFast,
@@ -30,9 +29,9 @@ from .averaging import ParameterAveraging
 from .configuration_lstm import LstmConfig
 from .data import Corpus
 from .metrics import best_threshold, compute_metrics_for
-from .model_card import build_card
+from .model_card import RECORDS, build_card
 from .modeling_lstm import LstmForSequenceClassification, replaced_when_complete
-from .prediction import pad_batch, predict_logits, probabilities
+from .prediction import load_config, load_tokenizer, pad_batch, predict_logits, probabilities
 from .sampling import SimilarLengthSampler
 from .tokenization import train_tokenizer
 from .vectors import train_vectors
@@ -137,6 +136,18 @@ class ClassifierTrainer(Trainer):
             output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
         return output
 
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        if super()._determine_best_metric(metrics, trial):
+            return True
+        # Of equally good checkpoints the one with the lower loss: on easy texts the first is hardly trained.
+        losses = {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
+        is_tie = metrics.get(f"eval_{self.args.metric_for_best_model}") == self.state.best_metric
+        best_loss = losses.get(self.state.best_global_step)
+        if not is_tie or best_loss is None or metrics["eval_loss"] >= best_loss:
+            return False
+        self.state.best_global_step = self.state.global_step
+        return True
+
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)
         # The arguments as a pickle, which nothing reads; the card of a finished training has the command.
@@ -222,9 +233,18 @@ def _validation_figures(prediction: EvalPrediction, config: LstmConfig) -> dict[
 
 
 def build_tokenizer(corpus: Corpus, args: ModelArguments) -> PreTrainedTokenizerFast:
-    """Trains a tokenizer on the training texts, or loads that of the model to fine-tune."""
+    """
+    Trains a tokenizer on the training texts, or loads that of the model to fine-tune.
+
+    Raises:
+        ValueError: The model to fine-tune is none of this package, or was asked to have another vocabulary.
+    """
     if args.model is not None:
-        return AutoTokenizer.from_pretrained(args.model)
+        new = [name for name in ("tokenizer", "vocab_size", "lowercase", "vectors") if name in args.changed_fields()]
+        if new:
+            raise ValueError(f"{args.model} brings its own vocabulary: leave out {', '.join(new)}.")
+        load_config(args.model)
+        return load_tokenizer(args.model)
     tokenizer = train_tokenizer(corpus.splits["train"]["text"], args.tokenizer, args.vocab_size, args.lowercase)
     if torch.distributed.is_initialized():
         # Some kinds come out differently each time: all processes take that of the first.
@@ -265,7 +285,7 @@ def build_model(
     }
     if args.model is not None:
         if fixed := [name for name in FIXED_FIELDS if name in fields]:
-            raise ValueError(f"{', '.join(fixed)} cannot be changed in the trained model {args.model}: leave them out.")
+            raise ValueError(f"The trained model {args.model} has its own layers: leave out {', '.join(fixed)}.")
         config = LstmConfig.from_pretrained(args.model, **fields)
         # A head for other labels starts anew.
         return LstmForSequenceClassification.from_pretrained(
@@ -372,6 +392,8 @@ def save_classifier(
         The loaded model.
     """
     folder = Path(trainer.args.output_dir)
+    for name in RECORDS:
+        (folder / name).unlink(missing_ok=True)  # of an earlier training
     with replaced_when_complete(folder) as partial:
         trainer.save_model(str(partial), _internal_call=True)  # not to push what is not finished
         model = LstmForSequenceClassification.from_pretrained(partial)

@@ -40,6 +40,9 @@ def main() -> None:
         text_column=args.text_column,
         label_column=args.label_column,
     )
+    print(*corpus.notes, sep="\n")
+    if args.plot:
+        Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
     splits = corpus.splits
     if args.split is None and args.dataset is not None and Path(args.dataset).is_file():
         name, rows = "all", concatenate_datasets(list(splits.values()))

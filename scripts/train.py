@@ -14,7 +14,7 @@ from hf_lstm.arguments import ClassifierTrainingArguments, DataArguments, ModelA
 from hf_lstm.cli import run
 from hf_lstm.data import Corpus, load_corpus, tokenize_corpus
 from hf_lstm.evaluation import evaluate_split
-from hf_lstm.hub import push_repository
+from hf_lstm.hub import check_push, push_repository
 from hf_lstm.metrics import tfidf_baseline
 from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
 from hf_lstm.plots import plot_learning_curve, plot_predictions
@@ -27,6 +27,11 @@ def main() -> None:
     data_args, model_args, args = parse_arguments()
     started = time.perf_counter()
     set_seed(args.seed)
+    name = Path(data_args.dataset).stem if data_args.dataset else "sample_reviews"
+    args.output_dir = args.output_dir or f"runs/{name}"
+    checkpoint = find_resume_checkpoint(args)
+    if args.push_to_hub:
+        check_push(args.hub_model_id or Path(args.output_dir).name, args.hub_token)
 
     with args.main_process_first():
         corpus = load_corpus(
@@ -37,9 +42,6 @@ def main() -> None:
             validation_fraction=data_args.validation_fraction,
         )
     print(*corpus.notes, sep="\n")
-    name = Path(data_args.dataset).stem if data_args.dataset else "sample_reviews"
-    args.output_dir = args.output_dir or f"runs/{name}"
-    checkpoint = find_resume_checkpoint(args)
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint) if checkpoint else build_tokenizer(corpus, model_args)
     with args.main_process_first():
@@ -126,10 +128,15 @@ def measure_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:
 
 def parse_arguments():
     """Flags, or one JSON or YAML file that holds them."""
-    parser = HfArgumentParser((DataArguments, ModelArguments, ClassifierTrainingArguments), description=__doc__)
+    usage = "train.py [--option value ...], or train.py FILE.yaml with all of them; --help lists the options"
+    arguments = (DataArguments, ModelArguments, ClassifierTrainingArguments)
+    parser = HfArgumentParser(arguments, description=__doc__, usage=usage)
     if len(sys.argv) == 2 and sys.argv[1].endswith((".json", ".yaml", ".yml")):
         return parser.parse_yaml_file(sys.argv[1])  # YAML includes JSON
-    return parser.parse_args_into_dataclasses()
+    *parsed, unknown = parser.parse_args_into_dataclasses(return_remaining_strings=True)
+    if unknown:
+        parser.error(f"unknown: {' '.join(unknown)}")
+    return parsed
 
 
 if __name__ == "__main__":

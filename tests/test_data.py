@@ -179,6 +179,7 @@ def test_no_train_split(tmp_path):
         (["id", "Sentence", "label"], "Sentence"),
         (["text", "title", "content"], "text"),
         (["review_text", "stars"], "review_text"),
+        (["predicted_text", "sentence"], "sentence"),
     ],
 )
 def test_find_column(columns, found):

@@ -98,9 +98,13 @@ def test_load_classifier_round_trip(model, tokenizer, tmp_path):
     )
 
 
-def test_load_classifier_refuses_what_does_not_fit(model, tokenizer, tiny_config, tmp_path):
+def test_load_classifier_refuses_what_does_not_fit(model, tokenizer, tiny_config, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no folder"):
         load_classifier(str(tmp_path / "absent"))
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="There is no folder runs/absent"):
+        load_classifier("runs/absent")  # could be a name on the Hub, but there is a folder "runs"
     with pytest.raises(FileNotFoundError, match="no config.json"):
         load_classifier(str(tmp_path))
 
@@ -205,6 +209,14 @@ def test_predict_file_adds_columns_and_counts_missing_texts(model, tokenizer, tm
     for row, prediction in zip(written[:4] + written[5:], expected, strict=True):
         assert row["predicted_label"] == prediction["label"]
         assert float(row["predicted_score"]) == pytest.approx(prediction["score"], abs=1e-6)
+
+
+def test_predict_file_keeps_its_input(model, tokenizer, tmp_path):
+    source = tmp_path / "rows.csv"
+    source.write_text("text\ngood\n")
+    with pytest.raises(ValueError, match="is the input itself"):
+        predict_file(model, tokenizer, str(source), str(tmp_path / "." / "rows.csv"))
+    assert source.read_text() == "text\ngood\n"
 
 
 def test_predict_file_leaves_nothing_half_written(model, tokenizer, tmp_path):

@@ -15,14 +15,15 @@ ALLOWED = {
     "modeling_lstm": {"configuration_lstm"},
     "tokenization": set(),
     "sample_reviews": set(),
-    "reading": {"tokenization"},
+    "cli": set(),
+    "reading": {"cli", "tokenization"},
     "data": {"reading", "sample_reviews", "tokenization"},
     "averaging": set(),
     "vectors": set(),
     "adversarial": set(),
     "arguments": set(),
     "sampling": set(),
-    "prediction": {"configuration_lstm", "data", "modeling_lstm", "reading", "tokenization"},
+    "prediction": {"cli", "configuration_lstm", "data", "modeling_lstm", "reading", "tokenization"},
     "metrics": {"prediction"},
     "evaluation": {"data", "metrics", "modeling_lstm", "prediction"},
     "plots": {"prediction"},
@@ -41,8 +42,7 @@ ALLOWED = {
         ),
         *("sampling", "tokenization", "vectors"),
     },
-    "hub": {"model_card", "prediction"},
-    "cli": set(),
+    "hub": {"cli", "model_card", "prediction"},
 }
 
 

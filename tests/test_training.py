@@ -201,8 +201,23 @@ def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
     assert tuned.config.classifier_dropout == 0.25 and tuned.config.class_weights is None
     for name, value in model.model.state_dict().items():
         assert torch.equal(tuned.model.state_dict()[name], value)
-    with pytest.raises(ValueError, match="hidden_size cannot be changed"):
+    with pytest.raises(ValueError, match="has its own layers: leave out hidden_size"):
         build(three, ModelArguments(model=str(tmp_path), hidden_size=9))
+    with pytest.raises(ValueError, match="has its own|brings its own vocabulary: leave out tokenizer"):
+        build(three, ModelArguments(model=str(tmp_path), tokenizer="bpe"))
+
+
+def test_of_equally_good_checkpoints_the_one_with_the_lower_loss_is_kept(tmp_path):
+    trainer, _, _ = prepare(tmp_path)
+    evaluations = [(0.5, 0.9), (0.8, 0.7), (0.8, 0.4), (0.8, 0.5), (0.7, 0.1)]
+    best = []
+    for step, (accuracy, loss) in enumerate(evaluations, start=1):
+        metrics = {"eval_accuracy": accuracy, "eval_loss": loss}
+        trainer.state.global_step = step
+        trainer.state.log_history.append(metrics | {"step": step})
+        trainer._determine_best_metric(metrics, None)
+        best.append(trainer.state.best_global_step)
+    assert best == [1, 2, 3, 3, 3]
 
 
 def test_gradient_accumulation_scales_the_loss_right(tmp_path):
