@@ -453,7 +453,10 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
 
-    train = load_corpus(args.dataset).splits["train"]
+    corpus = load_corpus(args.dataset)
+    if corpus.problem_type != "single_label_classification":
+        raise ValueError(f"{args.dataset} has {corpus.problem_type}; the rivals need one class for each text.")
+    train = corpus.splits["train"]
     rng = np.random.default_rng(0)
     chosen = rng.permutation(len(train))[: 200 if args.smallest else 8_000]
     setting = Setting(train[chosen]["text"], train[chosen]["labels"], args.device, args.repeats, args.smallest)
