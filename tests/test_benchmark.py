@@ -1,6 +1,7 @@
 import json
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,16 @@ def test_every_suite_runs_in_its_smallest_form(benchmark, setting, name):
         assert any(row.ratio for row in rows)
 
 
-def test_contestants_take_turns_after_one_to_warm_up(benchmark, setting):
+def test_contestants_take_turns_after_one_to_warm_up(benchmark, setting, monkeypatch):
     turns = []
-    setting.take_turns({"a": lambda: turns.append("a"), "b": lambda: turns.append("b")}, repeats=2)
+    twice = replace(setting, repeats=2)
+    contestants = {"a": lambda: turns.append("a"), "b": lambda: turns.append("b")}
+    twice.take_turns(contestants)
     assert turns == ["a", "b"] * 3
+    turns.clear()
+    monkeypatch.setitem(benchmark["Setting"].take_turns.__globals__, "LONG_TURN", -1)  # all are too long to warm up
+    twice.take_turns(contestants)
+    assert turns == ["a", "b"] * 2
 
 
 def test_table_and_json(benchmark, setting, monkeypatch, tmp_path, capsys):
