@@ -260,7 +260,7 @@ def fasttext_model(setting: Setting):
         for text, label in zip(setting.texts, setting.labels, strict=True):
             stream.write(f"__label__{label} {' '.join(clean_text(text).split())}\n")
         stream.flush()
-        return fasttext.train_supervised(stream.name, epoch=1, dim=10, thread=torch.get_num_threads(), verbose=0)
+        return fasttext.train_supervised(stream.name, epoch=1, thread=torch.get_num_threads(), verbose=0)
 
 
 def suite_score(setting: Setting) -> list[Row]:
