@@ -250,7 +250,7 @@ def linear_model(setting: Setting):
 
 
 def fasttext_model(setting: Setting):
-    """A fastText model, or `None`, said, where the library is missing."""
+    """A fastText model, or `None`, said, where the library is missing or its training diverges, as it may."""
     try:
         import fasttext
     except ImportError:
@@ -260,7 +260,11 @@ def fasttext_model(setting: Setting):
         for text, label in zip(setting.texts, setting.labels, strict=True):
             stream.write(f"__label__{label} {' '.join(clean_text(text).split())}\n")
         stream.flush()
-        return fasttext.train_supervised(stream.name, epoch=1, thread=torch.get_num_threads(), verbose=0)
+        try:
+            return fasttext.train_supervised(stream.name, epoch=1, thread=torch.get_num_threads(), verbose=0)
+        except RuntimeError as error:
+            print(f"fastText is left out: {error}", file=sys.stderr)
+            return None
 
 
 def suite_score(setting: Setting) -> list[Row]:
