@@ -1,15 +1,12 @@
 """Any labelled text corpus as train, validation and test splits with the columns `text` and `labels`."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
+from datasets import Dataset, DatasetDict
 
+from .labels import complete_rows, counted, encode_rows, find_target, label_ids
 from .reading import read_source, stream_file
 from .sample_reviews import build_sample_reviews
 from .tokenization import clean_text
@@ -19,11 +16,6 @@ __all__ = ["Corpus", "clean_text", "find_column", "load_corpus", "stream_file", 
 SPLITS = ("train", "validation", "test")
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "question", "document", "comment", "tweet", "message", "body")
 LABEL_COLUMNS = ("label", "labels", "sentiment", "category", "class", "target", "intent", "emotion", "topic", "score")
-# More classes than this, and more than half as many as there are rows: an id or a free text, not a label.
-MAX_DISTINCT_LABELS = 1000
-
-_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
-_WHOLE_NUMBER = re.compile(r"[-+]?\d+")
 
 
 @dataclass(frozen=True)
@@ -83,7 +75,7 @@ def load_corpus(
     notes = [f"Read {name}: " + ", ".join(f"{split} {rows.num_rows:,}" for split, rows in raw.items()) + " rows."]
     for split in [split for split in raw if split not in SPLITS]:
         notes.append(
-            f"Put aside the split {split!r} ({_count(raw.pop(split).num_rows, 'row')}): not train, validation or test."
+            f"Put aside the split {split!r} ({counted(raw.pop(split).num_rows, 'row')}): not train, validation or test."
         )
     if "train" not in raw:
         raise ValueError(
@@ -98,7 +90,7 @@ def load_corpus(
     label_column = find_column(columns, LABEL_COLUMNS, label_column, role="label", where=name)
     tables = {}
     for split, rows in raw.items():
-        table, note = _complete_rows(rows, text_column, label_column, f"the {split} split of {name}")
+        table, note = complete_rows(rows, text_column, label_column, f"the {split} split of {name}")
         notes += note
         if table is not None:
             tables[split] = table
@@ -106,7 +98,7 @@ def load_corpus(
         raise ValueError(
             f"Column {label_column!r} of {name} holds no label in the train split; name another label_column."
         )
-    target = _find_target(tables, f"column {label_column!r} of {name}")
+    target = find_target(tables, f"column {label_column!r} of {name}")
     described = {
         "single_label_classification": f"one of {len(target.names):,} classes",
         "multi_label_classification": f"any of {len(target.names):,} labels",
@@ -116,13 +108,13 @@ def load_corpus(
 
     splits = DatasetDict()
     for split in [split for split in SPLITS if split in tables]:
-        ids = _label_ids(tables[split], target, f"the {split} split of {name}")
+        ids = label_ids(tables[split], target, f"the {split} split of {name}")
         if ids is None:
             notes.append(
-                f"The {split} split ({_count(len(tables[split].kept), 'row')}) has only the label -1; put aside."
+                f"The {split} split ({counted(len(tables[split].kept), 'row')}) has only the label -1; put aside."
             )
         else:
-            splits[split] = _encode(tables[split], ids, target)
+            splits[split] = encode_rows(tables[split], ids, target)
     splits, note = _split_off(splits, target.problem_type, validation_fraction, seed, name)
     notes += note + _report_duplicates(splits)
     return Corpus(splits, target.names or (label_column,), target.problem_type, tuple(notes))
@@ -205,217 +197,6 @@ def find_column(columns: list[str], usual: tuple[str, ...], wanted: str | None, 
     return best[0]
 
 
-# ---- Understanding: raw columns become text and labels ----
-
-
-@dataclass(frozen=True)
-class _Table:
-    rows: Dataset  # columns text and labels, nothing missing
-    labels: pa.Array  # the label column as found
-    kept: np.ndarray  # index of each row in the split as read
-
-
-def _complete_rows(rows: Dataset, text_column: str, label_column: str, where: str) -> tuple[_Table | None, list[str]]:
-    """Drops the rows that lack a text or a label, and says how many."""
-    if label_column not in rows.column_names:
-        return None, [f"{_upper(where)} has no column {label_column!r}; put aside as unlabelled."]
-    if text_column not in rows.column_names:
-        raise ValueError(
-            f"{_upper(where)} has no column {text_column!r}; its columns are: {', '.join(rows.column_names)}."
-        )
-    kind = getattr(rows.features[text_column], "dtype", "a list")
-    if kind not in ("string", "large_string"):
-        raise ValueError(
-            f"Column {text_column!r} of {where} holds {kind}, not text; name the right one as text_column."
-        )
-    if text_column == label_column:
-        raise ValueError(f"Column {text_column!r} of {where} cannot be both text and label.")
-    rows = rows.select_columns([text_column, label_column]).rename_columns(
-        {text_column: "text", label_column: "labels"}
-    )
-    table = rows.with_format("arrow")[:]
-    no_text = np.asarray(table["text"].is_null())
-    no_label = _missing_labels(table["labels"].combine_chunks(), rows.features["labels"])
-    if no_label.all():
-        return None, [f"{_upper(where)} ({_count(len(no_label), 'row')}) has no labels; put aside as unlabelled."]
-    notes = []
-    if no_text.any():
-        notes.append(f"Skipped {_count(no_text.sum(), 'row')} of {where} without a text.")
-    if (no_label & ~no_text).any():
-        notes.append(f"Skipped {_count((no_label & ~no_text).sum(), 'row')} of {where} without a label.")
-    kept = np.flatnonzero(~(no_text | no_label))
-    if not len(kept):
-        raise ValueError(f"{_upper(where)} has no row with both a text and a label.")
-    if len(kept) < len(rows):
-        rows, table = rows.select(kept), table.take(kept)
-    blank = pc.sum(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(table["text"])), 0)).as_py()
-    if blank:
-        notes.append(f"Kept {_count(blank, 'text')} of {where} with nothing but white space.")
-    return _Table(rows, table["labels"].combine_chunks(), kept), notes
-
-
-def _upper(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def _item_feature(feature: Any) -> Any:
-    return getattr(feature, "feature", feature)
-
-
-def _items(labels: pa.Array) -> pa.Array:
-    return labels.flatten() if _is_list(labels.type) else labels
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def _missing_labels(labels: pa.Array, feature: Any) -> np.ndarray:
-    """Marks the rows whose label, or any of whose labels, is null, NaN, an empty string or the -1 of a `ClassLabel`."""
-    missing = np.asarray(labels.is_null())
-    items = _items(labels)
-    absent = np.asarray(items.is_null(nan_is_null=True))
-    if isinstance(_item_feature(feature), ClassLabel):
-        absent = absent | np.asarray(pc.fill_null(pc.less(items, 0), False))
-    elif pa.types.is_string(items.type) or pa.types.is_large_string(items.type):
-        absent = absent | np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(items), ""), False))
-    if not _is_list(labels.type):
-        return missing | absent
-    missing[np.asarray(pc.list_parent_indices(labels))[absent]] = True
-    return missing
-
-
-def _label_name(value: Any) -> str:
-    """One name for the same label in any type: 1, 1.0 and "1.0" are "1"."""
-    name = str(value).strip()
-    if _NUMBER.fullmatch(name) and not _WHOLE_NUMBER.fullmatch(name) and float(name).is_integer():
-        return str(int(float(name)))
-    return name
-
-
-def _names_of(table: _Table) -> dict[Any, str]:
-    """Maps each label value that occurs to its name."""
-    feature = _item_feature(table.rows.features["labels"])
-    values = pc.unique(_items(table.labels)).to_pylist()
-    return {
-        value: feature.int2str(value) if isinstance(feature, ClassLabel) else _label_name(value) for value in values
-    }
-
-
-@dataclass(frozen=True)
-class _Target:
-    problem_type: str
-    names: tuple[str, ...] = ()
-    multi_hot: bool = False  # the column holds 0/1 vectors already
-
-
-def _find_target(tables: dict[str, _Table], where: str) -> _Target:
-    """Decides from the train split what is to be predicted."""
-    train = tables["train"]
-    feature, labels = train.rows.features["labels"], train.labels
-    kind = _items(labels).type
-    if not any(test(kind) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean,
-                                       pa.types.is_string, pa.types.is_large_string)):  # fmt: skip
-        raise ValueError(f"{_upper(where)} holds {kind}, not labels; name the right one as label_column.")
-    occurring = set(_names_of(train).values())
-    if len(occurring) < 2:
-        raise ValueError(
-            f"{_upper(where)} has one class only in the train split ({', '.join(occurring)}); two are needed."
-        )
-    numeric = all(_NUMBER.fullmatch(name) for name in occurring)
-    is_list = _is_list(labels.type)
-    if isinstance(_item_feature(feature), ClassLabel):
-        names = tuple(_item_feature(feature).names)
-    else:
-        names = tuple(sorted(occurring, key=lambda name: (float(name), name) if numeric else name))
-        if numeric and not all(_WHOLE_NUMBER.fullmatch(name) for name in names):
-            if is_list:
-                raise ValueError(
-                    f"{_upper(where)} holds lists of fractions; a list must hold the names or ids of labels."
-                )
-            return _Target("regression")
-        if len(names) > max(MAX_DISTINCT_LABELS, len(train.kept) / 2):
-            raise ValueError(
-                f"{_upper(where)} has {len(names):,} different values in {len(train.kept):,} rows, too many for "
-                "classes; name the right one as label_column."
-            )
-    # Lists of one label each, as the format of fastText gives them, are plain classes.
-    if not is_list or all(pc.all(pc.equal(pc.list_value_length(table.labels), 1)).as_py() for table in tables.values()
-                          if _is_list(table.labels.type)):  # fmt: skip
-        return _Target("single_label_classification", names)
-    widths = pc.unique(pc.list_value_length(labels)).to_pylist()
-    if occurring == {"0", "1"} and len(widths) == 1:
-        return _Target("multi_label_classification", tuple(map(str, range(widths[0]))), multi_hot=True)
-    return _Target("multi_label_classification", names)
-
-
-def _label_ids(table: _Table, target: _Target, where: str) -> dict[Any, Any] | None:
-    """Maps each label value that occurs in a split to its id (regression: its score); None if all of them are -1."""
-    names = _names_of(table)
-    if target.problem_type == "regression":
-        ids = {value: float(name) for value, name in names.items() if _NUMBER.fullmatch(name)}
-    elif target.multi_hot:
-        width = pc.list_value_length(table.labels)
-        if not pc.all(pc.equal(width, len(target.names))).as_py() or not {*names.values()} <= {"0", "1"}:
-            raise ValueError(
-                f"{_upper(where)} must have {len(target.names)} labels of 0 or 1 in every row, as train has."
-            )
-        return {}
-    else:
-        position = {name: index for index, name in enumerate(target.names)}
-        ids = {value: position[name] for value, name in names.items() if name in position}
-    unknown = [value for value in names if value not in ids]
-    if unknown and {*names.values()} == {"-1"}:
-        return None
-    if unknown:
-        first = pc.index(_items(table.labels), unknown[0]).as_py()
-        if _is_list(table.labels.type):
-            first = pc.list_parent_indices(table.labels)[first].as_py()
-        raise ValueError(
-            f"{_upper(where)} has the label {names[unknown[0]]!r} (row {table.kept[first] + 1:,}), which the train "
-            "split does not have; correct it, or add such rows to train."
-        )
-    return ids
-
-
-def _encode(table: _Table, ids: dict[Any, Any], target: _Target) -> Dataset:
-    """Cleans the text and turns labels into ids, 0/1 vectors or scores."""
-    kinds = {
-        "single_label_classification": ClassLabel(names=list(target.names)),
-        "multi_label_classification": Sequence(Value("float32"), length=len(target.names)),
-        "regression": Value("float32"),
-    }
-    return table.rows.map(
-        _encode_batch,
-        batched=True,
-        # A list of pairs, as the keys of a mapping may be of any type.
-        fn_kwargs={"ids": list(ids.items()), "target": target},
-        features=Features({"text": Value("string"), "labels": kinds[target.problem_type]}),
-        desc="Reading labels",
-    )
-
-
-def _encode_batch(batch: dict[str, list], ids: list[tuple[Any, Any]], target: _Target) -> dict[str, Any]:
-    ids = dict(ids)
-    labels = batch["labels"]
-    if target.multi_hot:
-        labels = np.asarray(labels, dtype=np.float32)
-    elif target.problem_type == "multi_label_classification":
-        rows, labels = labels, np.zeros((len(labels), len(target.names)), dtype=np.float32)
-        for vector, row in zip(labels, rows, strict=True):
-            vector[[ids[value] for value in row]] = 1
-    else:
-        labels = [ids[value[0] if isinstance(value, list) else value] for value in labels]
-    return {"text": [clean_text(text) for text in batch["text"]], "labels": labels}
-
-
-# ---- Splitting ----
-
-
 def _split_off(
     splits: DatasetDict, problem_type: str, fraction: float, seed: int, name: str
 ) -> tuple[DatasetDict, list[str]]:
@@ -429,7 +210,7 @@ def _split_off(
         wanted = ["validation"]
     notes, train, size = [], splits["train"], round(len(splits["train"]) * fraction) or 1
     if size * len(wanted) >= len(train):
-        raise ValueError(f"{name} has {_count(len(train), 'row')} to train on, too few to split; add rows.")
+        raise ValueError(f"{name} has {counted(len(train), 'row')} to train on, too few to split; add rows.")
     for split in wanted:
         stratify = problem_type == "single_label_classification"
         if stratify:
@@ -439,7 +220,7 @@ def _split_off(
         parts = train.train_test_split(size, seed=seed, stratify_by_column="labels" if stratify else None)
         train, splits[split] = parts["train"], parts["test"]
         how = "with the same share of each class" if stratify else "at random, without regard to labels"
-        notes.append(f"There is no labelled {split} split; split {_count(size, 'row')} off train {how} (seed {seed}).")
+        notes.append(f"There is no labelled {split} split; split {counted(size, 'row')} off train {how} (seed {seed}).")
     splits["train"] = train
     return DatasetDict({split: splits[split] for split in SPLITS if split in splits}), notes
 
@@ -449,7 +230,7 @@ def _report_duplicates(splits: DatasetDict) -> list[str]:
         return []
     learned_from = {hash(text) for split in splits if split != "test" for text in _texts(splits[split])}
     count = sum(hash(text) in learned_from for text in _texts(splits["test"]))
-    total = _count(len(splits["test"]), "test text")
+    total = counted(len(splits["test"]), "test text")
     return [f"Of {total}, {count:,} also occur, word for word, in train or validation; kept."]
 
 
