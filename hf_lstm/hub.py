@@ -56,9 +56,10 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
         Size in bytes of each file.
 
     Raises:
-        ValueError: The folder does not hold a whole classifier.
+        ValueError: The name is impossible, or the folder does not hold a whole classifier.
         OSError: There is no such folder.
     """
+    _check_name(repo_id)
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     model, tokenizer = load_classifier(folder)
@@ -73,6 +74,11 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
         build_card(model.config, repo_id).save(card)
     locate_card(card, repo_id)
     return {path.name: path.stat().st_size for path in sorted(destination.iterdir())}
+
+
+def _check_name(repo_id: str) -> None:
+    with _hub_errors(repo_id):
+        validate_repo_id(repo_id)
 
 
 def locate_card(card: Path, repo_id: str) -> None:
@@ -103,8 +109,7 @@ def check_push(repo_id: str, token: str | None = None) -> None:
     Raises:
         ValueError: The name is impossible, or there is no token.
     """
-    with _hub_errors(repo_id):
-        validate_repo_id(repo_id)
+    _check_name(repo_id)
     if not (token or get_token()):
         raise ValueError("There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to one that may write.")
 

@@ -89,9 +89,19 @@ def describe_machine() -> str:
     )
 
 
+def markdown_table(rows: list[list[str]]) -> str:
+    """A Markdown table, aligned to be read as it is too; the first row is the heading."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
+
+
 def figure_table(columns: dict[str, dict[str, float]]) -> str:
     """
-    A Markdown table of figures, aligned to be read as it is too.
+    A Markdown table of figures.
 
     Args:
         columns: Figures by name, for each column's heading.
@@ -103,12 +113,7 @@ def figure_table(columns: dict[str, dict[str, float]]) -> str:
     rows = [["", *columns]]
     for name in names:
         rows.append([_NAMES[name], *(f"{row[name]:.4f}" if name in row else "" for row in columns.values())])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
+    return markdown_table(rows)
 
 
 def save_metrics(metrics: dict[str, Any], folder: str | Path) -> None:

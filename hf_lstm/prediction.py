@@ -48,7 +48,7 @@ def load_config(source: str) -> LstmConfig:
     """
     path = Path(source).expanduser()
     # "runs/name" could be a name on the Hub, but not where there is a folder "runs".
-    local = source.startswith((".", "/", "~")) or path.parent != Path(".") and path.parent.is_dir()
+    local = source.startswith((".", "/", "~")) or (path.parent != Path(".") and path.parent.is_dir())
     if local and not path.is_dir():
         raise FileNotFoundError(f"There is no folder {source}.")
     if path.is_dir() and not (path / "config.json").is_file():

@@ -42,7 +42,7 @@ from transformers import (
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.cli import run
 from hf_lstm.data import load_corpus
-from hf_lstm.model_card import describe_machine
+from hf_lstm.model_card import describe_machine, markdown_table
 from hf_lstm.prediction import pad_batch, predict_texts
 from hf_lstm.sampling import SimilarLengthSampler
 from hf_lstm.tokenization import clean_text, train_tokenizer
@@ -424,23 +424,11 @@ SUITES = {
 
 
 def format_table(rows: list[Row]) -> str:
-    cells = [("", "value", "unit", "ratio", "to")]
+    cells = [["", "value", "unit", "ratio", "to"]]
     for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:,.2f} ×"
-        cells.append(
-            (
-                row.name,
-                f"{row.value:,.4g}" if row.value < 1e4 else f"{row.value:,.0f}",
-                row.unit,
-                ratio,
-                row.reference or "",
-            )
-        )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells
-    ]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])
+        value = f"{row.value:,.4g}" if row.value < 1e4 else f"{row.value:,.0f}"
+        cells.append([row.name, value, row.unit, f"{row.ratio:,.2f} ×" if row.ratio else "", row.reference or ""])
+    return markdown_table(cells)
 
 
 def main() -> None:

@@ -86,6 +86,12 @@ def test_repository_is_complete_and_all_it_needs(folder, tmp_path):
     assert set(card_metadata(tmp_path).values()) == {"not named"}
 
 
+def test_impossible_name_is_refused_before_anything_is_written(folder, tmp_path):
+    with pytest.raises(ValueError, match="cannot be the name of a repository"):
+        assemble_repository(str(folder), "tester/rev iews", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_push_sends_one_commit_and_checks_it(hub, pushed):
     assert "Pushed to tester/tiny" in pushed.stdout
     assert set(hub.repositories["tester/tiny"]) == FILES
