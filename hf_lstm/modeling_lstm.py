@@ -17,10 +17,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -59,8 +61,10 @@ PARTIAL = "_partial-"
 # After which such a folder is taken for that of a process that was killed.
 ABANDONED_SECONDS = 3_600
 
-# Rows times steps that one call of a kernel gets: the CPU's kernel refuses a million, and its memory grows with them.
+# Rows times steps that are read at a time: the CPU's kernel refuses a million, and memory grows with them.
 WINDOW_TOKENS = 65_536
+# Steps after which a padded batch goes on without the rows that have ended, on a CPU.
+DROP_STEPS = 256
 
 
 class StatefulOutput(ModelOutput):
@@ -100,7 +104,7 @@ class LstmModelOutput(StatefulOutput):
 @dataclass
 class LstmSequenceClassifierOutput(StatefulOutput):
     """
-    Output of [`LstmForSequenceClassification`], with a [`StatefulOutput.state`].
+    Output of [`LstmForSequenceClassification`], with a [`StatefulOutput.state`] and, in the same way, `pooled`.
 
     Args:
         loss: Scalar, when labels were given.
@@ -111,6 +115,8 @@ class LstmSequenceClassifierOutput(StatefulOutput):
     loss: torch.FloatTensor | None = None
     logits: torch.FloatTensor | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
+
+    pooled = None
 
 
 def variational_dropout(inputs: torch.Tensor, p: float, training: bool) -> torch.Tensor:
@@ -183,6 +189,40 @@ def final_hidden(outputs: torch.Tensor, initial: torch.Tensor, lengths: torch.Te
     return torch.where(lengths[:, None] > 0, outputs.gather(1, last).squeeze(1), initial.to(outputs.dtype))
 
 
+def kernel_windows(inputs: torch.Tensor, lengths: torch.Tensor | None) -> list[tuple[int, int]]:
+    """Steps from and to which each kernel call reads: few calls, each within its limit and with few rows that ended."""
+    batch, seq = inputs.shape[:2]
+    bounds = {seq, *range(0, seq, max(1, WINDOW_TOKENS // batch))}
+    if lengths is not None and inputs.device.type == "cpu":  # a GPU would wait to hear the lengths
+        first = -(-int(lengths.min()) // DROP_STEPS) * DROP_STEPS
+        bounds.update(range(first, seq, DROP_STEPS))
+    return list(pairwise(sorted(bounds)))
+
+
+def hold_cell_state(
+    inputs: torch.Tensor, weight_ih: torch.Tensor, lengths: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Makes an LSTM keep its cell state at the padding, bit for bit.
+
+    The kernel gives the cell state at the last step only, which is padding in a shorter row. A few more input features,
+    1 at the padding, shut the input gate and open the forget gate there.
+
+    Args:
+        inputs: `(batch, seq, features)`.
+        weight_ih: `(4 * hidden_size, features)`.
+        lengths: `(batch,)`, real steps of each row.
+
+    Returns:
+        Inputs and weights with `GATE_FEATURES` more features.
+    """
+    padding = torch.arange(inputs.shape[1], device=inputs.device) >= lengths[:, None]  # (batch, seq)
+    marks = padding[..., None].expand(-1, -1, GATE_FEATURES).to(inputs.dtype)
+    shut = weight_ih.new_zeros(4, weight_ih.shape[0] // 4, GATE_FEATURES)  # gates as torch has them: input, forget, ...
+    shut[0], shut[1] = -GATE_SHUT / GATE_FEATURES, GATE_SHUT / GATE_FEATURES
+    return torch.cat([inputs, marks], dim=2), torch.cat([weight_ih, shut.flatten(0, 1)], dim=1)
+
+
 @torch.compiler.disable  # a compiler would unroll the time steps; the fused kernel is the fast way
 def run_direction(
     rnn: nn.RNNBase,
@@ -209,29 +249,35 @@ def run_direction(
     weight_ih, weight_hh, *biases = rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0
     if weight_dropout > 0:
         weight_hh = F.dropout(weight_hh, weight_dropout)
-    if lengths is not None and cell_type == "lstm":
-        # The kernel gives the cell state at the last step only, which is padding in a shorter row. A few more input
-        # features, 1 at the padding, shut the input gate and open the forget gate there: c stays, bit for bit.
-        padding = torch.arange(inputs.shape[1], device=inputs.device) >= lengths[:, None]  # (batch, seq)
-        marks = padding[..., None].expand(-1, -1, GATE_FEATURES).to(inputs.dtype)
-        inputs = torch.cat([inputs, marks], dim=2)  # (batch, seq, features + GATE_FEATURES)
-        shut = weight_ih.new_zeros(4, rnn.hidden_size, GATE_FEATURES)  # gates as torch has them: input, forget, ...
-        shut[0], shut[1] = -GATE_SHUT / GATE_FEATURES, GATE_SHUT / GATE_FEATURES
-        weight_ih = torch.cat([weight_ih, shut.flatten(0, 1)], dim=1)  # (4 * hidden_size, features + GATE_FEATURES)
-
-    initial = [part[None].contiguous().to(inputs.dtype) for part in state]  # each (1, batch, hidden_size)
     # has_biases, num_layers, dropout, train, bidirectional, batch_first
     flags = (True, 1, 0.0, rnn.training, False, True)
-    windows, carried = [], initial
-    for window in inputs.split(max(1, WINDOW_TOKENS // inputs.shape[0]), dim=1):
-        hx = carried if cell_type == "lstm" else carried[0]
-        output, *carried = KERNELS[cell_type](window, hx, [weight_ih, weight_hh, *biases], *flags)
-        windows.append(output)
-    outputs = torch.cat(windows, dim=1) if len(windows) > 1 else windows[0]  # (batch, seq, hidden_size)
-    final = [part.squeeze(0) for part in carried]  # each (batch, hidden_size)
+    carried = [part.to(inputs.dtype) for part in state]  # each (batch, hidden_size)
+    outputs = []
+    for start, end in kernel_windows(inputs, lengths):
+        window, weights, live = inputs[:, start:end], weight_ih, None  # (batch, end - start, features)
+        if lengths is not None and start > 0:
+            live = (lengths > start).nonzero().squeeze(1)  # (live,)
+            if len(live) == 0:
+                outputs.append(inputs.new_zeros(len(inputs), inputs.shape[1] - start, rnn.hidden_size))
+                break
+            window = window[live]
+        if lengths is not None and cell_type == "lstm":
+            left = lengths - start if live is None else lengths[live] - start
+            window, weights = hold_cell_state(window, weights, left)
+        before = [part if live is None else part[live] for part in carried]
+        hx = [part[None].contiguous() for part in before]  # each (1, live, hidden_size)
+        hx = hx if cell_type == "lstm" else hx[0]
+        output, *after = KERNELS[cell_type](window, hx, [weights, weight_hh, *biases], *flags)
+        after = [part.squeeze(0) for part in after]  # each (live, hidden_size)
+        if live is not None:
+            output = output.new_zeros(len(inputs), *output.shape[1:]).index_copy(0, live, output)
+            after = [part.index_copy(0, live, new) for part, new in zip(carried, after, strict=True)]
+        outputs.append(output)
+        carried = after
+    outputs = torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]  # (batch, seq, hidden_size)
     if lengths is not None:
-        final[0] = final_hidden(outputs, state[0], lengths)
-    return outputs, tuple(final)
+        carried[0] = final_hidden(outputs, state[0], lengths)
+    return outputs, tuple(carried)
 
 
 @contextmanager
@@ -383,6 +429,16 @@ class LstmPreTrainedModel(PreTrainedModel):
         weight.copy_(nn.init.orthogonal_(torch.empty_like(weight, dtype=torch.float32)))
 
 
+def batch_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> tuple[int, int]:
+    """Rows and steps of the one that is given; `ValueError` for neither, both or no step."""
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("Give exactly one of `input_ids` and `inputs_embeds`.")
+    batch, seq = (input_ids if inputs_embeds is None else inputs_embeds).shape[:2]
+    if seq == 0:
+        raise ValueError("The texts have no tokens; give at least one step, if only a special token.")
+    return batch, seq
+
+
 class LstmModel(LstmPreTrainedModel):
     """Embedding and recurrent layers: the contract of `torch.nn.LSTM(batch_first=True)` on token ids."""
 
@@ -422,12 +478,7 @@ class LstmModel(LstmPreTrainedModel):
             ValueError: Neither or both of `input_ids` and `inputs_embeds`, no step at all, a token id that the
                 embedding lacks (on a CPU; a GPU would have to wait for the answer), or a state of another shape.
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("Give exactly one of `input_ids` and `inputs_embeds`.")
-        batch, seq = (input_ids if inputs_embeds is None else inputs_embeds).shape[:2]
-        if seq == 0:
-            raise ValueError("The texts have no tokens; give at least one step, if only a special token.")
-
+        batch, seq = batch_shape(input_ids, inputs_embeds)
         order = ReadingOrder.of(attention_mask, batch, seq, self.device)
         if inputs_embeds is None:
             if order.mask is not None:
@@ -472,30 +523,66 @@ class LstmModel(LstmPreTrainedModel):
         return parts
 
 
-def pool(pooling: str, outputs: torch.Tensor, mask: torch.Tensor | None, last: torch.Tensor) -> torch.Tensor:
+class Pooled(NamedTuple):
     """
-    Makes one vector of the outputs at the real tokens of each row.
+    What pooling keeps of the outputs so far, enough to go on with the text in a later call.
 
     Args:
-        pooling: `"last"`, `"max"`, `"mean"` or `"concat"` (the three side by side).
-        outputs: `(batch, seq, features)`.
-        mask: `(batch, seq)`, nonzero at real tokens, or `None` when all are.
-        last: `(batch, features)`, the final hidden state of the last layer.
-
-    Returns:
-        `(batch, features)`, or `(batch, 3 * features)` for `"concat"`. Maximum and mean over no token are 0.
+        highest: `(batch, features)`, the maximum, the lowest number where there was no token; `None` where
+            `config.pooling` does without.
+        total: `(batch, features)`, the sum; `None` where `config.pooling` does without.
+        count: `(batch, 1)`, number of real tokens.
     """
-    if pooling == "last":
-        return last
-    if pooling == "concat":
-        return torch.cat([last, pool("max", outputs, mask, last), pool("mean", outputs, mask, last)], dim=1)
-    if mask is None:
-        return outputs.max(1).values if pooling == "max" else outputs.mean(1)
-    mask = mask.bool()[..., None]  # (batch, seq, 1)
-    if pooling == "max":
-        highest = outputs.masked_fill(~mask, torch.finfo(outputs.dtype).min).max(1).values
-        return highest.masked_fill(~mask.any(1), 0)
-    return outputs.masked_fill(~mask, 0).sum(1) / mask.sum(1).clamp(min=1)
+
+    highest: torch.Tensor | None
+    total: torch.Tensor | None
+    count: torch.Tensor
+
+    @classmethod
+    def of(cls, pooling: str, outputs: torch.Tensor, mask: torch.Tensor | None) -> "Pooled":
+        """Of outputs `(batch, seq, features)` at the steps where the mask, `(batch, seq)` or `None`, is not 0."""
+        if mask is None:
+            count = torch.full_like(outputs[:, 0, :1], outputs.shape[1], dtype=torch.long)  # (batch, 1)
+            lowest = rest = outputs
+        else:
+            padding = (mask == 0)[..., None]  # (batch, seq, 1)
+            count = (~padding).sum(1)
+            lowest = outputs.masked_fill(padding, torch.finfo(outputs.dtype).min) if pooling != "mean" else None
+            rest = outputs.masked_fill(padding, 0) if pooling != "max" else None
+        highest = lowest.max(1).values if pooling in ("max", "concat") else None
+        return cls(highest, rest.sum(1) if pooling in ("mean", "concat") else None, count)
+
+    def then(self, later: "Pooled") -> "Pooled":
+        """Of this and what follows it."""
+        highest = None if self.highest is None else torch.maximum(self.highest, later.highest)
+        return Pooled(highest, None if self.total is None else self.total + later.total, self.count + later.count)
+
+    def vector(self, pooling: str, last: torch.Tensor) -> torch.Tensor:
+        """
+        Makes one vector of a text.
+
+        Args:
+            pooling: `"last"`, `"max"`, `"mean"` or `"concat"` (the three side by side).
+            last: `(batch, features)`, the final hidden state of the last layer.
+
+        Returns:
+            `(batch, features)`, or `(batch, 3 * features)` for `"concat"`. Maximum and mean over no token are 0.
+        """
+        if pooling == "last":
+            return last
+        vectors = [last] if pooling == "concat" else []
+        if self.highest is not None:
+            vectors.append(self.highest.masked_fill(self.count == 0, 0))
+        if self.total is not None:
+            vectors.append((self.total / self.count.clamp(min=1)).to(last.dtype))
+        return torch.cat(vectors, dim=-1)
+
+
+def similar_rows(attention_mask: torch.Tensor) -> list[torch.Tensor]:
+    """Row numbers `(rows,)` in groups; the shortest of a group has more than half as many tokens as its longest."""
+    lengths = attention_mask.bool().sum(1).clamp(min=1)  # (batch,)
+    halvings = torch.log2(lengths.max() / lengths).floor()
+    return [(halvings == group).nonzero().squeeze(1) for group in halvings.unique()]
 
 
 def sequence_classification_loss(labels: torch.Tensor, pooled_logits: torch.Tensor, config: LstmConfig, **kwargs):
@@ -509,6 +596,15 @@ def sequence_classification_loss(labels: torch.Tensor, pooled_logits: torch.Tens
         return F.cross_entropy(logits, labels.view(-1), weight=weights, label_smoothing=config.label_smoothing)
     targets = labels * (1 - config.label_smoothing) + config.label_smoothing / 2
     return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
+
+
+def join_rows(parts: Sequence, back: torch.Tensor, dim: int):
+    """Puts parts of a batch together, tensors or tuples of them with rows along `dim`; `back` orders the rows."""
+    if parts[0] is None:
+        return None
+    if isinstance(parts[0], torch.Tensor):
+        return torch.cat(parts, dim).index_select(dim, back)
+    return tuple(join_rows(same, back, dim) for same in zip(*parts, strict=True))
 
 
 class LstmForSequenceClassification(LstmPreTrainedModel):
@@ -531,6 +627,7 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
         state: State | None = None,
+        pooled: Pooled | None = None,
         labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> LstmSequenceClassifierOutput:
@@ -538,25 +635,69 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         Classifies a batch of texts.
 
         Args:
-            input_ids, attention_mask, inputs_embeds: As in [`LstmModel.forward`].
-            state: As in [`LstmModel.forward`]. Only `pooling="last"` sees the text before through it: the others pool
-                the tokens of this call.
+            input_ids, attention_mask, inputs_embeds, state: As in [`LstmModel.forward`].
+            pooled: What an earlier call returned: together with its `state` it goes on with the texts of that call.
             labels: `(batch,)` class ids, `(batch, num_labels)` 0/1 floats for several labels a text, or `(batch,)`
                 floats for a regression; sets the loss.
 
         Returns:
             [`LstmSequenceClassifierOutput`].
+
+        Raises:
+            ValueError: As in [`LstmModel.forward`].
         """
-        outputs = self.model(input_ids, attention_mask, inputs_embeds, state, **kwargs)
-        h = outputs.state[0] if self.config.cell_type == "lstm" else outputs.state
-        last = h[-self.config.num_directions :].transpose(0, 1).flatten(1)  # (batch, hidden_size * directions)
-        pooled = pool(self.config.pooling, outputs.last_hidden_state, attention_mask, last)
-        logits = self.classifier(self.dropout(pooled))  # (batch, num_labels)
+        batch_shape(input_ids, inputs_embeds)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "inputs_embeds": inputs_embeds}
+        inputs = {name: value for name, value in inputs.items() if value is not None}
+        # The one place that chooses the fast way. Where nothing but the logits is asked for, a batch can be read in
+        # parts, because no result depends on what a text shares its batch with, nor on where it is interrupted.
+        recording = kwargs.get("output_hidden_states", self.config.output_hidden_states)
+        in_parts = not (self.training or recording or torch.is_grad_enabled() or torch.compiler.is_compiling())
+        padded = attention_mask is not None and attention_mask.device.type == "cpu" and state is None and pooled is None
+        if in_parts and padded and len(groups := similar_rows(attention_mask)) > 1:
+            features, state, pooled, hidden_states = self._read_groups(inputs, groups)
+        else:
+            features, state, pooled, hidden_states = self._read(inputs, state, pooled, in_parts, **kwargs)
+
+        logits = self.classifier(self.dropout(features))  # (batch, num_labels)
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
-        output = LstmSequenceClassifierOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
-        return output.with_state(outputs.state)
+        output = LstmSequenceClassifierOutput(loss=loss, logits=logits, hidden_states=hidden_states)
+        output.pooled = pooled
+        return output.with_state(state)
+
+    def _read(
+        self, inputs: dict[str, torch.Tensor], state: State | None, pooled: Pooled | None, in_parts: bool, **kwargs
+    ) -> tuple[torch.Tensor, State, Pooled, tuple[torch.Tensor, ...] | None]:
+        """Features for the head, `(batch, pooled)`, and where the texts stand; in parts, long texts take no memory."""
+        batch, seq = next(iter(inputs.values())).shape[:2]
+        # A direction that starts at the end needs the whole text.
+        steps = max(1, WINDOW_TOKENS // batch) if in_parts and not self.config.bidirectional else seq
+        for start in range(0, seq, steps):
+            window = {name: value[:, start : start + steps] for name, value in inputs.items()}
+            outputs = self.model(**window, state=state, **kwargs)
+            state = outputs.state
+            read = Pooled.of(self.config.pooling, outputs.last_hidden_state, window.get("attention_mask"))
+            pooled = read if pooled is None else pooled.then(read)
+        h = state[0] if self.config.cell_type == "lstm" else state
+        last = h[-self.config.num_directions :].transpose(0, 1).flatten(1)  # (batch, hidden_size * directions)
+        return pooled.vector(self.config.pooling, last), state, pooled, outputs.hidden_states
+
+    def _read_groups(
+        self, inputs: dict[str, torch.Tensor], groups: list[torch.Tensor]
+    ) -> tuple[torch.Tensor, State, Pooled, None]:
+        """The same, one group of rows after the other, each without the padding that only the others need."""
+        read = []
+        for rows in groups:
+            columns = inputs["attention_mask"][rows].any(0)  # (seq,)
+            columns[0] = True  # a text without a token needs a step, too
+            part = {name: value[rows][:, columns] for name, value in inputs.items()}
+            read.append(self._read(part, state=None, pooled=None, in_parts=True))
+        features, states, pools, _ = zip(*read, strict=True)
+        back = torch.cat(groups).argsort()
+        pooled = Pooled(*join_rows(pools, back, dim=0))
+        return join_rows(features, back, dim=0), join_rows(states, back, dim=1), pooled, None
 
 
 __all__ = ["LstmForSequenceClassification", "LstmModel", "LstmPreTrainedModel"]

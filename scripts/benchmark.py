@@ -221,9 +221,14 @@ def suite_limit(setting: Setting) -> list[Row]:
 # ---- Scoring ----
 
 
-def small_model(vocab_size: int, **fields) -> LstmForSequenceClassification:
-    """The default classifier, with random weights: speed does not need trained ones."""
-    return LstmForSequenceClassification(LstmConfig(vocab_size=vocab_size, **fields)).eval()
+def small_models(vocab_size: int) -> dict[str, LstmForSequenceClassification]:
+    """The default classifier and the one that can stream, with random weights: speed does not need trained ones."""
+    return {
+        "hf_lstm 128": LstmForSequenceClassification(LstmConfig(vocab_size=vocab_size)).eval(),
+        "hf_lstm 128, one direction": LstmForSequenceClassification(
+            LstmConfig(vocab_size=vocab_size, bidirectional=False)
+        ).eval(),
+    }
 
 
 def transformers_for_comparison(setting: Setting, vocab_size: int) -> dict[str, nn.Module]:
@@ -272,9 +277,10 @@ def suite_score(setting: Setting) -> list[Row]:
     documents = setting.texts[: 16 if setting.smallest else 2_000]
     few = documents[: 4 if setting.smallest else 32]  # for what takes a second a document
     tokenizer = train_tokenizer(setting.texts, "word", show_progress=False)
-    small, half = small_model(len(tokenizer)), small_model(len(tokenizer)).to(torch.bfloat16)
+    models = small_models(len(tokenizer))
+    models["hf_lstm 128, bf16"] = small_models(len(tokenizer))["hf_lstm 128"].to(torch.bfloat16)
     contestants: dict[str, tuple[int, Callable[[], object]]] = {}
-    for name, model in {"hf_lstm 128": small, "hf_lstm 128, bf16": half}.items():
+    for name, model in models.items():
         scorer = pipeline("text-classification", model=model, tokenizer=tokenizer, device=setting.device)
         contestants[f"{name}, pipeline"] = len(documents), lambda s=scorer: s(documents, batch_size=BATCH)
         contestants[f"{name}, predict_texts"] = (
@@ -305,7 +311,7 @@ def suite_latency(setting: Setting) -> list[Row]:
     rows = []
     for length in (8,) if setting.smallest else (32, 256, 2_048):
         ids = torch.tensor(rng.integers(4, 500, (1, length)), device=setting.device)
-        models = {"hf_lstm 128": small_model(30_000), **transformers_for_comparison(setting, 500)}
+        models = small_models(30_000) | transformers_for_comparison(setting, 500)
         elapsed: dict[str, list[float]] = {name: [] for name in models}
         for turn in range(3 if setting.smallest else 23):
             for name, model in models.items():
@@ -366,7 +372,7 @@ def suite_tokenize(setting: Setting) -> list[Row]:
     kinds = ("word", "bpe", "wordpiece", "unigram")
     vocab_size = 1_000 if setting.smallest else 30_000
     tokenizers = {kind: train_tokenizer(setting.texts, kind, vocab_size, show_progress=False) for kind in kinds}
-    model = small_model(vocab_size)
+    model = small_models(vocab_size)["hf_lstm 128"]
     contestants = {
         kind: lambda t=tokenizer: t(setting.texts, return_attention_mask=False)
         for kind, tokenizer in tokenizers.items()
@@ -393,7 +399,7 @@ print(imported - start, time.perf_counter() - imported)
 def suite_start(setting: Setting) -> list[Row]:
     """Seconds to import and to load model and tokenizer in a new process, and megabytes on disk."""
     tokenizer, pieces = train_tokenizer(setting.texts, "word", show_progress=False), wordpiece_tokenizer(setting)
-    models = {"hf_lstm 128": (small_model(len(tokenizer)), tokenizer)}
+    models = {"hf_lstm 128": (small_models(len(tokenizer))["hf_lstm 128"], tokenizer)}
     models |= {name: (model, pieces) for name, model in transformers_for_comparison(setting, len(pieces)).items()}
     rows = []
     for name, (model, its_tokenizer) in models.items():

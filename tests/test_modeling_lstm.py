@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification, LstmModel
-from hf_lstm.modeling_lstm import pool
+from hf_lstm.modeling_lstm import Pooled, similar_rows
 
 CELL_TYPES = ("lstm", "gru", "rnn")
 TORCH_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -113,6 +113,8 @@ def test_logits_are_those_of_the_text_alone(cell_type, bidirectional, pooling, l
         torch.testing.assert_close(from_embeddings, alone, atol=1e-5, rtol=0)
         unmasked, all_ones = model(ids).logits, model(ids, torch.ones_like(ids)).logits
         torch.testing.assert_close(unmasked, all_ones, atol=1e-6, rtol=0)
+    # With gradients all rows are read together.
+    torch.testing.assert_close(model(ids, mask).logits.detach(), alone, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
@@ -138,20 +140,23 @@ def test_fully_masked_row_is_finite_and_leaves_the_state(tiny_config, cell_type,
 
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(cut=st.integers(1, 11), first=st.integers(1, 11), second=st.integers(1, 11))
+@pytest.mark.parametrize("pooling", ["last", "max", "mean", "concat"])
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_two_calls_with_the_state_carried_equal_one(cell_type, layers, cut, first, second):
-    config = small_config(cell_type=cell_type, bidirectional=False, num_hidden_layers=layers, pooling="last")
+def test_two_calls_with_the_state_carried_equal_one(cell_type, layers, pooling, cut, first, second):
+    config = small_config(cell_type=cell_type, bidirectional=False, num_hidden_layers=layers, pooling=pooling)
     model = LstmForSequenceClassification(config).eval()
     ids, mask = padded([torch.randint(0, 40, (first,)), torch.randint(0, 40, (second,))], "right")
     ids, mask = nn.functional.pad(ids, (0, 12 - ids.shape[1])), nn.functional.pad(mask, (0, 12 - mask.shape[1]))
     with torch.no_grad():
         whole = model(ids, mask)
         head = model(ids[:, :cut], mask[:, :cut])
-        tail = model(ids[:, cut:], mask[:, cut:], state=head.state)
+        tail = model(ids[:, cut:], mask[:, cut:], state=head.state, pooled=head.pooled)
     torch.testing.assert_close(tail.logits, whole.logits, atol=1e-5, rtol=0)
     for part, expected in zip(state_parts(tail.state), state_parts(whole.state), strict=True):
         torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
+    for part, expected in zip(tail.pooled, whole.pooled, strict=True):
+        assert part is expected is None or torch.allclose(part, expected, atol=1e-5)
 
 
 def test_bidirectional_initial_state_is_that_of_torch(tiny_config):
@@ -166,12 +171,14 @@ def test_bidirectional_initial_state_is_that_of_torch(tiny_config):
     torch.testing.assert_close(output.state[1], c)
 
 
+@pytest.mark.parametrize("drop_steps", [2, 256])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_gradients_of_a_padded_batch_equal_those_of_its_rows(tiny_config, cell_type):
+def test_gradients_of_a_padded_batch_equal_those_of_its_rows(tiny_config, cell_type, drop_steps, monkeypatch):
+    monkeypatch.setattr("hf_lstm.modeling_lstm.DROP_STEPS", drop_steps)  # 2: rows leave the batch as they end
     model = LstmForSequenceClassification(tiny_config(cell_type=cell_type)).train()
     rows = [torch.randint(4, 40, (length,)) for length in (5, 2, 7)]
     labels = torch.tensor([0, 1, 1])
-    model(*padded(rows, "left"), labels=labels).loss.backward()
+    model(*padded(rows, "left", extra=3), labels=labels).loss.backward()
     batched = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
     for row, label in zip(rows, labels, strict=True):
@@ -180,17 +187,41 @@ def test_gradients_of_a_padded_batch_equal_those_of_its_rows(tiny_config, cell_t
         torch.testing.assert_close(batched[name], parameter.grad, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.parametrize("pooling", ["last", "max", "mean", "concat"])
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_windows_of_a_long_text_change_nothing(tiny_config, cell_type, monkeypatch):
-    model = LstmForSequenceClassification(tiny_config(cell_type=cell_type)).eval()
+def test_windows_of_a_long_text_change_nothing(tiny_config, cell_type, bidirectional, pooling, monkeypatch):
+    config = tiny_config(cell_type=cell_type, bidirectional=bidirectional, pooling=pooling)
+    model = LstmForSequenceClassification(config).eval()
     batch = padded([torch.randint(0, 40, (length,)) for length in (23, 4, 11)], "left")
+    whole = model(*batch)  # with gradients: nothing is read in parts
+    monkeypatch.setattr("hf_lstm.modeling_lstm.WINDOW_TOKENS", 3 * 5)
+    monkeypatch.setattr("hf_lstm.modeling_lstm.DROP_STEPS", 2)
     with torch.no_grad():
-        whole = model(*batch)
-        monkeypatch.setattr("hf_lstm.modeling_lstm.WINDOW_TOKENS", 3 * 5)
-        windowed = model(*batch)
-    torch.testing.assert_close(windowed.logits, whole.logits, atol=1e-6, rtol=0)
-    for part, expected in zip(state_parts(windowed.state), state_parts(whole.state), strict=True):
+        in_parts = model(*batch)
+    torch.testing.assert_close(in_parts.logits, whole.logits, atol=1e-6, rtol=0)
+    for part, expected in zip(state_parts(in_parts.state), state_parts(whole.state), strict=True):
         torch.testing.assert_close(part, expected, atol=1e-6, rtol=0)
+    for part, expected in zip(in_parts.pooled, whole.pooled, strict=True):
+        assert part is expected is None or torch.allclose(part, expected, atol=1e-5)
+
+
+def test_long_text_of_one_direction_takes_no_more_memory(tiny_config, monkeypatch):
+    monkeypatch.setattr("hf_lstm.modeling_lstm.WINDOW_TOKENS", 100)
+    model = LstmForSequenceClassification(tiny_config(bidirectional=False)).eval()
+    longest = []
+    model.model.register_forward_hook(lambda module, args, output: longest.append(output.last_hidden_state.shape[1]))
+    with torch.no_grad():
+        model(torch.randint(0, 40, (2, 1_234)))
+    assert max(longest) == 50 and sum(longest) == 1_234
+    assert len(model(torch.randint(0, 40, (2, 1_234)), output_hidden_states=True).hidden_states) == 2
+
+
+def test_rows_are_grouped_by_halves_of_the_longest():
+    lengths = [100, 3, 51, 50, 26, 0, 100]
+    mask = torch.tensor([[0] * (100 - length) + [1] * length for length in lengths])
+    assert [group.tolist() for group in similar_rows(mask)] == [[0, 2, 6], [3, 4], [1], [5]]
+    assert [group.tolist() for group in similar_rows(torch.zeros(2, 3))] == [[0, 1]]
 
 
 def test_pooling_by_hand():
@@ -206,7 +237,11 @@ def test_pooling_by_hand():
         "concat": [[3, -2, 3, -2, 2, -3], [-7, 2, -7, 2, -7, 2], [0, 0, 0, 0, 0, 0]],
     }
     for pooling, rows in expected.items():
-        assert pool(pooling, outputs, mask, last).tolist() == rows
+        assert Pooled.of(pooling, outputs, mask).vector(pooling, last).tolist() == rows
+        steps = [Pooled.of(pooling, outputs[:, i : i + 1], mask[:, i : i + 1]) for i in range(3)]
+        assert steps[0].then(steps[1]).then(steps[2]).vector(pooling, last).tolist() == rows
+        unpadded = Pooled.of(pooling, outputs[:1, :2], None).vector(pooling, last[:1])
+        assert unpadded.tolist() == rows[:1]
 
 
 def test_single_label_loss_follows_its_formula(tiny_config):
