@@ -63,6 +63,8 @@ ABANDONED_SECONDS = 3_600
 
 # Rows times steps that are read at a time: the CPU's kernel refuses a million, and memory grows with them.
 WINDOW_TOKENS = 65_536
+# Steps of a long text that are scored at a time where no later one is needed: what they take stays in a CPU's cache.
+WINDOW_STEPS = 4_096
 # Steps after which a padded batch goes on without the rows that have ended, on a CPU.
 DROP_STEPS = 256
 
@@ -673,7 +675,7 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         """Features for the head, `(batch, pooled)`, and where the texts stand; in parts, long texts take no memory."""
         batch, seq = next(iter(inputs.values())).shape[:2]
         # A direction that starts at the end needs the whole text.
-        steps = max(1, WINDOW_TOKENS // batch) if in_parts and not self.config.bidirectional else seq
+        steps = min(WINDOW_STEPS, max(1, WINDOW_TOKENS // batch)) if in_parts and not self.config.bidirectional else seq
         for start in range(0, seq, steps):
             window = {name: value[:, start : start + steps] for name, value in inputs.items()}
             outputs = self.model(**window, state=state, **kwargs)

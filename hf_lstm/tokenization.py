@@ -79,6 +79,17 @@ def stable_length(text: str) -> int:
     return end - (end - run_start) % MAX_RUN_LENGTH
 
 
+def is_streamable(tokenizer: PreTrainedTokenizerFast) -> bool:
+    """Whether `stable_length` holds for a tokenizer: it normalises and splits as those of `train_tokenizer` do."""
+    backend = tokenizer.backend_tokenizer
+    known = [(_build_normalizer(lowercase), split) for lowercase in (True, False) for split in _pre_tokenizers()]
+    parts = (backend.normalizer, backend.pre_tokenizer)
+    return None not in parts and any(
+        all(part.__getstate__() == expected.__getstate__() for part, expected in zip(parts, pair, strict=True))
+        for pair in known
+    )
+
+
 def train_tokenizer(
     texts: Iterable[str],
     kind: TokenizerKind = "word",
@@ -143,7 +154,7 @@ def _build_parts(kind: TokenizerKind, vocab_size: int, show_progress: bool):
     if vocab_size < smallest:
         raise ValueError(f"vocab_size={vocab_size} is too small: a {kind!r} tokenizer needs at least {smallest}.")
 
-    split = pre_tokenizers.Split(Regex(_PIECE), behavior="removed", invert=True)
+    split, byte_level = _pre_tokenizers()
     common = {"vocab_size": vocab_size, "special_tokens": SPECIAL_TOKENS, "show_progress": show_progress}
     if kind == "word":
         return models.WordLevel(unk_token="[UNK]"), trainers.WordLevelTrainer(min_frequency=2, **common), split, None
@@ -154,14 +165,19 @@ def _build_parts(kind: TokenizerKind, vocab_size: int, show_progress: bool):
         model = models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=18 * MAX_RUN_LENGTH)
         return model, trainer, split, decoders.WordPiece()
 
-    # The prefix space marks the first token of every piece, whether or not a space preceded: "good" after "(" is the
-    # same token as "good" after a space, and a piece's tokens depend on nothing but its own characters.
-    byte_level = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)])
     if kind == "bpe":
         trainer = trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **common)
         return models.BPE(), trainer, byte_level, decoders.ByteLevel()
     trainer = trainers.UnigramTrainer(initial_alphabet=alphabet, unk_token="[UNK]", **common)
     return models.Unigram(), trainer, byte_level, decoders.ByteLevel()
+
+
+def _pre_tokenizers() -> tuple[pre_tokenizers.PreTokenizer, pre_tokenizers.PreTokenizer]:
+    """Into pieces, and into pieces as bytes."""
+    split = pre_tokenizers.Split(Regex(_PIECE), behavior="removed", invert=True)
+    # The prefix space marks the first token of every piece, whether or not a space preceded: "good" after "(" is the
+    # same token as "good" after a space, and a piece's tokens depend on nothing but its own characters.
+    return split, pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)])
 
 
 def _build_normalizer(lowercase: bool) -> normalizers.Normalizer:

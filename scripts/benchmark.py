@@ -333,36 +333,62 @@ def suite_latency(setting: Setting) -> list[Row]:
 # ---- Length, tokenizing, starting ----
 
 _SCORE_ONE = """
-import resource, sys, time, torch
+import statistics, sys, time, torch
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.prediction import predict_logits
-length, bidirectional, threads = int(sys.argv[1]), sys.argv[2] == "bi", int(sys.argv[3])
+from hf_lstm.sample_reviews import build_sample_reviews
+from hf_lstm.streaming import StreamingClassifier
+from hf_lstm.tokenization import train_tokenizer
+length, way, threads = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(threads)
-model = LstmForSequenceClassification(LstmConfig(bidirectional=bidirectional)).eval()
-ids = torch.randint(4, 30_000, (length,)).tolist()
-predict_logits(model, [ids[:1_000]])
-before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-predict_logits(model, [ids])
-elapsed = time.perf_counter() - start
-print(elapsed, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+model = LstmForSequenceClassification(LstmConfig(bidirectional=way == "bidirectional")).eval()
+if way == "streaming":
+    text = " ".join(build_sample_reviews()["train"][:200]["text"])
+    tokenizer = train_tokenizer([text], "word", show_progress=False)
+    words = text.split()[:100]
+    stream, piece = StreamingClassifier(model, tokenizer), " ".join(words) + " "
+    each = len(tokenizer(piece)["input_ids"]) - 1
+
+def score(tokens):
+    if way != "streaming":
+        return predict_logits(model, [[5] * tokens])
+    state = stream.start()
+    for _ in range(tokens // each):
+        _, state = stream.feed(state, piece)
+
+def peak():  # of this process alone: what getrusage gives includes the parent's
+    return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+for _ in range(5):
+    score(1_000)
+before, times = peak(), []
+while len(times) < 3 or (sum(times) < 2 and len(times) < 100):
+    start = time.perf_counter()
+    score(length)
+    times.append(time.perf_counter() - start)
+print(statistics.median(times), peak() - before)
 """
 
 
 def suite_scaling(setting: Setting) -> list[Row]:
-    """Time per token and memory over that of a short text, by length: each length in a process of its own."""
+    """Time per token read, and memory over that of 1,000 tokens, by length: each length in a process of its own."""
     rows = []
-    for direction in ("uni", "bi"):
+    ways = {"one direction": "uni", "bidirectional": "bidirectional", "streaming, 100 words at a time": "streaming"}
+    for name, way in ways.items():
         first = None
         for length in (1_000,) if setting.smallest else (1_000, 10_000, 100_000, 1_000_000):
-            runs = []
-            for _ in range(1 if length > 100_000 or setting.smallest else setting.repeats):
-                command = [sys.executable, "-c", _SCORE_ONE, str(length), direction, str(torch.get_num_threads())]
-                runs.append([float(part) for part in subprocess.check_output(command, text=True).split()])
-            cost, memory = median(run[0] for run in runs) / length * 1e6, median(run[1] for run in runs)
+            command = [sys.executable, "-c", _SCORE_ONE, str(length), way, str(torch.get_num_threads())]
+            elapsed, memory = map(float, subprocess.check_output(command, text=True).split())
+            cost = elapsed / length * 1e6
             first = first or cost
-            name = f"{direction}directional, {length:,} tokens"
-            rows.append(Row(f"{name}, time", cost, "µs/token", first / cost, "1,000 tokens"))
-            rows.append(Row(f"{name}, memory", memory, "MB"))
+            rows.append(Row(f"{name}, {length:,} tokens, time", cost, "µs/token", first / cost, "1,000 tokens"))
+            rows.append(Row(f"{name}, {length:,} tokens, memory", memory, "MB"))
+    ids = torch.randint(4, 500, (1, 512), device=setting.device)
+    for name, model in transformers_for_comparison(setting, 500).items():
+        model.to(setting.device)
+        with torch.inference_mode():
+            elapsed = setting.take_turns({name: lambda model=model: model(ids)})[name]
+        rows.append(Row(f"{name}, cut at 512 tokens, time", elapsed / 512 * 1e6, "µs/token"))
     return rows
 
 

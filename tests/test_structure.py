@@ -27,6 +27,7 @@ ALLOWED = {
     "prediction": {"cli", "configuration_lstm", "data", "modeling_lstm", "reading", "tokenization"},
     "metrics": {"prediction"},
     "evaluation": {"data", "metrics", "modeling_lstm", "prediction"},
+    "streaming": {"modeling_lstm", "prediction", "tokenization"},
     "plots": {"prediction"},
     "model_card": set(),
     "training": {

@@ -1,0 +1,425 @@
+"""Classify a text while it arrives: a verdict at any time, at constant memory and constant cost per token.
+
+stream = StreamingClassifier(model, tokenizer)
+state = stream.start()
+result, state = stream.feed(state, "I was sure that I would ha")
+result, state = stream.feed(state, "te it, and then")
+result = stream.finish(state)
+
+What was read is in the state alone, which is never changed: a state can be fed twice, stored, or sent elsewhere.
+"""
+
+import codecs
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+from transformers import PreTrainedTokenizerFast
+
+from .modeling_lstm import LstmForSequenceClassification, Pooled
+from .prediction import describe, pad_batch, probabilities
+from .tokenization import clean_text, is_streamable, stable_length
+
+# Tokens of each stream that one call of the model reads: this bounds the memory of a long piece.
+STEPS = 512
+
+# First line of a stored state; the number changes with the format.
+FORMAT = b"hf_lstm state 1"
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When to stop: `label` has at least this `probability` after each of `for_tokens` tokens in a row."""
+
+    label: str
+    probability: float
+    for_tokens: int
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """
+    All that a [`StreamingClassifier`] knows of a text so far; its size does not grow with the text.
+
+    Args:
+        fingerprint: Of the model, tokenizer and stop rule that it belongs to.
+        memory: `h`, and `c` of an LSTM, `(num_layers, hidden_size)`; `highest`, `total` and `count` of the pooling, as
+            far as the model needs them.
+        undecoded: Beginning of a character whose other bytes have not arrived.
+        held: Text that has arrived and is not read yet, since its tokens depend on what follows.
+        position: Characters that were read: where `held` starts.
+        streak: Tokens in a row after which the stop rule's label was probable enough.
+        stopped_at: Character at which the stop rule was met; `None` until then.
+    """
+
+    fingerprint: str
+    memory: dict[str, torch.Tensor]
+    undecoded: bytes = b""
+    held: str = ""
+    position: int = 0
+    streak: int = 0
+    stopped_at: int | None = None
+
+    def to_bytes(self) -> bytes:
+        """
+        Makes bytes of the state, to store or to send.
+
+        Returns:
+            Lines with the format's version, a digest (which finds damage, but is no signature) and a JSON header, then
+            safetensors.
+        """
+        header = {
+            "fingerprint": self.fingerprint,
+            "undecoded": self.undecoded.hex(),
+            "held": self.held,
+            "position": self.position,
+            "streak": self.streak,
+            "stopped_at": self.stopped_at,
+        }
+        tensors = save({name: part.cpu().contiguous() for name, part in self.memory.items()})
+        payload = json.dumps(header).encode() + b"\n" + tensors
+        return b"\n".join([FORMAT, hashlib.sha256(payload).hexdigest().encode(), payload])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "StreamState":
+        """
+        Reads what [`StreamState.to_bytes`] wrote; nothing in it is executed.
+
+        Args:
+            data: The bytes.
+
+        Returns:
+            The state. Whether it belongs to a model is checked when it is fed.
+
+        Raises:
+            ValueError: The bytes are no state, one of another version, or damaged.
+        """
+        version, _, rest = data.partition(b"\n")
+        if version != FORMAT:
+            raise ValueError("These bytes are no state of a stream, or one of another version of hf_lstm.")
+        digest, _, payload = rest.partition(b"\n")
+        if hashlib.sha256(payload).hexdigest().encode() != digest:
+            raise ValueError("The state of the stream is damaged: bytes are missing or were changed.")
+        header, _, tensors = payload.partition(b"\n")
+        fields = json.loads(header)
+        return cls(memory=load(tensors), **fields | {"undecoded": bytes.fromhex(fields["undecoded"])})
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """
+    The verdict on the text so far.
+
+    Args:
+        label: The most probable label; a list of those that reach the threshold where a text may have several; `None`
+            in a regression.
+        scores: Probability of each label; in a regression the scores.
+        num_tokens: Tokens read, the `[CLS]` at the start included.
+        stopped_at: Character of the text at which the stop rule was met; `None` if it was not, or there is none.
+        token_scores: On request, the scores after every token that this call read, `(tokens, num_labels)`.
+        token_spans: On request, from which to which character of the text each of these tokens reaches.
+    """
+
+    label: str | list[str] | None
+    scores: dict[str, float]
+    num_tokens: int
+    stopped_at: int | None = None
+    token_scores: np.ndarray | None = None
+    token_spans: list[tuple[int, int]] | None = None
+
+
+class StreamingClassifier:
+    """
+    Classifies texts piece by piece: exactly as in one call, however they are cut.
+
+    Args:
+        model: A classifier of one direction, of any cell and pooling; it is put into evaluation mode, and must not
+            change any more.
+        tokenizer: Its tokenizer, trained by this package: it can tell where a text may be cut.
+        stop_rule: When to say that it is enough; see [`StreamingClassifier.stop_when`].
+
+    Raises:
+        ValueError: The model reads in both directions, the tokenizer's tokens may depend on what follows them, or the
+            stop rule makes no sense for the model.
+    """
+
+    def __init__(
+        self,
+        model: LstmForSequenceClassification,
+        tokenizer: PreTrainedTokenizerFast,
+        stop_rule: StopRule | None = None,
+    ):
+        if model.config.bidirectional:
+            raise ValueError(
+                "This model also reads every text from its end, which a stream does not have yet: train one of one "
+                "direction (bidirectional=False)."
+            )
+        if not is_streamable(tokenizer):
+            raise ValueError(
+                "This tokenizer was not trained by hf_lstm: its tokens may change with what follows them, so that a "
+                "text in pieces would not be the text in one."
+            )
+        if stop_rule is not None:
+            _check_stop_rule(stop_rule, model.config)
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.stop_rule = stop_rule
+        self.fingerprint = _fingerprint(model, tokenizer, stop_rule)
+        empty = StreamState(self.fingerprint, _empty_memory(model))
+        (memory, _), *_ = self._read([empty], [[tokenizer.cls_token_id]], each_token=False)
+        self._start = replace(empty, memory=memory)
+
+    def stop_when(self, label: str, probability: float, for_tokens: int = 1) -> "StreamingClassifier":
+        """
+        Makes a classifier that also says when to stop, such as to cut off a language model that goes astray.
+
+        Args:
+            label: Label to watch.
+            probability: From which probability on a token counts.
+            for_tokens: How many tokens in a row have to; more than one ignore a single word.
+
+        Returns:
+            A classifier of the same model whose results have `stopped_at`.
+
+        Raises:
+            ValueError: There is no such label, or a number makes no sense.
+        """
+        return StreamingClassifier(self.model, self.tokenizer, StopRule(label, probability, for_tokens))
+
+    def start(self) -> StreamState:
+        """The state before the first piece of a text."""
+        return self._start
+
+    def feed(
+        self, state: StreamState, piece: str | bytes, each_token: bool = False
+    ) -> tuple[StreamResult, StreamState]:
+        """
+        Reads the next piece of a text.
+
+        Args:
+            state: From [`StreamingClassifier.start`] or an earlier call; it stays as it is.
+            piece: Any part of the text; bytes are UTF-8. The last word waits for what follows: at most 64 characters
+                and an unfinished `<br />` or `[CLS]`.
+            each_token: Give the scores after every token.
+
+        Returns:
+            The result for what was read so far, and the state to feed next.
+
+        Raises:
+            ValueError: The state is of another model, tokenizer or stop rule.
+        """
+        return self.feed_many([state], [piece], each_token)[0]
+
+    def feed_many(
+        self, states: Sequence[StreamState], pieces: Sequence[str | bytes], each_token: bool = False
+    ) -> list[tuple[StreamResult, StreamState]]:
+        """
+        Reads the next pieces of independent texts in one batch; each result is that of its stream alone.
+
+        Args:
+            states: One of each stream, new and old ones in any order.
+            pieces: One for each stream, of any lengths.
+            each_token: As in [`StreamingClassifier.feed`].
+
+        Returns:
+            What [`StreamingClassifier.feed`] returns, for each.
+
+        Raises:
+            ValueError: As in [`StreamingClassifier.feed`], or the numbers of states and pieces differ.
+        """
+        return self._advance(states, pieces, each_token, at_end=False)
+
+    def finish(self, state: StreamState, each_token: bool = False) -> StreamResult:
+        """
+        Reads what waits, as if the text ended here.
+
+        Args:
+            state: State of the stream; it stays as it is, and can be fed further.
+            each_token: Give the scores after every token that waited.
+
+        Returns:
+            The result of the whole text.
+
+        Raises:
+            ValueError: As in [`StreamingClassifier.feed`].
+        """
+        return self.finish_many([state], each_token)[0]
+
+    def finish_many(self, states: Sequence[StreamState], each_token: bool = False) -> list[StreamResult]:
+        """[`StreamingClassifier.finish`] for independent texts in one batch."""
+        return [result for result, _ in self._advance(states, [""] * len(states), each_token, at_end=True)]
+
+    def _advance(
+        self, states: Sequence[StreamState], pieces: Sequence[str | bytes], each_token: bool, at_end: bool
+    ) -> list[tuple[StreamResult, StreamState]]:
+        if len(states) != len(pieces):
+            raise ValueError(f"There are {len(states)} states, but {len(pieces)} pieces.")
+        if any(state.fingerprint != self.fingerprint for state in states):
+            raise ValueError("The state of the stream belongs to another model, tokenizer or stop rule.")
+        if not states:
+            return []
+        arrived = [arrive(state, piece, at_end) for state, piece in zip(states, pieces, strict=True)]
+        texts = [text for text, _ in arrived]
+        encoded = self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        read = self._read(states, encoded["input_ids"], each_token or self.stop_rule is not None)
+        logits = self._head({name: torch.stack([memory[name] for memory, _ in read]) for name in read[0][0]})
+        outcomes = []
+        for i, (text, state) in enumerate(arrived):
+            memory, token_logits = read[i]
+            scores = probabilities(token_logits, self.model.config.problem_type)
+            spans = [(state.position + start, state.position + end) for start, end in encoded["offset_mapping"][i]]
+            state = replace(state, memory=memory, position=state.position + len(text))
+            state = self._watch(state, scores, spans)
+            outcomes.append((self._result(state, logits[i : i + 1], scores, spans, each_token), state))
+        return outcomes
+
+    @torch.inference_mode()
+    def _read(
+        self, states: Sequence[StreamState], input_ids: Sequence[Sequence[int]], each_token: bool
+    ) -> list[tuple[dict[str, torch.Tensor], np.ndarray]]:
+        """The memory after each stream's tokens and, if asked for, the logits after each: `(tokens, num_labels)`."""
+        config, device = self.model.config, self.model.device
+        memories = [state.memory for state in states]
+        token_logits = [[np.zeros((0, config.num_labels), dtype=np.float32)] for _ in states]
+        for start in range(0, max(map(len, input_ids)), STEPS):
+            rows = [row for row, ids in enumerate(input_ids) if len(ids) > start]
+            windows = [input_ids[row][start : start + STEPS] for row in rows]
+            batch = {name: part.to(device) for name, part in pad_batch(windows, config.pad_token_id or 0).items()}
+            memory = {name: torch.stack([memories[row][name] for row in rows]).to(device) for name in memories[0]}
+            state = tuple(memory[name].transpose(0, 1) for name in ("h", "c") if name in memory)
+            outputs = self.model.model(**batch, state=state if config.cell_type == "lstm" else state[0])
+            state = outputs.state if config.cell_type == "lstm" else (outputs.state,)
+            running = running_pool(memory, outputs.last_hidden_state)
+            if each_token:
+                logits = self._head(running | {"h": outputs.last_hidden_state[:, :, None]})  # (rows, steps, num_labels)
+            for i, (row, window) in enumerate(zip(rows, windows, strict=True)):
+                after = {name: part[:, i] for name, part in zip(("h", "c"), state, strict=False)}
+                after |= {name: part[i, len(window) - 1] for name, part in running.items()}
+                memories[row] = {name: part.clone() for name, part in after.items()}
+                if each_token:
+                    token_logits[row].append(logits[i, : len(window)])
+        return list(zip(memories, map(np.concatenate, token_logits), strict=True))
+
+    @torch.inference_mode()
+    def _head(self, memory: dict[str, torch.Tensor]) -> np.ndarray:
+        """Logits `(..., num_labels)` of memories with any dimensions before their own."""
+        pooled = Pooled(memory.get("highest"), memory.get("total"), memory["count"])
+        features = pooled.vector(self.model.config.pooling, memory["h"][..., -1, :])
+        return self.model.classifier(features.to(self.model.device)).float().cpu().numpy()
+
+    def _watch(self, state: StreamState, scores: np.ndarray, spans: list[tuple[int, int]]) -> StreamState:
+        """Counts for the stop rule."""
+        if self.stop_rule is None:
+            return state
+        streak, stopped_at = state.streak, state.stopped_at
+        for probability, (_, end) in zip(
+            scores[:, self.model.config.label2id[self.stop_rule.label]], spans, strict=True
+        ):
+            streak = streak + 1 if probability >= self.stop_rule.probability else 0
+            if streak == self.stop_rule.for_tokens and stopped_at is None:
+                stopped_at = end
+        return replace(state, streak=streak, stopped_at=stopped_at)
+
+    def _result(
+        self, state: StreamState, logits: np.ndarray, scores: np.ndarray, spans: list, each_token: bool
+    ) -> StreamResult:
+        config = self.model.config
+        now = probabilities(logits, config.problem_type)[0]
+        return StreamResult(
+            label=describe(logits, config)[0].get("label"),
+            scores={config.id2label[i]: float(score) for i, score in enumerate(now)},
+            num_tokens=int(state.memory["count"]),
+            stopped_at=state.stopped_at,
+            token_scores=scores if each_token else None,
+            token_spans=spans if each_token else None,
+        )
+
+
+def arrive(state: StreamState, piece: str | bytes, at_end: bool) -> tuple[str, StreamState]:
+    """
+    Splits what has arrived.
+
+    Args:
+        state: Has what waited before.
+        piece: What arrives now.
+        at_end: Whether nothing follows, so that nothing has to wait.
+
+    Returns:
+        The text that can be read now, and the state with what has to wait.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.setstate((state.undecoded, 0))
+    if isinstance(piece, str) and (piece or at_end):
+        piece = decoder.decode(b"", final=True) + piece  # what bytes before it began remains a fragment
+    elif not isinstance(piece, str):
+        piece = decoder.decode(piece)
+    text = state.held + piece
+    # The first half of a surrogate pair waits for the second.
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" and not at_end else ""
+    text = clean_text(text[: len(text) - len(half)])
+    ready = len(text) if at_end else stable_length(text)
+    return text[:ready], replace(state, undecoded=decoder.getstate()[0], held=text[ready:] + half)
+
+
+def running_pool(memory: dict[str, torch.Tensor], outputs: torch.Tensor) -> dict[str, torch.Tensor]:
+    """
+    What pooling keeps after every step.
+
+    Args:
+        memory: `highest`, `total` `(batch, features)`, if needed, and `count` `(batch, 1)`, before the first.
+        outputs: `(batch, seq, features)`.
+
+    Returns:
+        The same after each step, `(batch, seq, features)` and `(batch, seq, 1)`.
+    """
+    running = {
+        "count": memory["count"][:, None] + torch.arange(1, outputs.shape[1] + 1, device=outputs.device)[:, None]
+    }
+    if "highest" in memory:
+        running["highest"] = torch.maximum(memory["highest"][:, None], outputs.cummax(1).values)
+    if "total" in memory:
+        running["total"] = memory["total"][:, None] + outputs.to(memory["total"].dtype).cumsum(1)
+    return running
+
+
+def _empty_memory(model: LstmForSequenceClassification) -> dict[str, torch.Tensor]:
+    config, like = model.config, model.classifier.weight.detach()
+    memory = {name: like.new_zeros(config.num_hidden_layers, config.hidden_size) for name in "hc"}
+    if config.cell_type != "lstm":
+        del memory["c"]
+    if config.pooling in ("max", "concat"):
+        memory["highest"] = like.new_full((config.hidden_size,), torch.finfo(like.dtype).min)
+    if config.pooling in ("mean", "concat"):
+        # Double, since a sum over millions of tokens has to notice the next one.
+        double = torch.float32 if like.device.type == "mps" else torch.float64
+        memory["total"] = like.new_zeros(config.hidden_size, dtype=double)
+    return memory | {"count": torch.zeros(1, dtype=torch.long, device=like.device)}
+
+
+def _fingerprint(
+    model: LstmForSequenceClassification, tokenizer: PreTrainedTokenizerFast, stop_rule: StopRule | None
+) -> str:
+    """Digest of all that gives a state its meaning."""
+    digest = hashlib.sha256(f"{model.config.cell_type} {model.config.pooling} {stop_rule}".encode())
+    # Truncation and padding are how the tokenizer was last called.
+    backend = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
+    digest.update(json.dumps(backend).encode())
+    for name, weights in sorted(model.state_dict().items()):
+        digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
+        digest.update(weights.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _check_stop_rule(rule: StopRule, config) -> None:
+    if rule.label not in config.label2id:
+        raise ValueError(f"There is no label {rule.label!r}; the model has {', '.join(map(repr, config.label2id))}.")
+    if config.problem_type == "regression":
+        raise ValueError("A regression has no probabilities to stop at.")
+    if not 0 < rule.probability <= 1 or rule.for_tokens < 1:
+        raise ValueError(
+            f"probability={rule.probability} must be above 0 and at most 1, for_tokens={rule.for_tokens} at least 1."
+        )
