@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hf_lstm.plots import plot_learning_curve, plot_predictions
+from hf_lstm.plots import line_starts, plot_learning_curve, plot_predictions, plot_stream
 
 
 def has_ink(path) -> bool:
@@ -47,3 +47,31 @@ def test_other_problem_types(tiny_config, tmp_path):
     config = tiny_config(num_labels=1, problem_type="regression")
     plot_predictions(rng.normal(size=(9, 1)), rng.normal(size=9), config, "test", tmp_path / "scores.png")
     assert has_ink(tmp_path / "labels.png") and has_ink(tmp_path / "scores.png")
+
+
+def test_lines_break_after_spaces():
+    text = "word " * 20 + "x" * 200
+    starts = line_starts(text)
+    lines = [text[i:j] for i, j in zip(starts, [*starts[1:], None], strict=True)]
+    assert "".join(lines) == text and max(map(len, lines)) <= 88
+    assert lines[0] == "word " * 17 and lines[1] == "word " * 3
+    assert line_starts("") == [0]
+
+
+@pytest.mark.parametrize("words", [0, 3, 2_000])
+def test_stream(tmp_path, words):
+    text = "film$ " * words
+    spans = [(6 * i, 6 * i + 5) for i in range(words)]
+    plot_stream(text, spans, np.linspace(0, 1, words), "positive", tmp_path / "stream.png")
+    assert has_ink(tmp_path / "stream.png")
+
+
+def test_stream_draws_each_score_at_the_end_of_its_token(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "matplotlib.axes.Axes.step", lambda self, x, y, **kwargs: drawn.append((x.tolist(), y.tolist()))
+    )
+    text = "a" * 88 + "bb"
+    plot_stream(text, [(0, 4), (4, 88), (88, 90)], np.array([0.1, 0.8, 0.9]), "positive", tmp_path / "stream.png")
+    assert drawn[0][0] == [0, 4, 88, 88] and drawn[0][1][1:] == [0.1, 0.8, 0.8] and np.isnan(drawn[0][1][0])
+    assert drawn[1] == ([0, 2, 2], [0.8, 0.9, 0.9])

@@ -36,7 +36,7 @@ def script(monkeypatch, capsys):
         path = str(ROOT / "scripts" / f"{name}.py")
         monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
         monkeypatch.setattr(sys, "path", [str(ROOT / "scripts"), *sys.path])  # as the interpreter does for a script
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
         capsys.readouterr()
         code, message = 0, ""
         try:
@@ -159,6 +159,26 @@ def test_arguments_from_a_yaml_file(script, table, tmp_path):
     assert "TF-IDF" not in done.stdout
 
 
+def test_stream(script, trained, table, tmp_path):
+    one_direction = tmp_path / "model"
+    sizes = ("--bidirectional", "false", "--embedding_size", 16, "--hidden_size", 16, "--num_train_epochs", 6)
+    done = script("train", "--dataset", table, "--output_dir", one_direction, *sizes, "--baseline", "false")
+    assert done.returncode == 0, done.stderr
+    done = script("stream", "--model", one_direction, "--plot", tmp_path / "plot.png", stdin="a good film\n")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("  ") for line in done.stdout.splitlines()]
+    predicted = script("predict", "--model", one_direction, "a good film").stdout.split("\t")
+    assert lines[-1] == ["4 tokens", f"{predicted[0]} {predicted[1]}"]
+    assert (tmp_path / "plot.png").stat().st_size > 1000
+    rule = ("--stop_when", "good", "0.3", "1")
+    stopped = script("stream", "--model", one_direction, *rule, stdin="a film that is good " * 20)
+    assert stopped.returncode == 3 and "stopped at character" in stopped.stderr
+    wrong = script("stream", "--model", one_direction, "--stop_when", "great", "0.5", "1", stdin="x")
+    assert wrong.returncode == 2 and "no label 'great'" in wrong.stderr
+    both = script("stream", "--model", trained[0], stdin="x")
+    assert both.returncode == 1 and "from its end" in both.stderr
+
+
 def test_fuzz(script, trained):
     done = script("fuzz", "--model", trained[0], "--count", 300)
     assert done.returncode == 0, done.stderr
@@ -167,7 +187,7 @@ def test_fuzz(script, trained):
 
 
 def test_help_names_every_script(script):
-    for name in ("train", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz"):
+    for name in ("train", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz", "stream"):
         assert "usage:" in script(name, "--help").stdout
 
 
