@@ -7,11 +7,8 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 
 from .labels import complete_rows, counted, encode_rows, find_target, label_ids
-from .reading import read_source, stream_file
+from .reading import read_source
 from .sample_reviews import build_sample_reviews
-from .tokenization import clean_text
-
-__all__ = ["Corpus", "clean_text", "find_column", "load_corpus", "stream_file", "tokenize_corpus"]
 
 SPLITS = ("train", "validation", "test")
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "question", "document", "comment", "tweet", "message", "body")

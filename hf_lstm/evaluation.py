@@ -1,7 +1,9 @@
 """Measure a classifier on a labelled split, whoever made the split's label ids."""
 
+from pathlib import Path
+
 import numpy as np
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 from transformers import EvalPrediction
 
 from .data import Corpus
@@ -27,6 +29,33 @@ def evaluate_split(
     logits = predict_logits(model, split["input_ids"][:], show_progress=show_progress)
     compute_metrics = compute_metrics_for(model.config.problem_type, model.config.num_labels, model.config.threshold)
     return compute_metrics(EvalPrediction(predictions=logits, label_ids=np.array(split["labels"][:]))), logits
+
+
+def choose_split(corpus: Corpus, source: str | None, split: str | None, config=None) -> tuple[str, Dataset]:
+    """
+    The rows of a corpus to measure on.
+
+    Args:
+        corpus: The corpus.
+        source: What it was loaded from; of a single file, all rows are used.
+        split: Name of the split; by default test, or validation where there is no test.
+        config: The model's, to give the rows its label ids; `None` leaves the corpus' own.
+
+    Returns:
+        The name of the split and its rows.
+
+    Raises:
+        ValueError: There is no such split, or the labels do not fit the model.
+    """
+    splits = corpus.splits
+    if split is None and source is not None and Path(source).is_file():
+        name, rows = "all", concatenate_datasets(list(splits.values()))
+    else:
+        name = split or ("test" if "test" in splits else "validation")
+        if name not in splits:
+            raise ValueError(f"There is no split {name!r}; there are {', '.join(splits)}.")
+        rows = splits[name]
+    return name, rows if config is None else align_labels(rows, corpus, config)
 
 
 def align_labels(rows: Dataset, corpus: Corpus, config) -> Dataset:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
-from .tokenization import clean_text
+from .pieces import clean_text
 
 # More classes than this, and more than half as many as there are rows: an id or a free text, not a label.
 MAX_DISTINCT_LABELS = 1000

@@ -21,6 +21,13 @@ from .prediction import PROBLEM_TYPES, probabilities
 if TYPE_CHECKING:
     from transformers import EvalPrediction
 
+# The figure that chooses the best checkpoint, first in every report.
+MAIN_METRIC = {
+    "single_label_classification": "accuracy",
+    "multi_label_classification": "f1_macro",
+    "regression": "mse",
+}
+
 _INT, _FLOAT = datasets.Value("int64"), datasets.Value("float64")
 
 

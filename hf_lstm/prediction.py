@@ -23,8 +23,8 @@ from .cli import one_line
 from .configuration_lstm import LstmConfig
 from .data import TEXT_COLUMNS, find_column
 from .modeling_lstm import LstmForSequenceClassification
+from .pieces import clean_text
 from .reading import stream_file
-from .tokenization import clean_text
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 

@@ -20,7 +20,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 
 from .cli import one_line
-from .tokenization import clean_text
+from .pieces import clean_text
 
 FILE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
 SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation"}

@@ -9,7 +9,6 @@ result = stream.finish(state)
 What was read is in the state alone, which is never changed: a state can be fed twice, stored, or sent elsewhere.
 """
 
-import codecs
 import hashlib
 import json
 from collections.abc import Sequence
@@ -21,8 +20,9 @@ from safetensors.torch import load, save
 from transformers import PreTrainedTokenizerFast
 
 from .modeling_lstm import LstmForSequenceClassification, Pooled
+from .pieces import arrive
 from .prediction import describe, pad_batch, probabilities
-from .tokenization import clean_text, is_streamable, stable_length
+from .tokenization import is_streamable
 
 # Tokens of each stream that one call of the model reads: this bounds the memory of a long piece.
 STEPS = 512
@@ -262,17 +262,20 @@ class StreamingClassifier:
             raise ValueError("The state of the stream belongs to another model, tokenizer or stop rule.")
         if not states:
             return []
-        arrived = [arrive(state, piece, at_end) for state, piece in zip(states, pieces, strict=True)]
-        texts = [text for text, _ in arrived]
+        arrived = [
+            arrive(state.held, state.undecoded, piece, at_end) for state, piece in zip(states, pieces, strict=True)
+        ]
+        texts = [text for text, _, _ in arrived]
         encoded = self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         read = self._read(states, encoded["input_ids"], each_token or self.stop_rule is not None)
         logits = self._head({name: torch.stack([memory[name] for memory, _ in read]) for name in read[0][0]})
         outcomes = []
-        for i, (text, state) in enumerate(arrived):
+        for i, (state, (text, held, undecoded)) in enumerate(zip(states, arrived, strict=True)):
             memory, token_logits = read[i]
             scores = probabilities(token_logits, self.model.config.problem_type)
             spans = [(state.position + start, state.position + end) for start, end in encoded["offset_mapping"][i]]
-            state = replace(state, memory=memory, position=state.position + len(text))
+            position = state.position + len(text)
+            state = replace(state, memory=memory, held=held, undecoded=undecoded, position=position)
             state = self._watch(state, scores, spans)
             outcomes.append((self._result(state, logits[i : i + 1], scores, spans, each_token), state))
         return outcomes
@@ -337,32 +340,6 @@ class StreamingClassifier:
             token_scores=scores if each_token else None,
             token_spans=spans if each_token else None,
         )
-
-
-def arrive(state: StreamState, piece: str | bytes, at_end: bool) -> tuple[str, StreamState]:
-    """
-    Splits what has arrived.
-
-    Args:
-        state: Has what waited before.
-        piece: What arrives now.
-        at_end: Whether nothing follows, so that nothing has to wait.
-
-    Returns:
-        The text that can be read now, and the state with what has to wait.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    decoder.setstate((state.undecoded, 0))
-    if isinstance(piece, str) and (piece or at_end):
-        piece = decoder.decode(b"", final=True) + piece  # what bytes before it began remains a fragment
-    elif not isinstance(piece, str):
-        piece = decoder.decode(piece)
-    text = state.held + piece
-    # The first half of a surrogate pair waits for the second.
-    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" and not at_end else ""
-    text = clean_text(text[: len(text) - len(half)])
-    ready = len(text) if at_end else stable_length(text)
-    return text[:ready], replace(state, undecoded=decoder.getstate()[0], held=text[ready:] + half)
 
 
 def running_pool(memory: dict[str, torch.Tensor], outputs: torch.Tensor) -> dict[str, torch.Tensor]:

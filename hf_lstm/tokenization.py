@@ -4,7 +4,6 @@ Every kind of tokenizer shares one normaliser and one rule for where a token may
 pieces: cut it where `stable_length` allows and the tokens of the pieces, joined, are the tokens of the whole.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Literal, get_args
@@ -12,71 +11,16 @@ from typing import Literal, get_args
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from .pieces import MAX_RUN_LENGTH, SEPARATOR, SPECIAL_TOKENS, clean_text
+
 TokenizerKind = Literal["bpe", "wordpiece", "unigram", "word"]
-
-# The order is the ids: [PAD] is 0, the default `pad_token_id` of the config.
-SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-
-# Characters, before normalisation, after which a run without white space is cut. It bounds the cost of a megabyte
-# "word" and what a streaming caller has to hold back.
-MAX_RUN_LENGTH = 64
-
-# Unicode white space and control characters, spelled out because Python's `\s` and Oniguruma's differ, and as `\u`
-# because Oniguruma reads `\xa0` as a byte.
-_SPACE = r"[\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
-_SEPARATOR = rf"(?i:<br{_SPACE}?/?>)|{_SPACE}"
-# The name of a special token in a text is that token, as in every tokenizer of the library, and ends a run.
-_SPECIAL = "|".join(map(re.escape, SPECIAL_TOKENS))
-# The beginning of a `<br />` or of such a name that the next piece of a text may complete.
-_UNFINISHED = (
-    rf"(?:(?i:<(?:b(?:r{_SPACE}?/?)?)?)|{'|'.join(re.escape(t[:n]) for t in SPECIAL_TOKENS for n in (1, 2, 3, 4))})\Z"
-)
 
 # Contractions stay whole ("don't"), since the negation they carry is what a classifier needs. The joiners U+200C and
 # U+200D hold Persian and Indic words together. At most three equal symbols make one piece, so that "!!!!!!!" needs no
 # vocabulary entry of its own.
 _PIECE = r"[\p{L}\p{M}\u200c\u200d]+(?:'[\p{L}\p{M}\u200c\u200d]+)*|\p{N}+|([^ \p{L}\p{M}\p{N}])\1{0,2}[\p{M}\u200d]*"
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BATCH_SIZE = 1_000
-
-
-def clean_text(text: str) -> str:
-    r"""Make any Python string safe to tokenise, save and print.
-
-    Args:
-        text: Any string, for example one read from JSON with escaped surrogates or from a file with stray bytes.
-
-    Returns:
-        The text with surrogate pairs joined to the character they stand for, lone surrogates (which have no UTF-8 form
-        and make `tokenizers` raise `TypeError`) as U+FFFD, and control characters other than `\n` and `\t` as spaces.
-    """
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return _CONTROL.sub(" ", text)
-
-
-def stable_length(text: str) -> int:
-    """Number of leading characters whose tokens no longer depend on what follows.
-
-    Tokenising `text[:n]` now and `text[n:] + more` later gives together the tokens of `text + more` (leading `[CLS]`
-    aside). The rest to hold back is shorter than `MAX_RUN_LENGTH` characters plus an unfinished `<br />` or `[CLS]`.
-
-    Args:
-        text: What has arrived and is not yet tokenised, after `clean_text`; it starts the whole text or continues it at
-            an earlier stable length.
-
-    Returns:
-        A length from 0 to `len(text)`.
-    """
-    unfinished = re.search(_UNFINISHED, text)
-    end = unfinished.start() if unfinished else len(text)
-    run_start = 0
-    for separator in re.finditer(f"{_SEPARATOR}|{_SPECIAL}", text[:end]):
-        run_start = separator.end()
-    return end - (end - run_start) % MAX_RUN_LENGTH
 
 
 def is_streamable(tokenizer: PreTrainedTokenizerFast) -> bool:
@@ -183,7 +127,7 @@ def _pre_tokenizers() -> tuple[pre_tokenizers.PreTokenizer, pre_tokenizers.PreTo
 def _build_normalizer(lowercase: bool) -> normalizers.Normalizer:
     """Separators to spaces, bounded runs, then Unicode."""
     steps = [
-        normalizers.Replace(Regex(_SEPARATOR), " "),
+        normalizers.Replace(Regex(SEPARATOR), " "),
         # Before NFKC, so that the cuts are a matter of the raw text alone and no normalisation reaches across one.
         normalizers.Replace(Regex(rf"[^ ]{{{MAX_RUN_LENGTH}}}\K(?=[^ ])"), " "),
         normalizers.Replace("’", "'"),

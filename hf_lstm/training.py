@@ -28,20 +28,13 @@ from .arguments import ClassifierTrainingArguments, ModelArguments
 from .averaging import ParameterAveraging
 from .configuration_lstm import LstmConfig
 from .data import Corpus
-from .metrics import best_threshold, compute_metrics_for
+from .metrics import MAIN_METRIC, best_threshold, compute_metrics_for
 from .model_card import RECORDS, build_card
 from .modeling_lstm import LstmForSequenceClassification, replaced_when_complete
 from .prediction import load_config, load_tokenizer, pad_batch, predict_logits, probabilities
 from .sampling import SimilarLengthSampler
 from .tokenization import train_tokenizer
 from .vectors import train_vectors
-
-# The figure that chooses the best checkpoint, first in every report.
-MAIN_METRIC = {
-    "single_label_classification": "accuracy",
-    "multi_label_classification": "f1_macro",
-    "regression": "mse",
-}
 
 # While checkpoints are compared, longer texts are cut, or one of megabytes would pad its whole batch to its length.
 MAX_VALIDATION_TOKENS = 8_192

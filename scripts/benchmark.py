@@ -43,9 +43,10 @@ from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.cli import run
 from hf_lstm.data import load_corpus
 from hf_lstm.model_card import describe_machine, markdown_table
+from hf_lstm.pieces import clean_text
 from hf_lstm.prediction import pad_batch, predict_texts
 from hf_lstm.sampling import SimilarLengthSampler
-from hf_lstm.tokenization import clean_text, train_tokenizer
+from hf_lstm.tokenization import train_tokenizer
 
 MAX_TRAIN_TOKENS = 1000
 BATCH = 64

@@ -8,12 +8,11 @@ from pathlib import Path
 sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
 
 import numpy as np
-from datasets import concatenate_datasets
 from transformers import HfArgumentParser
 
 from hf_lstm.cli import run
 from hf_lstm.data import load_corpus, tokenize_corpus
-from hf_lstm.evaluation import align_labels, evaluate_split
+from hf_lstm.evaluation import choose_split, evaluate_split
 from hf_lstm.model_card import figure_table
 from hf_lstm.plots import plot_predictions
 from hf_lstm.prediction import load_classifier
@@ -43,15 +42,7 @@ def main() -> None:
     print(*corpus.notes, sep="\n")
     if args.plot:
         Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
-    splits = corpus.splits
-    if args.split is None and args.dataset is not None and Path(args.dataset).is_file():
-        name, rows = "all", concatenate_datasets(list(splits.values()))
-    else:
-        name = args.split or ("test" if "test" in splits else "validation")
-        if name not in splits:
-            raise ValueError(f"There is no split {name!r}; there are {', '.join(splits)}.")
-        rows = splits[name]
-    rows = align_labels(rows, corpus, model.config)
+    name, rows = choose_split(corpus, args.dataset, args.split, model.config)
     split = tokenize_corpus({name: rows}, tokenizer)[name]
 
     figures, logits = evaluate_split(model, split, show_progress=True)

@@ -11,10 +11,10 @@ import sys
 import numpy as np
 
 from hf_lstm.cli import run
+from hf_lstm.pieces import clean_text
 from hf_lstm.plots import plot_stream
 from hf_lstm.prediction import load_classifier
 from hf_lstm.streaming import StreamingClassifier, StreamResult
-from hf_lstm.tokenization import clean_text
 
 PIECE = 65_536  # bytes; what has arrived is read at once, and this is the most at a time
 

@@ -179,6 +179,17 @@ def test_stream(script, trained, table, tmp_path):
     assert both.returncode == 1 and "from its end" in both.stderr
 
 
+def test_export_onnx(script, trained, table, tmp_path):
+    pytest.importorskip("onnxruntime")
+    done = script("export_onnx", trained[0], "--int8", "--dataset", table, "--output_dir", tmp_path / "onnx")
+    assert done.returncode == 0, done.stderr
+    assert "Parity with torch" in done.stdout and "| model_int8.onnx |" in done.stdout and "accuracy" in done.stdout
+    command = [sys.executable, str(tmp_path / "onnx" / "run_onnx.py"), "good film"]
+    assert subprocess.check_output(command, text=True).startswith("good\t")
+    both = script("export_onnx", trained[0], "--streaming", "--output_dir", tmp_path / "stream")
+    assert both.returncode == 1 and "cannot be exported for streaming" in both.stderr
+
+
 def test_fuzz(script, trained):
     done = script("fuzz", "--model", trained[0], "--count", 300)
     assert done.returncode == 0, done.stderr
@@ -187,7 +198,7 @@ def test_fuzz(script, trained):
 
 
 def test_help_names_every_script(script):
-    for name in ("train", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz", "stream"):
+    for name in ("train", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz", "stream", "export_onnx"):
         assert "usage:" in script(name, "--help").stdout
 
 

@@ -10,9 +10,11 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import normalizers, pre_tokenizers
 from transformers import AutoTokenizer
 
-from hf_lstm.tokenization import MAX_RUN_LENGTH, clean_text, stable_length, train_tokenizer
+from hf_lstm.pieces import MAX_RUN_LENGTH, clean_text, stable_length
+from hf_lstm.tokenization import is_streamable, train_tokenizer
 
 KINDS = ["bpe", "wordpiece", "unigram", "word"]
 CORPUS = [
@@ -165,24 +167,6 @@ def test_no_visible_character_is_dropped(tokenizers, text):
     assert "".join(pieces) == normalized.replace(" ", "")
 
 
-def test_stable_length():
-    assert stable_length("good fi") == len("good ")
-    assert stable_length("good film.\n") == len("good film.\n")
-    assert stable_length("film<br ") == 0
-    assert [stable_length(f"a {name}") for name in ("[", "[C", "[CLS", "[CLS]", "[c")] == [2, 2, 2, 7, 2]
-    assert stable_length("a " + "x" * 60 + "[CLS]" + "x" * 10) == 2 + 60 + 5
-    assert stable_length("a film<br />goo") == len("a film<br />")
-    assert stable_length("a film<brave ") == len("a film<brave ")
-    assert stable_length("a " + "x" * (2 * MAX_RUN_LENGTH + 5)) == 2 + 2 * MAX_RUN_LENGTH
-    assert stable_length("a " + "x" * (MAX_RUN_LENGTH - 1) + "<b") == 2
-
-
-def test_clean_text():
-    assert clean_text("plain é 漢 😀\n\t") == "plain é 漢 😀\n\t"
-    assert clean_text("a\ud800b \ud83d\ude00 \udc00") == "a\ufffdb 😀 \ufffd"
-    assert clean_text("a\x00b\x1b\x85c") == "a b  c"
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_long_runs_take_linear_time(tokenizers, kind):
     start = time.perf_counter()
@@ -258,3 +242,15 @@ def test_vocabulary_keeps_its_limit_on_many_scripts(kind):
     # 3,000 characters, many more than fit.
     texts = ["".join(map(chr, range(start, start + 50))) for start in range(0x4E00, 0x4E00 + 3_000, 50)] * 2
     assert len(train_tokenizer(texts, kind, vocab_size=300, show_progress=False)) <= 300
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_own_tokenizers_can_stream_and_others_cannot(tokenizers, kind, tmp_path):
+    tokenizers[kind].save_pretrained(tmp_path)
+    assert is_streamable(AutoTokenizer.from_pretrained(tmp_path))
+    cased = train_tokenizer(CORPUS, kind, 300, lowercase=False, show_progress=False)
+    assert is_streamable(cased)
+    for part, foreign in {"normalizer": normalizers.NFC(), "pre_tokenizer": pre_tokenizers.Whitespace()}.items():
+        other = AutoTokenizer.from_pretrained(tmp_path)
+        setattr(other.backend_tokenizer, part, foreign)
+        assert not is_streamable(other)

@@ -1,0 +1,341 @@
+"""Export a classifier to ONNX, check that it says the same there, and measure what int8 costs and gives."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise, product
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+from transformers import EvalPrediction, PreTrainedTokenizerFast
+
+from .metrics import MAIN_METRIC, compute_metrics_for
+from .model_card import describe_machine
+from .modeling_lstm import LstmForSequenceClassification, replaced_when_complete
+from .pieces import clean_text
+from .prediction import predict_texts
+
+try:
+    import onnx
+    from onnxruntime.quantization import QuantType, quant_pre_process, quantize_dynamic
+
+    from .onnx_runner import OnnxClassifier
+except ImportError as error:
+    raise ImportError(f'ONNX export needs more packages ({error}): pip install "hf_lstm[onnx]"') from None
+
+OPSET = 17  # what every runtime of the last years reads
+
+# Rows of a gate in torch's order that come first, second, ... in ONNX's.
+GATES = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2], "rnn": [0]}
+OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+
+# Largest difference of a logit that still counts as the same: sums in another order.
+TOLERANCE = 1e-4
+
+# Texts whose scoring is timed.
+TIMED_TEXTS = 512
+
+
+class GraphBuilder:
+    """Collects the operators and constants of a graph; values are their names."""
+
+    def __init__(self):
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def op(self, operator: str, *inputs: str, outputs: int = 1, **attributes):
+        """Adds an operator; the name of its output, or a list of them."""
+        names = [f"{operator}_{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(onnx.helper.make_node(operator, inputs, names, **attributes))
+        return names[0] if outputs == 1 else names
+
+
+def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -> onnx.ModelProto:
+    """
+    Writes a classifier as ONNX with the operators `LSTM`, `GRU` or `RNN` (https://onnx.ai/onnx/operators).
+
+    Args:
+        model: The classifier; its weights are written in single precision.
+        streaming: Take the state as inputs (`h`, `c` of an LSTM, and `highest`, `total`, `count` as pooling needs them)
+            and give what it is afterwards as outputs `next_h` and so on.
+
+    Returns:
+        A model from `input_ids` and `attention_mask`, `(batch, seq)`, to `logits`, for any batch, length and padding.
+
+    Raises:
+        ValueError: `streaming` of a model that reads in both directions.
+    """
+    config, weights = model.config, {k: v.float().cpu().numpy() for k, v in model.state_dict().items()}
+    if streaming and config.bidirectional:
+        raise ValueError("A bidirectional model needs the end of the text, so it cannot be exported for streaming.")
+    graph = GraphBuilder()
+    op, constant = graph.op, graph.constant
+    layers, hidden, pooling = config.num_hidden_layers, config.hidden_size, config.pooling
+    inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
+    features = hidden * config.num_directions
+    states = ["h", "c"] if config.cell_type == "lstm" else ["h"]
+    memory: dict[str, tuple[str, list]] = {}
+    if streaming:
+        memory = {name: ("float32", [layers, "batch", hidden]) for name in states}
+        if pooling in ("max", "concat"):
+            memory["highest"] = ("float32", ["batch", features])
+        if pooling in ("mean", "concat"):
+            memory["total"] = ("float64", ["batch", features])
+        memory["count"] = ("int64", ["batch", 1])
+    after: dict[str, str] = {}
+
+    # The real tokens of each row, wherever they are, move to its start.
+    real = op("Cast", "attention_mask", to=onnx.TensorProto.BOOL)  # (batch, seq)
+    ones = op("Cast", real, to=onnx.TensorProto.INT64)
+    axis = constant(np.int64(1))
+    last_axis = constant(np.array([1]))
+    lengths = op("ReduceSum", ones, last_axis, keepdims=1)  # (batch, 1)
+    nth_real = op("CumSum", ones, axis)
+    nth_padding = op("CumSum", op("Sub", constant(np.array([[1]])), ones), axis)
+    place = op("Sub", op("Where", real, nth_real, op("Add", lengths, nth_padding)), axis)
+    ids = op("Where", real, "input_ids", constant(np.int64(config.pad_token_id or 0)))
+    ids = op("ScatterElements", ids, place, ids, axis=1)
+    outputs = op("Gather", constant(weights["model.embed_tokens.weight"]), op("Transpose", ids, perm=[1, 0]))
+    # now (seq, batch, embedding_size), as the recurrent operators of ONNX have it
+    sequence_lens = op("Cast", op("Squeeze", lengths, last_axis), to=onnx.TensorProto.INT32)  # (batch,)
+
+    # The operators forget the state of a row that has no token.
+    any_real = op("Greater", op("Unsqueeze", lengths, constant([0])), constant(np.int64(0)))  # (1, batch, 1)
+    final: dict[str, list[str]] = {name: [] for name in states}
+    for i in range(layers):
+        initial = [op("Slice", name, constant([i]), constant([i + 1]), constant([0])) for name in states if streaming]
+        cell = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
+        outputs, *ended = op(
+            OPERATORS[config.cell_type],
+            outputs,
+            *map(constant, cell),
+            sequence_lens,
+            *initial,
+            outputs=1 + len(states),
+            hidden_size=hidden,
+            direction="bidirectional" if config.bidirectional else "forward",
+            **({"linear_before_reset": 1} if config.cell_type == "gru" else {}),
+        )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
+        outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
+        for name, part, before in zip(states, ended, initial or states, strict=True):
+            final[name].append(op("Where", any_real, part, before) if streaming else part)
+    for name in states:
+        after[name] = op("Concat", *final[name], axis=0)
+
+    last = op("Reshape", op("Transpose", final["h"][-1], perm=[1, 0, 2]), constant([0, features]))  # (batch, features)
+    count = after["count"] = op("Add", lengths, "count") if streaming else lengths
+    if pooling in ("max", "concat"):
+        steps = op("Range", constant(np.int64(0)), op("Squeeze", op("Shape", "input_ids", start=1)), axis)  # (seq,)
+        read = op("Less", op("Unsqueeze", steps, last_axis), op("Transpose", lengths, perm=[1, 0]))  # (seq, batch)
+        lowest = constant(np.finfo(np.float32).min)
+        counted = op("Where", op("Unsqueeze", read, constant([2])), outputs, lowest)
+        highest = op("ReduceMax", counted, axes=[0], keepdims=0)  # (batch, features)
+        after["highest"] = op("Max", highest, "highest") if streaming else highest
+    if pooling in ("mean", "concat"):
+        total = op("ReduceSum", outputs, constant([0]), keepdims=0)  # the operators give zeros at padding
+        if streaming:
+            total = op("Add", op("Cast", total, to=onnx.TensorProto.DOUBLE), "total")
+        after["total"] = total
+    vectors = [last] if pooling in ("last", "concat") else []
+    if "highest" in after:
+        none = op("Equal", count, constant(np.array([[0]])))
+        vectors.append(op("Where", none, constant(np.float32(0)), after["highest"]))
+    if "total" in after:
+        number = op("Max", count, constant(np.array([[1]])))
+        kind = onnx.TensorProto.DOUBLE if streaming else onnx.TensorProto.FLOAT
+        mean = op("Div", after["total"], op("Cast", number, to=kind))
+        vectors.append(op("Cast", mean, to=onnx.TensorProto.FLOAT))
+    pooled = op("Concat", *vectors, axis=1)  # (batch, pooled)
+    head = constant(weights["classifier.weight"]), constant(weights["classifier.bias"])
+    logits = op("Gemm", pooled, *head, transB=1)  # (batch, num_labels)
+
+    results = {"logits": ("float32", ["batch", config.num_labels], logits)}
+    results |= {f"next_{name}": (*memory[name], after[name]) for name in memory}
+    graph.nodes += [onnx.helper.make_node("Identity", [value], [name]) for name, (_, _, value) in results.items()]
+    proto = onnx.helper.make_graph(
+        graph.nodes,
+        "hf_lstm",
+        [_value(name, *kind) for name, kind in (inputs | memory).items()],
+        [_value(name, kind, shape) for name, (kind, shape, _) in results.items()],
+        graph.constants,
+    )
+    built = onnx.helper.make_model(proto, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="hf_lstm")
+    built.ir_version = 8  # of the same age as the opset
+    onnx.checker.check_model(built, full_check=True)
+    return built
+
+
+def _value(name: str, kind: str, shape: Sequence) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
+
+
+def weights_of_layer(weights: dict[str, np.ndarray], config, layer: int, part: str) -> np.ndarray:
+    """`weight_ih`, `weight_hh` or the two biases as one, of both directions, with the gates in ONNX's order."""
+    directions = []
+    for direction in range(config.num_directions):
+        names = ("bias_ih", "bias_hh") if part == "bias" else (part,)
+        parts = [weights[f"model.layers.{layer}.directions.{direction}.{name}_l0"] for name in names]
+        gates = [np.split(value, len(GATES[config.cell_type])) for value in parts]
+        directions.append(np.concatenate([of[gate] for of in gates for gate in GATES[config.cell_type]]))
+    return np.stack(directions)
+
+
+def export_onnx(
+    model: LstmForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: str | Path,
+    texts: Sequence[str],
+    labels: np.ndarray | None = None,
+    streaming: bool = False,
+    int8: bool = False,
+) -> dict:
+    """
+    Writes a folder that serves itself: graph, tokenizer, labels, a runner without torch, and what was measured.
+
+    Args:
+        model: The classifier.
+        tokenizer: Its tokenizer.
+        folder: Where to write; what was there before stays until all is written.
+        texts: Real texts to compare and to time on.
+        labels: Their label ids, to measure what int8 costs.
+        streaming: Write the graph with its state as inputs and outputs.
+        int8: Write a second graph, `model_int8.onnx`, with 8-bit weights.
+
+    Returns:
+        The report, which is also written, as `onnx_report.json`.
+
+    Raises:
+        ValueError: The graph does not say what the model says, or the model cannot stream.
+    """
+    model = model.eval().float().cpu()
+    built = build_graph(model, streaming)
+    with replaced_when_complete(folder) as partial:
+        onnx.save(built, partial / "model.onnx")
+        tokenizer.backend_tokenizer.save(str(partial / "tokenizer.json"))
+        model.config.to_json_file(partial / "config.json", use_diff=False)
+        (partial / "run_onnx.py").write_text(runner_source(), encoding="utf-8")
+        scorers: dict[str, Callable] = {"torch": lambda texts: predict_texts(model, tokenizer, texts)}
+        sizes = {"torch": sum(p.numel() * p.element_size() for p in model.parameters())}
+        graphs = ["model.onnx"]
+        if int8:
+            quantize(partial / "model.onnx", partial / "model_int8.onnx")
+            graphs.append("model_int8.onnx")
+        for name in graphs:
+            classifier = OnnxClassifier(partial, name, threads=torch.get_num_threads())
+            scorers[name], sizes[name] = classifier.predict_logits, (partial / name).stat().st_size
+        parity = check_parity(model, tokenizer, OnnxClassifier(partial), texts)
+        report = {
+            "machine": describe_machine(),
+            "texts": len(texts),
+            "parity": parity,
+            "models": compare(scorers, sizes, model.config, texts, labels),
+        }
+        (partial / "onnx_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def quantize(source: Path, target: Path) -> None:
+    """Writes a graph with 8-bit embeddings, LSTM layers and head; onnxruntime has no 8-bit GRU or RNN."""
+    prepared = target.with_suffix(".prepared")
+    quant_pre_process(source, prepared, skip_symbolic_shape=True)
+    operators = ["Gather", "LSTM", "Gemm", "MatMul"]
+    quantize_dynamic(prepared, target, operators, weight_type=QuantType.QInt8)
+    prepared.unlink()
+
+
+def runner_source() -> str:
+    """The runner as one file."""
+    here = Path(__file__).parent
+    pieces = (here / "pieces.py").read_text(encoding="utf-8").split('"""', 2)[2].strip()
+    runner = (here / "onnx_runner.py").read_text(encoding="utf-8")
+    return runner.replace("from .pieces import arrive, clean_text", pieces)
+
+
+@torch.no_grad()
+def check_parity(
+    model: LstmForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    classifier: OnnxClassifier,
+    texts: Sequence[str],
+) -> dict:
+    """
+    Compares a graph with its model at several batch sizes, lengths and paddings, and with the state carried.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        classifier: The graph.
+        texts: Real texts.
+
+    Returns:
+        The number of batches and texts compared, the largest difference of a logit, and the share of equal labels.
+
+    Raises:
+        ValueError: A logit differs by more than `TOLERANCE`.
+    """
+    encoded = tokenizer([clean_text(text) for text in texts[:64]], verbose=False)["input_ids"]
+    differences, agreements, batches = [], [], 0
+    for size, longest, side, extra in product((1, 5, 32), (1, 19, 300), ("right", "left"), (0, 7)):
+        rows = [torch.tensor(ids[:longest]) for ids in encoded[:size]]
+        margin = (0, extra) if side == "right" else (extra, 0)
+        batch = {
+            name: pad(pad_sequence(values, batch_first=True, padding_side=side), margin)
+            for name, values in {"input_ids": rows, "attention_mask": [torch.ones_like(row) for row in rows]}.items()
+        }
+        expected = model(**batch).logits.numpy()
+        memory = classifier.empty_memory(len(rows))
+        cuts = [0, batch["input_ids"].shape[1]]
+        if memory:
+            cuts.insert(1, cuts[1] // 2)
+        for start, end in pairwise(cuts):
+            if end > start:
+                feeds = {name: part[:, start:end].numpy() for name, part in batch.items()}
+                outputs = dict(zip(classifier.outputs, classifier.session.run(None, feeds | memory), strict=True))
+                memory = {name: outputs[f"next_{name}"] for name in memory}
+        differences.append(float(np.abs(outputs["logits"] - expected).max()))
+        agreements += (outputs["logits"].argmax(1) == expected.argmax(1)).tolist()
+        batches += 1
+    if not max(differences) <= TOLERANCE:  # nor NaN
+        raise ValueError(f"The exported graph differs from the model by {max(differences):.2g} in a logit.")
+    return {
+        "batches": batches,
+        "texts": len(agreements),
+        "largest_difference": max(differences),
+        "label_agreement": float(np.mean(agreements)),
+    }
+
+
+def compare(
+    scorers: dict[str, Callable], sizes: dict[str, int], config, texts: Sequence[str], labels: np.ndarray | None
+) -> dict[str, dict[str, float]]:
+    """Size, speed, difference from the first and, with labels, the main figure of each way to score the same texts."""
+    logits, seconds = {}, {name: [] for name in scorers}
+    timed = texts[:TIMED_TEXTS]
+    for _ in range(3):
+        for name, score in scorers.items():
+            start = time.perf_counter()
+            score(timed)
+            seconds[name].append(time.perf_counter() - start)
+    report = {}
+    for name, score in scorers.items():
+        logits[name] = score(texts)
+        report[name] = {
+            "megabytes": sizes[name] / 1e6,
+            "documents_per_second": len(timed) / median(seconds[name]),
+            "largest_difference": float(np.abs(logits[name] - logits["torch"]).max()),
+            "label_agreement": float((logits[name].argmax(1) == logits["torch"].argmax(1)).mean()),
+        }
+        if labels is not None:
+            measure = compute_metrics_for(config.problem_type, config.num_labels, config.threshold)
+            metric = MAIN_METRIC[config.problem_type]
+            report[name][metric] = measure(EvalPrediction(predictions=logits[name], label_ids=labels))[metric]
+    return report

@@ -1,0 +1,173 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("onnxruntime")
+import onnx
+from onnxruntime import InferenceSession
+
+from hf_lstm import LstmConfig, LstmForSequenceClassification
+from hf_lstm.onnx_export import build_graph, export_onnx
+from hf_lstm.prediction import describe, predict_texts
+from hf_lstm.streaming import StreamingClassifier
+from hf_lstm.tokenization import train_tokenizer
+
+CELLS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+POOLINGS = ("last", "max", "mean", "concat")
+TEXTS = ["A film, don't you think?!", "naïve 😀 [CLS] book", "", "word " * 40, "so<br />good\ud83d", "no 1 2 3"] * 5
+
+
+def make_model(**fields) -> LstmForSequenceClassification:
+    torch.manual_seed(0)
+    config = LstmConfig(vocab_size=300, embedding_size=6, hidden_size=5, num_labels=3, initializer_range=1.0, **fields)
+    config.problem_type = config.problem_type or "single_label_classification"
+    return LstmForSequenceClassification(config).eval()
+
+
+def make_batch() -> dict[str, torch.Tensor]:
+    """Padding on the right, on the left, in the middle, none, and a row without a token."""
+    rows = ["1111000", "0000111", "1010110", "1111111", "0000000"]
+    mask = torch.tensor([[int(cell) for cell in row] for row in rows])
+    generator = torch.Generator().manual_seed(0)
+    return {"input_ids": torch.randint(0, 300, mask.shape, generator=generator), "attention_mask": mask}
+
+
+def run(session: InferenceSession, **feeds) -> dict[str, np.ndarray]:
+    feeds = {name: np.asarray(value) for name, value in feeds.items()}
+    return dict(zip([output.name for output in session.get_outputs()], session.run(None, feeds), strict=True))
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_graph_says_what_the_model_says(cell_type, bidirectional, pooling, layers):
+    fields = {"cell_type": cell_type, "bidirectional": bidirectional, "pooling": pooling, "num_hidden_layers": layers}
+    model = make_model(**fields)
+    graph = build_graph(model)
+    operators = [node.op_type for node in graph.graph.node]
+    assert operators.count(CELLS[cell_type]) == layers
+    assert not {"Loop", "Scan", "If"} & set(operators)
+    session = InferenceSession(graph.SerializeToString())
+    batch = make_batch()
+    for part in (batch, {name: value[:2, :5] for name, value in batch.items()}):
+        with torch.no_grad():
+            expected = model(**part).logits
+        np.testing.assert_allclose(run(session, **part)["logits"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_state_goes_in_and_out(cell_type, pooling):
+    model = make_model(cell_type=cell_type, bidirectional=False, pooling=pooling, num_hidden_layers=2)
+    session = InferenceSession(build_graph(model, streaming=True).SerializeToString())
+    batch = make_batch()
+    with torch.no_grad():
+        expected = model(**batch)
+    memory = {"h": np.zeros((2, 5, 5)), "c": np.zeros((2, 5, 5)), "total": np.zeros((5, 5)), "count": np.zeros((5, 1))}
+    memory["highest"] = np.full((5, 5), np.finfo(np.float32).min)
+    types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+    kinds = {entry.name: types[entry.type] for entry in session.get_inputs()[2:]}
+    memory = {name: memory[name].astype(kind) for name, kind in kinds.items()}
+    for start, end in ((0, 3), (3, 4), (4, 7)):  # the padding of some rows fills whole parts
+        outputs = run(session, **{name: value[:, start:end] for name, value in batch.items()}, **memory)
+        memory = {name: outputs[f"next_{name}"] for name in memory}
+    np.testing.assert_allclose(outputs["logits"], expected.logits, atol=1e-5)
+    parts = expected.state if cell_type == "lstm" else (expected.state,)
+    for name, part in zip("hc", parts, strict=False):
+        np.testing.assert_allclose(outputs[f"next_{name}"], part, atol=1e-5)
+    assert memory["count"][:, 0].tolist() == [4, 3, 4, 7, 0]
+
+
+def test_model_of_both_directions_cannot_stream():
+    with pytest.raises(ValueError, match="cannot be exported for streaming"):
+        build_graph(make_model(), streaming=True)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    texts = [text for text in TEXTS if text.isascii()]
+    return train_tokenizer(texts, "word", 300, show_progress=False)
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_exported_folder(tokenizer, tmp_path, cell_type):
+    model = make_model(cell_type=cell_type)
+    labels = np.arange(len(TEXTS)) % 3
+    report = export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS, labels, int8=True)
+    assert json.loads((tmp_path / "onnx" / "onnx_report.json").read_text()) == report
+    assert report["parity"]["largest_difference"] < 1e-5 and report["parity"]["label_agreement"] == 1
+    assert list(report["models"]) == ["torch", "model.onnx", "model_int8.onnx"]
+    right = predict_texts(model, tokenizer, TEXTS).argmax(1) == labels
+    assert report["models"]["model.onnx"]["accuracy"] == pytest.approx(right.mean())
+    operators = {node.op_type for node in onnx.load(tmp_path / "onnx" / "model_int8.onnx").graph.node}
+    assert ("DynamicQuantizeLSTM" if cell_type == "lstm" else CELLS[cell_type]) in operators
+    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == [
+        "config.json",
+        "model.onnx",
+        "model_int8.onnx",
+        "onnx_report.json",
+        "run_onnx.py",
+        "tokenizer.json",
+    ]
+
+
+def test_graph_that_differs_is_not_written(tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("hf_lstm.onnx_export").onnx_export.GATES, "lstm", [0, 1, 2, 3])
+    with pytest.raises(ValueError, match="differs from the model"):
+        export_onnx(make_model(), tokenizer, tmp_path / "onnx", TEXTS)
+    assert not any((tmp_path / "onnx").iterdir())
+
+
+WITHOUT_TORCH = """
+import runpy, sys
+for name in ("torch", "transformers", "hf_lstm", "onnx", "datasets", "safetensors"):
+    sys.modules[name] = None  # as where it is not installed
+folder, *sys.argv = sys.argv[1:]
+sys.path.insert(0, folder)
+sys.argv.insert(0, folder + "/run_onnx.py")
+"""
+
+
+def run_without_torch(folder, code: str, *arguments: str, stdin: bytes = b"") -> str:
+    command = [sys.executable, "-c", WITHOUT_TORCH + code, str(folder), *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout.decode()
+
+
+def test_folder_serves_itself_without_torch(tokenizer, tmp_path):
+    model = make_model(bidirectional=False)
+    export_onnx(model, tokenizer, tmp_path, TEXTS, streaming=True)
+    code = """
+import json
+from run_onnx import OnnxClassifier
+classifier = OnnxClassifier()
+texts = json.loads(sys.stdin.read())
+state = classifier.start()
+for text in texts:
+    for i in range(0, len(text), 3):
+        _, state = classifier.feed(state, text[i : i + 3])
+print(json.dumps([classifier(texts), classifier(texts[0], top_k=None), classifier.finish(state)]))
+"""
+    texts = [text for text in TEXTS if text.isprintable()][:4]
+    best, every, streamed = json.loads(run_without_torch(tmp_path, code, stdin=json.dumps(texts).encode()))
+    logits = predict_texts(model, tokenizer, texts)
+    for found, expected in zip(best, describe(logits, model.config), strict=True):
+        assert found["label"] == expected["label"] and found["score"] == pytest.approx(expected["score"], abs=1e-5)
+    assert every[0][0] == best[0] and len(every[0]) == 3
+    stream = StreamingClassifier(model, tokenizer)
+    result = stream.finish(stream.feed(stream.start(), "".join(texts))[1])
+    assert {row["label"]: row["score"] for row in streamed} == pytest.approx(result.scores, abs=1e-5)
+
+    main = 'runpy.run_path(sys.argv[0], run_name="__main__")'
+    assert run_without_torch(tmp_path, main, "a book").startswith(classifier_line(model, tokenizer, "a book"))
+    streamed = run_without_torch(tmp_path, main, "--stream", stdin="naïve 😀 book".encode())
+    assert streamed.splitlines()[-1] == classifier_line(model, tokenizer, "naïve 😀 book")
+
+
+def classifier_line(model, tokenizer, text: str) -> str:
+    prediction = describe(predict_texts(model, tokenizer, [text]), model.config)[0]
+    return f"{prediction['label']}\t{prediction['score']:.4f}"

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from transformers import pipeline
+
+pytest.importorskip("onnxruntime")
+from test_onnx_export import TEXTS, make_model, tokenizer  # noqa: F401
+
+from hf_lstm.onnx_export import export_onnx
+from hf_lstm.onnx_runner import OnnxClassifier
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "labels"),
+    [("single_label_classification", 3), ("multi_label_classification", 3), ("regression", 1)],
+)
+def test_output_is_that_of_the_pipeline(tokenizer, tmp_path, problem_type, labels):  # noqa: F811
+    model = make_model(problem_type=problem_type)
+    if labels == 1:
+        model.config.num_labels = 1
+        model.classifier = type(model.classifier)(model.classifier.in_features, 1)
+    export_onnx(model, tokenizer, tmp_path, TEXTS)
+    classifier, expected = OnnxClassifier(tmp_path), pipeline("text-classification", model=model, tokenizer=tokenizer)
+    texts = [text for text in TEXTS if text.isprintable()]
+    for arguments in ({}, {"top_k": None}, {"top_k": 2}):
+        for found, row in zip(classifier(texts, **arguments), expected(texts, **arguments), strict=True):
+            found, row = (part if isinstance(part, list) else [part] for part in (found, row))
+            assert [entry["label"] for entry in found] == [entry["label"] for entry in row]
+            np.testing.assert_allclose([e["score"] for e in found], [e["score"] for e in row], atol=1e-5)
+    assert len(classifier("one text")) == 1
+    assert classifier([]) == []
+
+
+def test_model_without_state_cannot_stream(tokenizer, tmp_path):  # noqa: F811
+    export_onnx(make_model(), tokenizer, tmp_path, TEXTS)
+    with pytest.raises(ValueError, match="without --streaming"):
+        OnnxClassifier(tmp_path).start()
+
+
+def test_long_texts_are_batches_of_their_own(tokenizer, tmp_path, monkeypatch):  # noqa: F811
+    export_onnx(make_model(bidirectional=False), tokenizer, tmp_path, TEXTS, streaming=True)
+    classifier = OnnxClassifier(tmp_path)
+    whole = classifier.predict_logits(TEXTS)
+    sizes, run = [], classifier.run
+    monkeypatch.setattr("hf_lstm.onnx_runner.BATCH_TOKENS", 20)
+    monkeypatch.setattr(classifier, "run", lambda ids, memory: sizes.append(len(ids)) or run(ids, memory))
+    np.testing.assert_allclose(classifier.predict_logits(TEXTS), whole, atol=1e-5)
+    assert sizes[0] == 1 and max(sizes) > 1 and sum(sizes) == len(TEXTS)
+    monkeypatch.setattr("hf_lstm.onnx_runner.STEPS", 4)
+    state = classifier.feed(classifier.start(), "word " * 40)[1]
+    expected = classifier("word " * 40)[0]
+    assert classifier.finish(state)[0]["score"] == pytest.approx(expected["score"], abs=1e-5)
