@@ -20,8 +20,8 @@ def run(main: Callable[[], None]) -> None:
     Runs a script: quiet libraries, and one sentence instead of a traceback where the input is at fault.
 
     Args:
-        main: The script's body; a `ValueError`, an `OSError`, a missing extra or an invalid config ends the process with
-            status 1.
+        main: The script's body; a `ValueError`, an `OSError`, a missing extra or an invalid config ends the process
+            with status 1.
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()

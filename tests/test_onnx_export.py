@@ -1,6 +1,13 @@
+import http.server
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +19,7 @@ from onnxruntime import InferenceSession
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.onnx_export import build_graph, export_onnx
+from hf_lstm.onnx_runner import OnnxClassifier
 from hf_lstm.prediction import describe, predict_texts
 from hf_lstm.streaming import StreamingClassifier
 from hf_lstm.tokenization import train_tokenizer
@@ -171,3 +179,47 @@ print(json.dumps([classifier(texts), classifier(texts[0], top_k=None), classifie
 def classifier_line(model, tokenizer, text: str) -> str:
     prediction = describe(predict_texts(model, tokenizer, [text]), model.config)[0]
     return f"{prediction['label']}\t{prediction['score']:.4f}"
+
+
+PAGE = """<!doctype html><meta charset="utf-8">
+<script type="importmap">{"imports": {
+"onnxruntime-web/wasm": "./node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs",
+"@huggingface/tokenizers": "./node_modules/@huggingface/tokenizers/dist/tokenizers.mjs"}}</script>
+<body><script type="module">
+try {
+  const { load } = await import("./classify.mjs");
+  const [classify, texts] = [await load("onnx"), await (await fetch("texts.json")).json()];
+  const found = [];
+  for (const text of texts) found.push(await classify(text));
+  document.body.textContent = JSON.stringify(found);
+} catch (error) { document.body.textContent = error.stack; }
+</script>"""
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+NODE_MODULES = os.environ.get("NODE_MODULES")  # a folder with onnxruntime-web and @huggingface/tokenizers
+
+
+@pytest.mark.skipif(not (BROWSER and NODE_MODULES), reason="needs Chromium, and NODE_MODULES naming a folder")
+@pytest.mark.parametrize("kind", ["word", "bpe"])
+def test_javascript_of_the_readme_says_the_same_in_a_browser(tmp_path, kind):
+    texts = [text for text in TEXTS[:5] if text.strip()]
+    texts += ["x" * 100 + " " + "good" * 40, "### ## ﬁne … <BR/>so!!!!!", "DON’T [CLS]", "e\u0301 漢字"]
+    its_tokenizer, model = train_tokenizer(texts * 2, kind, 300, show_progress=False), make_model()
+    export_onnx(model, its_tokenizer, tmp_path / "onnx", TEXTS)
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "classify.mjs").write_text(re.search(r"```js\n(.*?)```", readme, re.DOTALL)[1], encoding="utf-8")
+    (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    (tmp_path / "node_modules").symlink_to(Path(NODE_MODULES).resolve())
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=60000", "--dump-dom"]
+        command.append(f"http://127.0.0.1:{server.server_address[1]}/index.html")
+        page = subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
+        server.shutdown()
+    found = json.loads(re.search(r"</script>\n?</head><body>(.*)</body>", page, re.DOTALL)[1])
+    expected = OnnxClassifier(tmp_path / "onnx")(texts, top_k=None)
+    for row, known in zip(found, expected, strict=True):
+        assert {entry["label"]: entry["score"] for entry in row} == pytest.approx(
+            {entry["label"]: entry["score"] for entry in known}, abs=1e-5
+        )
