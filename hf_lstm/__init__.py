@@ -8,7 +8,7 @@ from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrai
 AutoConfig.register(LstmConfig.model_type, LstmConfig, exist_ok=True)
 AutoModel.register(LstmConfig, LstmModel, exist_ok=True)
 AutoModelForSequenceClassification.register(LstmConfig, LstmForSequenceClassification, exist_ok=True)
-# Saved with the weights, the two files load them where this package is not installed.
+# Saved with the weights, the code files load them where this package is not installed.
 LstmConfig.register_for_auto_class()
 LstmModel.register_for_auto_class("AutoModel")
 LstmForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")

@@ -20,8 +20,7 @@ def run(main: Callable[[], None]) -> None:
     Runs a script: quiet libraries, and one sentence instead of a traceback where the input is at fault.
 
     Args:
-        main: The script's body; a `ValueError`, an `OSError`, a missing extra or an invalid config ends the process
-            with status 1.
+        main: The script's body; a `ValueError`, an `OSError` or an invalid config ends the process with status 1.
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -36,7 +35,7 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
     except StrictDataclassError as error:
         sys.exit(f"error: {one_line(error).rpartition('ValueError: ')[2]}.")
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"error: {one_line(error)}.")
     except KeyboardInterrupt:
         sys.exit("interrupted")

@@ -42,7 +42,7 @@ _TEMPLATE = """---
 ```python
 from transformers import pipeline
 
-# The code is in two files beside the weights; after `import hf_lstm` the installed package is used instead.
+# The code is in files beside the weights; after `import hf_lstm` the installed package is used instead.
 classify = pipeline("text-classification", model="{{ location }}", trust_remote_code=True)
 print(classify({{ example }}))
 ```

@@ -7,9 +7,7 @@
      > pooling over the real tokens                 (batch, pooled)
      > dropout, linear head                         (batch, num_labels)
 
-Rows of different length run through the fused kernels padded, never packed, and every result is still that of the row
-alone: a direction reads the real tokens of its row first (an index per row), so padding comes after everything that
-counts, and the final cell state is kept from moving on by gates held shut at the padding.
+The layers and their exactness are in `recurrence_lstm.py`.
 """
 
 import filecmp
@@ -20,7 +18,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,43 +27,31 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.loss.loss_utils import ForSequenceClassificationLoss
-from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
 from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_lstm import LstmConfig
+from .recurrence_lstm import WINDOW_TOKENS, LstmLayer, ReadingOrder, variational_dropout, word_dropout
 
 # (h, c) of an LSTM, h of a GRU or RNN, each (num_layers * directions, batch, hidden_size) as in torch.nn
 State = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
 
-CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-KERNELS = {"lstm": torch.lstm, "gru": torch.gru, "rnn": torch.rnn_tanh}
-
-# Which class each Auto class finds in the two files that are saved with the weights.
+# Which class each Auto class finds in the files that are saved with the weights.
 AUTO_MAP = {
     "AutoConfig": "configuration_lstm.LstmConfig",
     "AutoModel": "modeling_lstm.LstmModel",
     "AutoModelForSequenceClassification": "modeling_lstm.LstmForSequenceClassification",
 }
 
-# A sigmoid gate at -GATE_SHUT is exactly 0 and at +GATE_SHUT exactly 1, in fp32, bf16 and fp16 alike.
-GATE_SHUT = 8_192.0
-# Input features that shut the gates at the padding. One would do, but an odd width halves the speed of bf16 kernels.
-GATE_FEATURES = 8
-
 # Start of the name of a folder that is being written; the Trainer uploads nothing that starts with "_".
 PARTIAL = "_partial-"
 # After which such a folder is taken for that of a process that was killed.
 ABANDONED_SECONDS = 3_600
 
-# Rows times steps that are read at a time: the CPU's kernel refuses a million, and memory grows with them.
-WINDOW_TOKENS = 65_536
 # Steps of a long text that are scored at a time where no later one is needed: what they take stays in a CPU's cache.
 WINDOW_STEPS = 4_096
-# Steps after which a padded batch goes on without the rows that have ended, on a CPU.
-DROP_STEPS = 256
 
 
 class StatefulOutput(ModelOutput):
@@ -121,167 +106,6 @@ class LstmSequenceClassifierOutput(StatefulOutput):
     pooled = None
 
 
-def variational_dropout(inputs: torch.Tensor, p: float, training: bool) -> torch.Tensor:
-    """Drops the same features at every step of a text (Gal and Ghahramani, https://huggingface.co/papers/1512.05287)."""
-    if not training or p == 0:
-        return inputs
-    kept = F.dropout(inputs.new_ones(inputs.shape[0], 1, inputs.shape[2]), p)  # (batch, 1, features)
-    return inputs * kept
-
-
-def word_dropout(embeddings: torch.Tensor, input_ids: torch.Tensor, p: float, training: bool) -> torch.Tensor:
-    """Drops a word wherever it stands in the batch (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
-    if not training or p == 0:
-        return embeddings
-    kept = F.dropout(embeddings.new_ones(int(input_ids.max()) + 1, 1), p)  # (words, 1)
-    return embeddings * kept[input_ids]  # (batch, seq, embedding_size)
-
-
-def take_steps(sequences: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
-    """Reorders the steps of each row: `result[b, t] = sequences[b, order[b, t]]`; `None` leaves them as they are."""
-    if order is None:
-        return sequences
-    batch, seq, features = sequences.shape
-    rows = order + seq * torch.arange(batch, device=order.device)[:, None]  # (batch, seq)
-    # Copies whole vectors: three times as fast on a CPU as `gather` with an expanded index.
-    return sequences.reshape(-1, features).index_select(0, rows.flatten()).view(batch, seq, features)
-
-
-@dataclass
-class ReadingOrder:
-    """
-    Where the real tokens of a batch are, and in which order each direction reads them.
-
-    Args:
-        mask: `(batch, seq)`, true at real tokens, wherever they are in their row; `None` when all are.
-        lengths: `(batch,)`, number of real tokens of each row; `None` when there is no padding.
-        read: For the forward and the backward direction, the positions in reading order, `(batch, seq)`: the real
-            tokens, then the padding. `None` when that is how they lie.
-        unread: The inverse of each.
-    """
-
-    mask: torch.Tensor | None
-    lengths: torch.Tensor | None
-    read: tuple[torch.Tensor | None, torch.Tensor]
-    unread: tuple[torch.Tensor | None, torch.Tensor]
-
-    @classmethod
-    def of(cls, attention_mask: torch.Tensor | None, batch: int, seq: int, device: torch.device) -> "ReadingOrder":
-        steps = torch.arange(seq, device=device).expand(batch, seq)
-        # A compiled graph always takes the general way: which case a batch is would be read from its data.
-        tracing = torch.compiler.is_compiling()
-        if attention_mask is None or (not tracing and bool(attention_mask.all())):
-            order = (None, steps.flip(1))
-            return cls(None, None, order, order)
-        mask = attention_mask.bool()
-        lengths = mask.sum(1)  # (batch,)
-        right_padded = steps < lengths[:, None]  # (batch, seq)
-        reverse = torch.where(right_padded, lengths[:, None] - 1 - steps, steps)
-        if not tracing and bool((mask == right_padded).all()):
-            order = (None, reverse)
-            return cls(mask, lengths, order, order)  # a reversal is its own inverse
-        forward = torch.argsort((~mask).int(), dim=1, stable=True)  # (batch, seq)
-        backward = forward.gather(1, reverse)
-        return cls(mask, lengths, (forward, backward), (forward.argsort(1), backward.argsort(1)))
-
-
-def final_hidden(outputs: torch.Tensor, initial: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Output of each row at its last real step, or its initial state where it has none: `(batch, hidden_size)`."""
-    last = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, outputs.shape[2])  # (batch, 1, hidden_size)
-    return torch.where(lengths[:, None] > 0, outputs.gather(1, last).squeeze(1), initial.to(outputs.dtype))
-
-
-def kernel_windows(inputs: torch.Tensor, lengths: torch.Tensor | None) -> list[tuple[int, int]]:
-    """Steps from and to which each kernel call reads: few calls, each within its limit and with few rows that ended."""
-    batch, seq = inputs.shape[:2]
-    bounds = {seq, *range(0, seq, max(1, WINDOW_TOKENS // batch))}
-    if lengths is not None and inputs.device.type == "cpu":  # a GPU would wait to hear the lengths
-        first = -(-int(lengths.min()) // DROP_STEPS) * DROP_STEPS
-        bounds.update(range(first, seq, DROP_STEPS))
-    return list(pairwise(sorted(bounds)))
-
-
-def hold_cell_state(
-    inputs: torch.Tensor, weight_ih: torch.Tensor, lengths: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """
-    Makes an LSTM keep its cell state at the padding, bit for bit.
-
-    The kernel gives the cell state at the last step only, which is padding in a shorter row. A few more input features,
-    1 at the padding, shut the input gate and open the forget gate there.
-
-    Args:
-        inputs: `(batch, seq, features)`.
-        weight_ih: `(4 * hidden_size, features)`.
-        lengths: `(batch,)`, real steps of each row.
-
-    Returns:
-        Inputs and weights with `GATE_FEATURES` more features.
-    """
-    padding = torch.arange(inputs.shape[1], device=inputs.device) >= lengths[:, None]  # (batch, seq)
-    marks = padding[..., None].expand(-1, -1, GATE_FEATURES).to(inputs.dtype)
-    shut = weight_ih.new_zeros(4, weight_ih.shape[0] // 4, GATE_FEATURES)  # gates as torch has them: input, forget, ...
-    shut[0], shut[1] = -GATE_SHUT / GATE_FEATURES, GATE_SHUT / GATE_FEATURES
-    return torch.cat([inputs, marks], dim=2), torch.cat([weight_ih, shut.flatten(0, 1)], dim=1)
-
-
-@torch.compiler.disable  # a compiler would unroll the time steps; the fused kernel is the fast way
-def run_direction(
-    rnn: nn.RNNBase,
-    cell_type: str,
-    inputs: torch.Tensor,
-    state: tuple[torch.Tensor, ...],
-    lengths: torch.Tensor | None,
-    weight_dropout: float,
-) -> tuple[torch.Tensor, tuple[torch.Tensor, ...]]:
-    """
-    Runs one direction of one layer over right-padded rows.
-
-    Args:
-        rnn: One-layer, one-direction `nn.LSTM`, `nn.GRU` or `nn.RNN`, whose weights are used.
-        cell_type: Which of them.
-        inputs: `(batch, seq, features)`, finite also at the padding.
-        state: `(h,)` or `(h, c)`, each `(batch, hidden_size)`.
-        lengths: `(batch,)`, or `None` when there is no padding.
-        weight_dropout: Probability that a hidden-to-hidden weight is dropped.
-
-    Returns:
-        The outputs, `(batch, seq, hidden_size)`, and the state after each row's last real step.
-    """
-    weight_ih, weight_hh, *biases = rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0
-    if weight_dropout > 0:
-        weight_hh = F.dropout(weight_hh, weight_dropout)
-    # has_biases, num_layers, dropout, train, bidirectional, batch_first
-    flags = (True, 1, 0.0, rnn.training, False, True)
-    carried = [part.to(inputs.dtype) for part in state]  # each (batch, hidden_size)
-    outputs = []
-    for start, end in kernel_windows(inputs, lengths):
-        window, weights, live = inputs[:, start:end], weight_ih, None  # (batch, end - start, features)
-        if lengths is not None and start > 0:
-            live = (lengths > start).nonzero().squeeze(1)  # (live,)
-            if len(live) == 0:
-                outputs.append(inputs.new_zeros(len(inputs), inputs.shape[1] - start, rnn.hidden_size))
-                break
-            window = window[live]
-        if lengths is not None and cell_type == "lstm":
-            left = lengths - start if live is None else lengths[live] - start
-            window, weights = hold_cell_state(window, weights, left)
-        before = [part if live is None else part[live] for part in carried]
-        hx = [part[None].contiguous() for part in before]  # each (1, live, hidden_size)
-        hx = hx if cell_type == "lstm" else hx[0]
-        output, *after = KERNELS[cell_type](window, hx, [weights, weight_hh, *biases], *flags)
-        after = [part.squeeze(0) for part in after]  # each (live, hidden_size)
-        if live is not None:
-            output = output.new_zeros(len(inputs), *output.shape[1:]).index_copy(0, live, output)
-            after = [part.index_copy(0, live, new) for part, new in zip(carried, after, strict=True)]
-        outputs.append(output)
-        carried = after
-    outputs = torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]  # (batch, seq, hidden_size)
-    if lengths is not None:
-        carried[0] = final_hidden(outputs, state[0], lengths)
-    return outputs, tuple(carried)
-
-
 @contextmanager
 def replaced_when_complete(folder: str | os.PathLike) -> Iterator[Path]:
     """
@@ -309,50 +133,6 @@ def replaced_when_complete(folder: str | os.PathLike) -> Iterator[Path]:
                 with open(path, "rb+") as written:
                     os.fsync(written.fileno())
                 os.replace(path, target)
-
-
-class LstmLayer(GradientCheckpointingLayer):
-    """One recurrent layer, in one or both directions, over rows padded anywhere."""
-
-    def __init__(self, config: LstmConfig, input_size: int):
-        super().__init__()
-        self.cell_type = config.cell_type
-        self.weight_dropout = config.weight_dropout
-        cell = CELLS[config.cell_type]
-        # Two one-direction modules rather than `bidirectional=True`: each direction then has its own reading order.
-        self.directions = nn.ModuleList(
-            cell(input_size, config.hidden_size, batch_first=True) for _ in range(config.num_directions)
-        )
-
-    def forward(
-        self, hidden_states: torch.Tensor, order: ReadingOrder, *state: torch.Tensor
-    ) -> tuple[torch.Tensor, ...]:
-        """
-        Args:
-            hidden_states: `(batch, seq, input_size)`.
-            order: Where the real tokens are.
-            state: `h`, and `c` for an LSTM, each `(directions, batch, hidden_size)`.
-
-        Returns:
-            The outputs, `(batch, seq, hidden_size * directions)`, and the parts of the final state, in one flat tuple:
-            reentrant checkpointing sees no gradient in a nested one.
-        """
-        outputs, final_states = [], []
-        for direction, rnn in enumerate(self.directions):
-            output, final = run_direction(
-                rnn,
-                self.cell_type,
-                take_steps(hidden_states, order.read[direction]),
-                tuple(part[direction] for part in state),
-                order.lengths,
-                self.weight_dropout if self.training else 0.0,
-            )
-            outputs.append(take_steps(output, order.unread[direction]))
-            final_states.append(final)
-        hidden_states = torch.cat(outputs, dim=2) if len(outputs) > 1 else outputs[0]
-        if order.mask is not None:
-            hidden_states = hidden_states.masked_fill(~order.mask[..., None], 0)
-        return hidden_states, *(torch.stack(parts) for parts in zip(*final_states, strict=True))
 
 
 class LstmPreTrainedModel(PreTrainedModel):
@@ -431,13 +211,17 @@ class LstmPreTrainedModel(PreTrainedModel):
         weight.copy_(nn.init.orthogonal_(torch.empty_like(weight, dtype=torch.float32)))
 
 
-def batch_shape(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None) -> tuple[int, int]:
-    """Rows and steps of the one that is given; `ValueError` for neither, both or no step."""
+def batch_shape(
+    input_ids: torch.Tensor | None, attention_mask: torch.Tensor | None, inputs_embeds: torch.Tensor | None
+) -> tuple[int, int]:
+    """Rows and steps of a batch; `ValueError` for ids and embeddings, neither, no step, or another shape of mask."""
     if (input_ids is None) == (inputs_embeds is None):
         raise ValueError("Give exactly one of `input_ids` and `inputs_embeds`.")
     batch, seq = (input_ids if inputs_embeds is None else inputs_embeds).shape[:2]
     if seq == 0:
         raise ValueError("The texts have no tokens; give at least one step, if only a special token.")
+    if attention_mask is not None and attention_mask.shape != (batch, seq):
+        raise ValueError(f"`attention_mask` must be of shape {(batch, seq)}, got {tuple(attention_mask.shape)}.")
     return batch, seq
 
 
@@ -480,7 +264,7 @@ class LstmModel(LstmPreTrainedModel):
             ValueError: Neither or both of `input_ids` and `inputs_embeds`, no step at all, a token id that the
                 embedding lacks (on a CPU; a GPU would have to wait for the answer), or a state of another shape.
         """
-        batch, seq = batch_shape(input_ids, inputs_embeds)
+        batch, seq = batch_shape(input_ids, attention_mask, inputs_embeds)
         order = ReadingOrder.of(attention_mask, batch, seq, self.device)
         if inputs_embeds is None:
             if order.mask is not None:
@@ -543,16 +327,17 @@ class Pooled(NamedTuple):
     @classmethod
     def of(cls, pooling: str, outputs: torch.Tensor, mask: torch.Tensor | None) -> "Pooled":
         """Of outputs `(batch, seq, features)` at the steps where the mask, `(batch, seq)` or `None`, is not 0."""
-        if mask is None:
-            count = torch.full_like(outputs[:, 0, :1], outputs.shape[1], dtype=torch.long)  # (batch, 1)
-            lowest = rest = outputs
-        else:
-            padding = (mask == 0)[..., None]  # (batch, seq, 1)
-            count = (~padding).sum(1)
-            lowest = outputs.masked_fill(padding, torch.finfo(outputs.dtype).min) if pooling != "mean" else None
-            rest = outputs.masked_fill(padding, 0) if pooling != "max" else None
-        highest = lowest.max(1).values if pooling in ("max", "concat") else None
-        return cls(highest, rest.sum(1) if pooling in ("mean", "concat") else None, count)
+        real = outputs.new_ones(outputs.shape[:2], dtype=torch.bool) if mask is None else mask != 0
+        count, padding = real.sum(1, keepdim=True), ~real[..., None]  # (batch, 1), (batch, seq, 1)
+        highest = total = None
+        if pooling in ("max", "concat"):
+            lowest = torch.finfo(outputs.dtype).min
+            highest = (outputs if mask is None else outputs.masked_fill(padding, lowest)).max(1).values
+        if pooling in ("mean", "concat"):
+            # Not in half precision, where a sum over a long text stops growing.
+            dtype = torch.promote_types(outputs.dtype, torch.float32)
+            total = (outputs if mask is None else outputs.masked_fill(padding, 0)).sum(1, dtype=dtype)
+        return cls(highest, total, count)
 
     def then(self, later: "Pooled") -> "Pooled":
         """Of this and what follows it."""
@@ -648,11 +433,11 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         Raises:
             ValueError: As in [`LstmModel.forward`].
         """
-        batch_shape(input_ids, inputs_embeds)
+        batch_shape(input_ids, attention_mask, inputs_embeds)  # refuses what is no batch
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "inputs_embeds": inputs_embeds}
         inputs = {name: value for name, value in inputs.items() if value is not None}
-        # The one place that chooses the fast way. Where nothing but the logits is asked for, a batch can be read in
-        # parts, because no result depends on what a text shares its batch with, nor on where it is interrupted.
+        # Where nothing but the logits is asked for, a batch is read in parts, which is faster and takes less memory: no
+        # result depends on what a text shares its batch with, nor on where its reading is interrupted.
         recording = kwargs.get("output_hidden_states", self.config.output_hidden_states)
         in_parts = not (self.training or recording or torch.is_grad_enabled() or torch.compiler.is_compiling())
         padded = attention_mask is not None and attention_mask.device.type == "cpu" and state is None and pooled is None
@@ -672,13 +457,13 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
     def _read(
         self, inputs: dict[str, torch.Tensor], state: State | None, pooled: Pooled | None, in_parts: bool, **kwargs
     ) -> tuple[torch.Tensor, State, Pooled, tuple[torch.Tensor, ...] | None]:
-        """Features for the head, `(batch, pooled)`, and where the texts stand; in parts, long texts take no memory."""
+        """Features for the head, `(batch, pooled)`, and where the texts stand; in parts, memory does not grow."""
         batch, seq = next(iter(inputs.values())).shape[:2]
         # A direction that starts at the end needs the whole text.
         steps = min(WINDOW_STEPS, max(1, WINDOW_TOKENS // batch)) if in_parts and not self.config.bidirectional else seq
         for start in range(0, seq, steps):
             window = {name: value[:, start : start + steps] for name, value in inputs.items()}
-            outputs = self.model(**window, state=state, **kwargs)
+            outputs = self.model(**window, state=state, **kwargs | {"return_dict": True})
             state = outputs.state
             read = Pooled.of(self.config.pooling, outputs.last_hidden_state, window.get("attention_mask"))
             pooled = read if pooled is None else pooled.then(read)

@@ -62,7 +62,7 @@ class OnnxClassifier:
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        self.problem_type = config.get("problem_type")
+        self.problem_type = config["problem_type"]
         self.labels = [label for _, label in sorted((int(i), label) for i, label in config["id2label"].items())]
         self.pad_token_id = config["pad_token_id"] or 0
         self.outputs = [output.name for output in self.session.get_outputs()]
@@ -109,7 +109,7 @@ class OnnxClassifier:
 
     def run(self, ids: list[list[int]], memory: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The graph's outputs by name for a batch of token ids."""
-        width = max(map(len, ids))
+        width = max(1, *map(len, ids))  # a masked step changes nothing
         input_ids = np.full((len(ids), width), self.pad_token_id, dtype=np.int64)
         attention_mask = np.zeros((len(ids), width), dtype=np.int64)
         for row, its_ids in enumerate(ids):
@@ -124,8 +124,7 @@ class OnnxClassifier:
         memory = {}
         for entry in self.session.get_inputs()[2:]:
             shape = [batch if isinstance(size, str) else size for size in entry.shape]
-            start = np.finfo(np.float32).min if entry.name == "highest" else 0
-            memory[entry.name] = np.full(shape, start, dtype=types[entry.type])
+            memory[entry.name] = np.zeros(shape, dtype=types[entry.type])
         return memory
 
     def start(self) -> StreamState:
@@ -157,10 +156,7 @@ class OnnxClassifier:
 
     def read(self, memory: dict[str, np.ndarray], ids: list[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Memory and logits after some tokens, also after none."""
-        if not ids:  # a masked step changes nothing
-            feeds = {"input_ids": np.zeros((1, 1), np.int64), "attention_mask": np.zeros((1, 1), np.int64), **memory}
-            outputs = dict(zip(self.outputs, self.session.run(None, feeds), strict=True))
-        for start in range(0, len(ids), STEPS):
+        for start in range(0, max(1, len(ids)), STEPS):
             outputs = self.run([ids[start : start + STEPS]], memory)
             memory = {name: outputs[f"next_{name}"] for name in memory}
         return memory, outputs["logits"]

@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from transformers import PreTrainedTokenizerFast
 
+from .cli import one_line
 from .modeling_lstm import LstmForSequenceClassification, Pooled
 from .pieces import arrive
 from .prediction import describe, pad_batch, probabilities
@@ -48,7 +50,7 @@ class StreamState:
     Args:
         fingerprint: Of the model, tokenizer and stop rule that it belongs to.
         memory: `h`, and `c` of an LSTM, `(num_layers, hidden_size)`; `highest`, `total` and `count` of the pooling, as
-            far as the model needs them.
+            far as the model needs them. On the CPU, wherever the model is, so that a state can go anywhere.
         undecoded: Beginning of a character whose other bytes have not arrived.
         held: Text that has arrived and is not read yet, since its tokens depend on what follows.
         position: Characters that were read: where `held` starts.
@@ -105,8 +107,11 @@ class StreamState:
         if hashlib.sha256(payload).hexdigest().encode() != digest:
             raise ValueError("The state of the stream is damaged: bytes are missing or were changed.")
         header, _, tensors = payload.partition(b"\n")
-        fields = json.loads(header)
-        return cls(memory=load(tensors), **fields | {"undecoded": bytes.fromhex(fields["undecoded"])})
+        try:
+            fields = json.loads(header)
+            return cls(memory=load(tensors), **fields | {"undecoded": bytes.fromhex(fields["undecoded"])})
+        except (KeyError, TypeError, ValueError, SafetensorError) as error:
+            raise ValueError(f"The state of the stream does not hold what it should ({one_line(error)}).") from None
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,8 @@ class StreamingClassifier:
                 "This tokenizer was not trained by hf_lstm: its tokens may change with what follows them, so that a "
                 "text in pieces would not be the text in one."
             )
+        if model.config.problem_type is None:
+            raise ValueError("The model does not say what its scores are: train it, or set config.problem_type.")
         if stop_rule is not None:
             _check_stop_rule(stop_rule, model.config)
         self.model = model.eval()
@@ -258,8 +265,11 @@ class StreamingClassifier:
     ) -> list[tuple[StreamResult, StreamState]]:
         if len(states) != len(pieces):
             raise ValueError(f"There are {len(states)} states, but {len(pieces)} pieces.")
-        if any(state.fingerprint != self.fingerprint for state in states):
-            raise ValueError("The state of the stream belongs to another model, tokenizer or stop rule.")
+        known = {name: (part.shape, part.dtype) for name, part in self._start.memory.items()}
+        for state in states:
+            shapes = {name: (part.shape, part.dtype) for name, part in state.memory.items()}
+            if state.fingerprint != self.fingerprint or shapes != known:
+                raise ValueError("The state of the stream belongs to another model, tokenizer or stop rule.")
         if not states:
             return []
         arrived = [
@@ -286,32 +296,32 @@ class StreamingClassifier:
     ) -> list[tuple[dict[str, torch.Tensor], np.ndarray]]:
         """The memory after each stream's tokens and, if asked for, the logits after each: `(tokens, num_labels)`."""
         config, device = self.model.config, self.model.device
-        memories = [state.memory for state in states]
+        memories = [state.memory for state in states]  # on the CPU, as all that goes into one
         token_logits = [[np.zeros((0, config.num_labels), dtype=np.float32)] for _ in states]
         for start in range(0, max(map(len, input_ids)), STEPS):
             rows = [row for row, ids in enumerate(input_ids) if len(ids) > start]
             windows = [input_ids[row][start : start + STEPS] for row in rows]
             batch = {name: part.to(device) for name, part in pad_batch(windows, config.pad_token_id or 0).items()}
-            memory = {name: torch.stack([memories[row][name] for row in rows]).to(device) for name in memories[0]}
-            state = tuple(memory[name].transpose(0, 1) for name in ("h", "c") if name in memory)
-            outputs = self.model.model(**batch, state=state if config.cell_type == "lstm" else state[0])
-            state = outputs.state if config.cell_type == "lstm" else (outputs.state,)
-            running = running_pool(memory, outputs.last_hidden_state)
+            memory = {name: torch.stack([memories[row][name] for row in rows]) for name in memories[0]}
+            state = tuple(memory[name].transpose(0, 1).to(device) for name in ("h", "c") if name in memory)
+            output = self.model.model(**batch, state=state if len(state) == 2 else state[0], return_dict=True)
+            state = output.state if len(state) == 2 else (output.state,)
+            read = Pooled.of(config.pooling, output.last_hidden_state, batch["attention_mask"])
+            pooled = pooled_of(memory).then(Pooled(*(None if part is None else part.cpu() for part in read)))
             if each_token:
-                logits = self._head(running | {"h": outputs.last_hidden_state[:, :, None]})  # (rows, steps, num_labels)
-            for i, (row, window) in enumerate(zip(rows, windows, strict=True)):
-                after = {name: part[:, i] for name, part in zip(("h", "c"), state, strict=False)}
-                after |= {name: part[i, len(window) - 1] for name, part in running.items()}
-                memories[row] = {name: part.clone() for name, part in after.items()}
-                if each_token:
-                    token_logits[row].append(logits[i, : len(window)])
+                logits = self._head(running_memory(memory, output.last_hidden_state.cpu()))  # (rows, steps, num_labels)
+                for row, window, its_logits in zip(rows, windows, logits, strict=True):
+                    token_logits[row].append(its_logits[: len(window)])
+            memory = {name: part.transpose(0, 1).cpu() for name, part in zip("hc", state, strict=False)}
+            memory |= {name: part for name, part in pooled._asdict().items() if part is not None}
+            for i, row in enumerate(rows):
+                memories[row] = {name: part[i].clone() for name, part in memory.items()}
         return list(zip(memories, map(np.concatenate, token_logits), strict=True))
 
     @torch.inference_mode()
     def _head(self, memory: dict[str, torch.Tensor]) -> np.ndarray:
         """Logits `(..., num_labels)` of memories with any dimensions before their own."""
-        pooled = Pooled(memory.get("highest"), memory.get("total"), memory["count"])
-        features = pooled.vector(self.model.config.pooling, memory["h"][..., -1, :])
+        features = pooled_of(memory).vector(self.model.config.pooling, memory["h"][..., -1, :])
         return self.model.classifier(features.to(self.model.device)).float().cpu().numpy()
 
     def _watch(self, state: StreamState, scores: np.ndarray, spans: list[tuple[int, int]]) -> StreamState:
@@ -342,46 +352,51 @@ class StreamingClassifier:
         )
 
 
-def running_pool(memory: dict[str, torch.Tensor], outputs: torch.Tensor) -> dict[str, torch.Tensor]:
+def pooled_of(memory: dict[str, torch.Tensor]) -> Pooled:
+    """The part of a memory that pooling keeps."""
+    return Pooled(memory.get("highest"), memory.get("total"), memory["count"])
+
+
+def running_memory(memory: dict[str, torch.Tensor], outputs: torch.Tensor) -> dict[str, torch.Tensor]:
     """
-    What pooling keeps after every step.
+    The memory after every step, as far as the head needs it.
 
     Args:
-        memory: `highest`, `total` `(batch, features)`, if needed, and `count` `(batch, 1)`, before the first.
-        outputs: `(batch, seq, features)`.
+        memory: Memory before the first step, of a batch.
+        outputs: `(batch, seq, hidden_size)`, of the last layer.
 
     Returns:
-        The same after each step, `(batch, seq, features)` and `(batch, seq, 1)`.
+        `h`, `(batch, seq, 1, hidden_size)`; `highest` and `total`, `(batch, seq, hidden_size)`; `count`,
+        `(batch, seq, 1)`.
     """
-    running = {
-        "count": memory["count"][:, None] + torch.arange(1, outputs.shape[1] + 1, device=outputs.device)[:, None]
-    }
+    steps = torch.arange(1, outputs.shape[1] + 1)[:, None]  # (seq, 1)
+    running = {"h": outputs[:, :, None], "count": memory["count"][:, None] + steps}
     if "highest" in memory:
         running["highest"] = torch.maximum(memory["highest"][:, None], outputs.cummax(1).values)
     if "total" in memory:
-        running["total"] = memory["total"][:, None] + outputs.to(memory["total"].dtype).cumsum(1)
+        running["total"] = memory["total"][:, None] + outputs.double().cumsum(1)
     return running
 
 
 def _empty_memory(model: LstmForSequenceClassification) -> dict[str, torch.Tensor]:
-    config, like = model.config, model.classifier.weight.detach()
-    memory = {name: like.new_zeros(config.num_hidden_layers, config.hidden_size) for name in "hc"}
-    if config.cell_type != "lstm":
-        del memory["c"]
+    config, dtype = model.config, model.dtype
+    states = "hc" if config.cell_type == "lstm" else "h"
+    memory = {name: torch.zeros(config.num_hidden_layers, config.hidden_size, dtype=dtype) for name in states}
     if config.pooling in ("max", "concat"):
-        memory["highest"] = like.new_full((config.hidden_size,), torch.finfo(like.dtype).min)
+        memory["highest"] = torch.full((config.hidden_size,), torch.finfo(dtype).min, dtype=dtype)
     if config.pooling in ("mean", "concat"):
         # Double, since a sum over millions of tokens has to notice the next one.
-        double = torch.float32 if like.device.type == "mps" else torch.float64
-        memory["total"] = like.new_zeros(config.hidden_size, dtype=double)
-    return memory | {"count": torch.zeros(1, dtype=torch.long, device=like.device)}
+        memory["total"] = torch.zeros(config.hidden_size, dtype=torch.float64)
+    return memory | {"count": torch.zeros(1, dtype=torch.long)}
 
 
 def _fingerprint(
     model: LstmForSequenceClassification, tokenizer: PreTrainedTokenizerFast, stop_rule: StopRule | None
 ) -> str:
     """Digest of all that gives a state its meaning."""
-    digest = hashlib.sha256(f"{model.config.cell_type} {model.config.pooling} {stop_rule}".encode())
+    config = model.config
+    meaning = (config.cell_type, config.pooling, config.problem_type, sorted(config.id2label.items()), stop_rule)
+    digest = hashlib.sha256(repr(meaning).encode())
     # Truncation and padding are how the tokenizer was last called.
     backend = json.loads(tokenizer.backend_tokenizer.to_str()) | {"truncation": None, "padding": None}
     digest.update(json.dumps(backend).encode())

@@ -222,14 +222,9 @@ def suite_limit(setting: Setting) -> list[Row]:
 # ---- Scoring ----
 
 
-def small_models(vocab_size: int) -> dict[str, LstmForSequenceClassification]:
-    """The default classifier and the one that can stream, with random weights: speed does not need trained ones."""
-    return {
-        "hf_lstm 128": LstmForSequenceClassification(LstmConfig(vocab_size=vocab_size)).eval(),
-        "hf_lstm 128, one direction": LstmForSequenceClassification(
-            LstmConfig(vocab_size=vocab_size, bidirectional=False)
-        ).eval(),
-    }
+def small_model(vocab_size: int, **fields) -> LstmForSequenceClassification:
+    """The default classifier, with random weights: speed does not need trained ones."""
+    return LstmForSequenceClassification(LstmConfig(vocab_size=vocab_size, **fields)).eval()
 
 
 def transformers_for_comparison(setting: Setting, vocab_size: int) -> dict[str, nn.Module]:
@@ -278,8 +273,11 @@ def suite_score(setting: Setting) -> list[Row]:
     documents = setting.texts[: 16 if setting.smallest else 2_000]
     few = documents[: 4 if setting.smallest else 32]  # for what takes a second a document
     tokenizer = train_tokenizer(setting.texts, "word", show_progress=False)
-    models = small_models(len(tokenizer))
-    models["hf_lstm 128, bf16"] = small_models(len(tokenizer))["hf_lstm 128"].to(torch.bfloat16)
+    models = {
+        "hf_lstm 128": small_model(len(tokenizer)),
+        "hf_lstm 128, one direction": small_model(len(tokenizer), bidirectional=False),
+        "hf_lstm 128, bf16": small_model(len(tokenizer)).to(torch.bfloat16),
+    }
     contestants: dict[str, tuple[int, Callable[[], object]]] = {}
     for name, model in models.items():
         scorer = pipeline("text-classification", model=model, tokenizer=tokenizer, device=setting.device)
@@ -312,7 +310,11 @@ def suite_latency(setting: Setting) -> list[Row]:
     rows = []
     for length in (8,) if setting.smallest else (32, 256, 2_048):
         ids = torch.tensor(rng.integers(4, 500, (1, length)), device=setting.device)
-        models = small_models(30_000) | transformers_for_comparison(setting, 500)
+        models = {
+            "hf_lstm 128": small_model(30_000),
+            "hf_lstm 128, one direction": small_model(30_000, bidirectional=False),
+            **transformers_for_comparison(setting, 500),
+        }
         elapsed: dict[str, list[float]] = {name: [] for name in models}
         for turn in range(3 if setting.smallest else 23):
             for name, model in models.items():
@@ -342,7 +344,8 @@ from hf_lstm.streaming import StreamingClassifier
 from hf_lstm.tokenization import train_tokenizer
 length, way, threads = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(threads)
-model = LstmForSequenceClassification(LstmConfig(bidirectional=way == "bidirectional")).eval()
+config = LstmConfig(bidirectional=way == "bidirectional", problem_type="single_label_classification")
+model = LstmForSequenceClassification(config).eval()
 if way == "streaming":
     text = " ".join(build_sample_reviews()["train"][:200]["text"])
     tokenizer = train_tokenizer([text], "word", show_progress=False)
@@ -352,10 +355,12 @@ if way == "streaming":
 
 def score(tokens):
     if way != "streaming":
-        return predict_logits(model, [[5] * tokens])
+        predict_logits(model, [[5] * tokens])
+        return tokens
     state = stream.start()
     for _ in range(tokens // each):
         _, state = stream.feed(state, piece)
+    return tokens // each * each
 
 def peak():  # of this process alone: what getrusage gives includes the parent's
     return next(int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
@@ -365,28 +370,28 @@ for _ in range(5):
 before, times = peak(), []
 while len(times) < 3 or (sum(times) < 2 and len(times) < 100):
     start = time.perf_counter()
-    score(length)
+    read = score(length)
     times.append(time.perf_counter() - start)
-print(statistics.median(times), peak() - before)
+print(statistics.median(times) / read * 1e6, peak() - before)
 """
 
 
 def suite_scaling(setting: Setting) -> list[Row]:
-    """Time per token read, and memory over that of 1,000 tokens, by length: each length in a process of its own."""
+    """Time per token read, and memory over that of 1,000 tokens, by length: on the CPU, each in its own process."""
+    if not Path("/proc/self/status").exists():
+        raise ValueError("The suite `scaling` reads its memory from /proc, which only Linux has.")
     rows = []
     ways = {"one direction": "uni", "bidirectional": "bidirectional", "streaming, 100 words at a time": "streaming"}
     for name, way in ways.items():
         first = None
         for length in (1_000,) if setting.smallest else (1_000, 10_000, 100_000, 1_000_000):
             command = [sys.executable, "-c", _SCORE_ONE, str(length), way, str(torch.get_num_threads())]
-            elapsed, memory = map(float, subprocess.check_output(command, text=True).split())
-            cost = elapsed / length * 1e6
+            cost, memory = map(float, subprocess.check_output(command, text=True).split())
             first = first or cost
             rows.append(Row(f"{name}, {length:,} tokens, time", cost, "µs/token", first / cost, "1,000 tokens"))
             rows.append(Row(f"{name}, {length:,} tokens, memory", memory, "MB"))
-    ids = torch.randint(4, 500, (1, 512), device=setting.device)
+    ids = torch.randint(4, 500, (1, 512))
     for name, model in transformers_for_comparison(setting, 500).items():
-        model.to(setting.device)
         with torch.inference_mode():
             elapsed = setting.take_turns({name: lambda model=model: model(ids)})[name]
         rows.append(Row(f"{name}, cut at 512 tokens, time", elapsed / 512 * 1e6, "µs/token"))
@@ -399,7 +404,7 @@ def suite_tokenize(setting: Setting) -> list[Row]:
     kinds = ("word", "bpe", "wordpiece", "unigram")
     vocab_size = 1_000 if setting.smallest else 30_000
     tokenizers = {kind: train_tokenizer(setting.texts, kind, vocab_size, show_progress=False) for kind in kinds}
-    model = small_models(vocab_size)["hf_lstm 128"]
+    model = small_model(vocab_size)
     contestants = {
         kind: lambda t=tokenizer: t(setting.texts, return_attention_mask=False)
         for kind, tokenizer in tokenizers.items()
@@ -426,7 +431,7 @@ print(imported - start, time.perf_counter() - imported)
 def suite_start(setting: Setting) -> list[Row]:
     """Seconds to import and to load model and tokenizer in a new process, and megabytes on disk."""
     tokenizer, pieces = train_tokenizer(setting.texts, "word", show_progress=False), wordpiece_tokenizer(setting)
-    models = {"hf_lstm 128": (small_models(len(tokenizer))["hf_lstm 128"], tokenizer)}
+    models = {"hf_lstm 128": (small_model(len(tokenizer)), tokenizer)}
     models |= {name: (model, pieces) for name, model in transformers_for_comparison(setting, len(pieces)).items()}
     rows = []
     for name, (model, its_tokenizer) in models.items():

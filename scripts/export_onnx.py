@@ -24,11 +24,13 @@ def main() -> None:
     parser.add_argument("--dataset", help="labelled texts to compare on, as in evaluate.py; else the bundled reviews")
     parser.add_argument("--split", help="split of the dataset; by default test, or validation where there is no test")
     args = parser.parse_args()
-    from hf_lstm.onnx_export import export_onnx  # needs an extra, and says so
-
-    model, tokenizer = load_classifier(args.model)
+    try:
+        from hf_lstm.onnx_export import export_onnx
+    except ImportError as error:
+        parser.error(str(error))
     if args.output_dir is None and not Path(args.model).is_dir():
         parser.error(f"{args.model} is not a folder here: name an --output_dir")
+    model, tokenizer = load_classifier(args.model)
     folder = Path(args.output_dir or Path(args.model) / "onnx")
     corpus = load_corpus(args.dataset)
     print(*corpus.notes, sep="\n")

@@ -39,6 +39,9 @@ def main() -> None:
         except ValueError as error:
             parser.error(f"--stop_when {' '.join(args.stop_when)}: {error}")
 
+    if args.plot and stream.model.config.problem_type == "regression":
+        parser.error("--plot draws probabilities, and this model is a regression")
+
     state, results, text = stream.start(), [], b""
     while piece := sys.stdin.buffer.read1(PIECE):
         result, state = stream.feed(state, piece, each_token=bool(args.plot))

@@ -4,7 +4,7 @@ from datasets import Dataset, DatasetDict
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data import Corpus
-from hf_lstm.evaluation import align_labels, evaluate_split
+from hf_lstm.evaluation import align_labels, choose_split, evaluate_split
 
 
 def corpus_of(names, problem_type, labels) -> Corpus:
@@ -38,6 +38,20 @@ def test_unknown_label_and_other_target_are_refused(tiny_config):
     corpus = corpus_of(["score"], "regression", [0.5, 1.5])
     with pytest.raises(ValueError, match="for regression, but the model was trained for single_label"):
         align_labels(corpus.splits["test"], corpus, config)
+
+
+def test_split_is_the_test_or_all_of_a_file(tmp_path):
+    corpus = corpus_of(["a", "b"], "single_label_classification", [0, 1])
+    corpus.splits["validation"] = Dataset.from_dict({"text": ["y"], "labels": [1]})
+    (tmp_path / "rows.csv").touch()
+    assert choose_split(corpus, None, None) == ("test", corpus.splits["test"])
+    assert choose_split(corpus, "owner/name", "validation")[1]["text"][:] == ["y"]
+    name, rows = choose_split(corpus, str(tmp_path / "rows.csv"), None)
+    assert name == "all" and rows["text"][:] == ["x", "x", "y"]
+    with pytest.raises(ValueError, match="no split 'dev'; there are test, validation"):
+        choose_split(corpus, None, "dev")
+    del corpus.splits["test"]
+    assert choose_split(corpus, None, None)[0] == "validation"
 
 
 def test_evaluate_split_measures_the_predictions(tiny_config):

@@ -25,6 +25,7 @@ FILES = {
     "configuration_lstm.py",
     "model.safetensors",
     "modeling_lstm.py",
+    "recurrence_lstm.py",
     "tokenizer.json",
     "tokenizer_config.json",
 }
@@ -159,7 +160,13 @@ def test_fine_tuned_without_the_package_and_pushed_again(hub, pushed, tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("tester/tuned", "tester/by-model"):
         files = hub.repositories[name]
-        assert {"config.json", "model.safetensors", "modeling_lstm.py", "configuration_lstm.py"} <= set(files)
+        assert {
+            "config.json",
+            "model.safetensors",
+            "configuration_lstm.py",
+            "modeling_lstm.py",
+            "recurrence_lstm.py",
+        } <= set(files)
         config = json.loads(files["config.json"])
         assert config["id2label"] == {"0": "no", "1": "maybe", "2": "yes"}
         # Self-contained: nothing is fetched from the repository that it came from.

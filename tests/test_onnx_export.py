@@ -18,7 +18,7 @@ import onnx
 from onnxruntime import InferenceSession
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.onnx_export import build_graph, export_onnx
+from hf_lstm.onnx_export import GATES, build_graph, check_parity, export_onnx
 from hf_lstm.onnx_runner import OnnxClassifier
 from hf_lstm.prediction import describe, predict_texts
 from hf_lstm.streaming import StreamingClassifier
@@ -31,8 +31,8 @@ TEXTS = ["A film, don't you think?!", "naïve 😀 [CLS] book", "", "word " * 40
 
 def make_model(**fields) -> LstmForSequenceClassification:
     torch.manual_seed(0)
-    config = LstmConfig(vocab_size=300, embedding_size=6, hidden_size=5, num_labels=3, initializer_range=1.0, **fields)
-    config.problem_type = config.problem_type or "single_label_classification"
+    defaults = {"num_labels": 3, "problem_type": "single_label_classification", "initializer_range": 1.0}
+    config = LstmConfig(vocab_size=300, embedding_size=6, hidden_size=5, **defaults | fields)
     return LstmForSequenceClassification(config).eval()
 
 
@@ -76,11 +76,11 @@ def test_state_goes_in_and_out(cell_type, pooling):
     batch = make_batch()
     with torch.no_grad():
         expected = model(**batch)
-    memory = {"h": np.zeros((2, 5, 5)), "c": np.zeros((2, 5, 5)), "total": np.zeros((5, 5)), "count": np.zeros((5, 1))}
-    memory["highest"] = np.full((5, 5), np.finfo(np.float32).min)
     types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
-    kinds = {entry.name: types[entry.type] for entry in session.get_inputs()[2:]}
-    memory = {name: memory[name].astype(kind) for name, kind in kinds.items()}
+    memory = {
+        entry.name: np.zeros([5 if size == "batch" else size for size in entry.shape], dtype=types[entry.type])
+        for entry in session.get_inputs()[2:]
+    }
     for start, end in ((0, 3), (3, 4), (4, 7)):  # the padding of some rows fills whole parts
         outputs = run(session, **{name: value[:, start:end] for name, value in batch.items()}, **memory)
         memory = {name: outputs[f"next_{name}"] for name in memory}
@@ -108,7 +108,7 @@ def test_exported_folder(tokenizer, tmp_path, cell_type):
     labels = np.arange(len(TEXTS)) % 3
     report = export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS, labels, int8=True)
     assert json.loads((tmp_path / "onnx" / "onnx_report.json").read_text()) == report
-    assert report["parity"]["largest_difference"] < 1e-5 and report["parity"]["label_agreement"] == 1
+    assert report["parity"]["largest_difference"] < 1e-5 and report["parity"]["rows"] == 12 * (1 + 5 + 30)
     assert list(report["models"]) == ["torch", "model.onnx", "model_int8.onnx"]
     right = predict_texts(model, tokenizer, TEXTS).argmax(1) == labels
     assert report["models"]["model.onnx"]["accuracy"] == pytest.approx(right.mean())
@@ -125,10 +125,41 @@ def test_exported_folder(tokenizer, tmp_path, cell_type):
 
 
 def test_graph_that_differs_is_not_written(tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("hf_lstm.onnx_export").onnx_export.GATES, "lstm", [0, 1, 2, 3])
+    monkeypatch.setitem(GATES, "lstm", [0, 1, 2, 3])
     with pytest.raises(ValueError, match="differs from the model"):
         export_onnx(make_model(), tokenizer, tmp_path / "onnx", TEXTS)
     assert not any((tmp_path / "onnx").iterdir())
+
+
+def test_scores_that_are_no_numbers_are_no_match(tokenizer, tmp_path):
+    model = make_model()
+    export_onnx(model, tokenizer, tmp_path, TEXTS)
+    classifier, calls = OnnxClassifier(tmp_path), []
+
+    class Broken:
+        get_inputs = classifier.session.get_inputs
+
+        def run(self, names, feeds):
+            calls.append(1)
+            return [np.full_like(output, np.nan) if len(calls) > 5 else output for output in session.run(names, feeds)]
+
+    session, classifier.session = classifier.session, Broken()
+    with pytest.raises(ValueError, match="differs from the model by nan"):
+        check_parity(model, tokenizer, classifier, TEXTS)
+
+
+def test_folders_are_not_mixed(tokenizer, tmp_path):
+    model = make_model().to(torch.bfloat16)
+    export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS, int8=True)
+    export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS)
+    assert not (tmp_path / "onnx" / "model_int8.onnx").exists()
+    assert model.dtype == torch.bfloat16
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="holds a model"):
+        export_onnx(model, tokenizer, tmp_path, TEXTS)
+    model.config.problem_type = None
+    with pytest.raises(ValueError, match="does not say what its scores are"):
+        export_onnx(model, tokenizer, tmp_path / "untrained", TEXTS)
 
 
 WITHOUT_TORCH = """
@@ -148,7 +179,7 @@ def run_without_torch(folder, code: str, *arguments: str, stdin: bytes = b"") ->
 
 def test_folder_serves_itself_without_torch(tokenizer, tmp_path):
     model = make_model(bidirectional=False)
-    export_onnx(model, tokenizer, tmp_path, TEXTS, streaming=True)
+    export_onnx(model, tokenizer, tmp_path, TEXTS, streaming=True, int8=True)
     code = """
 import json
 from run_onnx import OnnxClassifier
@@ -158,10 +189,12 @@ state = classifier.start()
 for text in texts:
     for i in range(0, len(text), 3):
         _, state = classifier.feed(state, text[i : i + 3])
-print(json.dumps([classifier(texts), classifier(texts[0], top_k=None), classifier.finish(state)]))
+light = OnnxClassifier(model="model_int8.onnx")
+last = light.finish(light.feed(light.start(), "".join(texts))[1])
+print(json.dumps([classifier(texts), classifier(texts[0], top_k=None), classifier.finish(state), last]))
 """
     texts = [text for text in TEXTS if text.isprintable()][:4]
-    best, every, streamed = json.loads(run_without_torch(tmp_path, code, stdin=json.dumps(texts).encode()))
+    best, every, streamed, light = json.loads(run_without_torch(tmp_path, code, stdin=json.dumps(texts).encode()))
     logits = predict_texts(model, tokenizer, texts)
     for found, expected in zip(best, describe(logits, model.config), strict=True):
         assert found["label"] == expected["label"] and found["score"] == pytest.approx(expected["score"], abs=1e-5)
@@ -169,6 +202,7 @@ print(json.dumps([classifier(texts), classifier(texts[0], top_k=None), classifie
     stream = StreamingClassifier(model, tokenizer)
     result = stream.finish(stream.feed(stream.start(), "".join(texts))[1])
     assert {row["label"]: row["score"] for row in streamed} == pytest.approx(result.scores, abs=1e-5)
+    assert {row["label"]: row["score"] for row in light} == pytest.approx(result.scores, abs=0.2)
 
     main = 'runpy.run_path(sys.argv[0], run_name="__main__")'
     assert run_without_torch(tmp_path, main, "a book").startswith(classifier_line(model, tokenizer, "a book"))

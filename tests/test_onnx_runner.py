@@ -14,10 +14,7 @@ from hf_lstm.onnx_runner import OnnxClassifier
     [("single_label_classification", 3), ("multi_label_classification", 3), ("regression", 1)],
 )
 def test_output_is_that_of_the_pipeline(tokenizer, tmp_path, problem_type, labels):  # noqa: F811
-    model = make_model(problem_type=problem_type)
-    if labels == 1:
-        model.config.num_labels = 1
-        model.classifier = type(model.classifier)(model.classifier.in_features, 1)
+    model = make_model(problem_type=problem_type, num_labels=labels)
     export_onnx(model, tokenizer, tmp_path, TEXTS)
     classifier, expected = OnnxClassifier(tmp_path), pipeline("text-classification", model=model, tokenizer=tokenizer)
     texts = [text for text in TEXTS if text.isprintable()]

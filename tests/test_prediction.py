@@ -53,7 +53,8 @@ def test_predict_logits_keeps_the_order_and_is_exact(model, batch_tokens):
 
 def test_predict_logits_keeps_to_the_token_budget(model):
     sizes = []
-    model.model.register_forward_pre_hook(lambda module, args: sizes.append(args[0].shape))
+    record = lambda module, args, kwargs: sizes.append(kwargs["input_ids"].shape)  # noqa: E731
+    model.model.register_forward_pre_hook(record, with_kwargs=True)
     predict_logits(model, [[4] * length for length in (5, 5, 5, 5, 50, 6)], batch_tokens=20)
     assert [tuple(size) for size in sizes] == [(4, 5), (1, 6), (1, 50)]
 

@@ -76,7 +76,7 @@ def test_train_leaves_a_complete_folder(trained):
     folder, printed = trained
     expected = ["README.md", "config.json", "learning_curve.png", "metrics.json", "model.safetensors"]
     expected += ["predictions.png", "tokenizer.json", "tokenizer_config.json", "trainer_state.json"]
-    expected += ["configuration_lstm.py", "modeling_lstm.py"]
+    expected += ["configuration_lstm.py", "modeling_lstm.py", "recurrence_lstm.py"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(expected)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["figures"]["test"]["model"]["accuracy"] > 0.9

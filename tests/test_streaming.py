@@ -1,3 +1,4 @@
+import hashlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -170,6 +171,13 @@ def test_damaged_states_are_refused():
     for damaged in (data[:-1], data[:60], data.replace(b'"position": 7', b'"position": 8'), data[:-1] + b"\xff"):
         with pytest.raises(ValueError, match="damaged"):
             StreamState.from_bytes(damaged)
+    good = StreamState.from_bytes(data)
+    with pytest.raises(ValueError, match="another model"):
+        stream.feed(replace(good, memory=good.memory | {"h": torch.zeros(9, 5)}), "b")
+    for payload in (b"{}\n", b"no json\n", data.partition(b"\n")[2].partition(b"\n")[2][:-1]):
+        forged = b"hf_lstm state 1\n" + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+        with pytest.raises(ValueError, match="does not hold what it should"):
+            StreamState.from_bytes(forged)
     other = make_stream(pooling="max")
     with pytest.raises(ValueError, match="another model"):
         other.feed(StreamState.from_bytes(data), "b")
@@ -205,9 +213,9 @@ def test_stop_rule_counts_tokens_in_a_row():
         runs = [all(watched[i - wanted + 1 : i + 1] >= threshold) for i in range(wanted - 1, len(watched))]
         expected = result.token_spans[runs.index(True) + wanted - 1][1] if True in runs else None
         guard = stream.stop_when(label="LABEL_1", probability=threshold, for_tokens=wanted)
-        state, found = guard.start(), []
+        state = guard.start()
         for i in range(0, len(text), 7):
-            found, state = guard.feed(state, text[i : i + 7])
+            state = guard.feed(state, text[i : i + 7])[1]
         assert guard.finish(state).stopped_at == expected
     assert everything.stopped_at is None
     with pytest.raises(ValueError, match="another model, tokenizer or stop rule"):
@@ -226,6 +234,9 @@ def test_stop_rule_that_makes_no_sense_is_refused():
 
 
 def test_what_cannot_stream_is_refused(tiny_config):
+    untrained = LstmForSequenceClassification(tiny_config(bidirectional=False))
+    with pytest.raises(ValueError, match="does not say what its scores are"):
+        StreamingClassifier(untrained, TOKENIZERS["word"])
     both = LstmForSequenceClassification(tiny_config(bidirectional=True))
     with pytest.raises(ValueError, match="from its end"):
         StreamingClassifier(both, TOKENIZERS["word"])
@@ -248,6 +259,9 @@ def test_labels_of_several_a_text_are_those_above_the_threshold():
 def test_bf16_model_streams_as_it_scores():
     stream = STREAMS[0]
     half = StreamingClassifier(make_stream(*CASES[0]).model.to(torch.bfloat16), stream.tokenizer)
-    result = half.finish(half.feed(half.start(), TEXTS[0])[1])
-    np.testing.assert_allclose(scores(result), whole_scores(stream, [TEXTS[0]])[0], atol=2e-2)
-    assert replace(half.start()).memory["h"].dtype == torch.bfloat16
+    state = half.start()
+    for word in TEXTS[0].split():
+        state = half.feed(state, word + " ")[1]
+    expected = whole_scores(half, [" ".join(TEXTS[0].split())])[0]
+    np.testing.assert_allclose(scores(half.finish(state)), expected, atol=1e-2)
+    assert state.memory["h"].dtype == torch.bfloat16

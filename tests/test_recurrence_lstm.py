@@ -1,0 +1,85 @@
+import pytest
+import torch
+from test_modeling_lstm import CELL_TYPES, TORCH_CELLS, padded
+
+from hf_lstm import LstmForSequenceClassification, LstmModel
+from hf_lstm.recurrence_lstm import kernel_windows, run_direction
+
+
+def test_kernel_windows(monkeypatch):
+    inputs = torch.zeros(3, 1_000, 1)
+    assert kernel_windows(inputs, None) == [(0, 1_000)]
+    assert kernel_windows(inputs, torch.tensor([900, 1_000, 950])) == [(0, 1_000)]  # none ended before step 900
+    assert kernel_windows(inputs, torch.tensor([300, 20, 1_000])) == [(0, 256), (256, 512), (512, 768), (768, 1_000)]
+    monkeypatch.setattr("hf_lstm.recurrence_lstm.WINDOW_TOKENS", 1_200)
+    assert kernel_windows(inputs, None) == [(0, 400), (400, 800), (800, 1_000)]
+
+
+@pytest.mark.parametrize("drop_steps", [2, 256])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_direction_is_that_of_torch_row_by_row(cell_type, dtype, drop_steps, monkeypatch):
+    monkeypatch.setattr("hf_lstm.recurrence_lstm.DROP_STEPS", drop_steps)  # 2: rows leave the batch as they end
+    rnn = TORCH_CELLS[cell_type](6, 5, batch_first=True)
+    inputs, lengths = torch.randn(4, 9, 6), torch.tensor([3, 9, 0, 5])
+    state = tuple(torch.randn(4, 5) for _ in range(2 if cell_type == "lstm" else 1))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        outputs, final = run_direction(rnn, cell_type, inputs, state, lengths, weight_dropout=0.0)
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    for row, length in enumerate(lengths.tolist()):
+        expected_final = [part[row] for part in state]
+        if length:
+            hx = [part[None, row : row + 1] for part in state]
+            expected, after = rnn(inputs[row : row + 1, :length], tuple(hx) if cell_type == "lstm" else hx[0])
+            torch.testing.assert_close(outputs[row, :length].float(), expected[0], atol=tolerance, rtol=0)
+            expected_final = [part[0, 0] for part in (after if cell_type == "lstm" else (after,))]
+        for part, expected in zip(final, expected_final, strict=True):
+            torch.testing.assert_close(part[row].float(), expected, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("drop_steps", [2, 256])
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_gradients_of_a_padded_batch_equal_those_of_its_rows(tiny_config, cell_type, drop_steps, monkeypatch):
+    monkeypatch.setattr("hf_lstm.recurrence_lstm.DROP_STEPS", drop_steps)  # 2: rows leave the batch as they end
+    model = LstmForSequenceClassification(tiny_config(cell_type=cell_type)).train()
+    rows = [torch.randint(4, 40, (length,)) for length in (5, 2, 7)]
+    labels = torch.tensor([0, 1, 1])
+    model(*padded(rows, "left", extra=3), labels=labels).loss.backward()
+    batched = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    for row, label in zip(rows, labels, strict=True):
+        (model(row[None], labels=label[None]).loss / len(rows)).backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(batched[name], parameter.grad, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_dropouts(tiny_config, cell_type):
+    ids = torch.randint(4, 40, (2, 6))
+
+    def differs_in_training(**dropout) -> bool:
+        model = LstmForSequenceClassification(tiny_config(cell_type=cell_type, num_hidden_layers=2, **dropout))
+        evaluated = [model.eval()(ids).logits for _ in range(2)]
+        torch.testing.assert_close(*evaluated, atol=0, rtol=0)
+        return not torch.equal(*(model.train()(ids).logits for _ in range(2)))
+
+    assert not differs_in_training()
+    for name in ("embedding_dropout", "input_dropout", "hidden_dropout", "weight_dropout", "classifier_dropout"):
+        assert differs_in_training(**{name: 0.5}), name
+
+
+def test_input_dropout_is_the_same_at_every_step_and_word_dropout_at_every_occurrence(tiny_config):
+    seen = []
+    model = LstmModel(tiny_config(input_dropout=0.5)).train()
+    model.layers[0].register_forward_pre_hook(lambda layer, args: seen.append(args[0]))
+    model(inputs_embeds=torch.ones(2, 5, 6))
+    assert ((seen[-1] == seen[-1][:, :1]).all()) and set(seen[-1].unique().tolist()) == {0.0, 2.0}
+
+    model = LstmModel(tiny_config(embedding_dropout=0.5)).train()
+    model.layers[0].register_forward_pre_hook(lambda layer, args: seen.append(args[0]))
+    ids = torch.arange(4, 20).repeat(2, 2)
+    model(ids)
+    dropped = (seen[-1] == 0).all(2)  # (batch, seq)
+    assert 0 < dropped.sum() < dropped.numel()
+    for word in range(4, 20):
+        assert dropped[ids == word].unique().numel() == 1
