@@ -79,95 +79,20 @@ def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -
     if streaming and config.bidirectional:
         raise ValueError("A bidirectional model needs the end of the text, so it cannot be exported for streaming.")
     graph = GraphBuilder()
-    op, constant = graph.op, graph.constant
-    layers, hidden, pooling = config.num_hidden_layers, config.hidden_size, config.pooling
     inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
-    features = hidden * config.num_directions
-    states = ["h", "c"] if config.cell_type == "lstm" else ["h"]
-    memory: dict[str, tuple[str, list]] = {}
-    if streaming:
-        memory = {name: ("float32", [layers, "batch", hidden]) for name in states}
-        if pooling in ("max", "concat"):
-            memory["highest"] = ("float32", ["batch", features])
-        if pooling in ("mean", "concat"):
-            memory["total"] = ("float64", ["batch", features])
-        memory["count"] = ("int64", ["batch", 1])
-    after: dict[str, str] = {}
-
-    # The real tokens of each row, wherever they are, move to its start.
-    real = op("Cast", "attention_mask", to=onnx.TensorProto.BOOL)  # (batch, seq)
-    ones = op("Cast", real, to=onnx.TensorProto.INT64)
-    axis = constant(np.int64(1))
-    last_axis = constant(np.array([1]))
-    lengths = op("ReduceSum", ones, last_axis, keepdims=1)  # (batch, 1)
-    nth_real = op("CumSum", ones, axis)
-    nth_padding = op("CumSum", op("Sub", constant(np.array([[1]])), ones), axis)
-    place = op("Sub", op("Where", real, nth_real, op("Add", lengths, nth_padding)), axis)
-    ids = op("Where", real, "input_ids", constant(np.int64(config.pad_token_id or 0)))
-    ids = op("ScatterElements", ids, place, ids, axis=1)
-    outputs = op("Gather", constant(weights["model.embed_tokens.weight"]), op("Transpose", ids, perm=[1, 0]))
-    # now (seq, batch, embedding_size), as the recurrent operators of ONNX have it
-    sequence_lens = op("Cast", op("Squeeze", lengths, last_axis), to=onnx.TensorProto.INT32)  # (batch,)
-
-    final: dict[str, list[str]] = {name: [] for name in states}
-    for i in range(layers):
-        initial = [
-            op("Slice", name, constant([i]), constant([i + 1]), constant([0])) for name in memory if name in "hc"
-        ]
-        cell = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
-        outputs, *ended = op(
-            OPERATORS[config.cell_type],
-            outputs,
-            *map(constant, cell),
-            sequence_lens,
-            *initial,
-            outputs=1 + len(states),
-            hidden_size=hidden,
-            direction="bidirectional" if config.bidirectional else "forward",
-            **({"linear_before_reset": 1} if config.cell_type == "gru" else {}),
-        )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
-        outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
-        if streaming:  # the operators forget the state of a row that has no token
-            some = op("Greater", op("Unsqueeze", lengths, constant([0])), constant(np.int64(0)))  # (1, batch, 1)
-            ended = [op("Where", some, part, before) for part, before in zip(ended, initial, strict=True)]
-        for name, part in zip(states, ended, strict=True):
-            final[name].append(part)
-    if streaming:
-        after |= {name: op("Concat", *parts, axis=0) for name, parts in final.items()}
-
-    last = op("Reshape", op("Transpose", final["h"][-1], perm=[1, 0, 2]), constant([0, features]))  # (batch, features)
-    count = after["count"] = op("Add", lengths, "count") if streaming else lengths
-    if pooling in ("max", "concat"):
-        steps = op("Range", constant(np.int64(0)), op("Squeeze", op("Shape", "input_ids", start=1)), axis)  # (seq,)
-        read = op("Less", op("Unsqueeze", steps, last_axis), op("Transpose", lengths, perm=[1, 0]))  # (seq, batch)
-        lowest = constant(np.finfo(np.float32).min)
-        counted = op("Where", op("Unsqueeze", read, constant([2])), outputs, lowest)
-        highest = op("ReduceMax", counted, axes=[0], keepdims=0)  # (batch, features)
-        if streaming:  # of no token yet there is no maximum, whatever stands there
-            first = op("Equal", "count", constant(np.array([[0]])))
-            highest = op("Where", first, highest, op("Max", highest, "highest"))
-        after["highest"] = highest
-    if pooling in ("mean", "concat"):
-        total = op("ReduceSum", outputs, constant([0]), keepdims=0)  # the operators give zeros at padding
-        if streaming:
-            total = op("Add", op("Cast", total, to=onnx.TensorProto.DOUBLE), "total")
-        after["total"] = total
-    vectors = [last] if pooling in ("last", "concat") else []
-    if "highest" in after:
-        none = op("Equal", count, constant(np.array([[0]])))
-        vectors.append(op("Where", none, constant(np.float32(0)), after["highest"]))
-    if "total" in after:
-        number = op("Max", count, constant(np.array([[1]])))
-        kind = onnx.TensorProto.DOUBLE if streaming else onnx.TensorProto.FLOAT
-        mean = op("Div", after["total"], op("Cast", number, to=kind))
-        vectors.append(op("Cast", mean, to=onnx.TensorProto.FLOAT))
-    pooled = op("Concat", *vectors, axis=1)  # (batch, pooled)
-    head = constant(weights["classifier.weight"]), constant(weights["classifier.bias"])
-    logits = op("Gemm", pooled, *head, transB=1)  # (batch, num_labels)
+    memory = memory_inputs(config) if streaming else {}
+    ids, lengths = left_aligned(graph, config.pad_token_id or 0)
+    embeddings = graph.op("Gather", graph.constant(weights["model.embed_tokens.weight"]), ids)
+    outputs, last, after = recurrent_layers(graph, config, weights, embeddings, lengths, streaming)
+    pooled, kept = pool(graph, config, outputs, last, lengths, streaming)
+    after |= kept
+    head = graph.constant(weights["classifier.weight"]), graph.constant(weights["classifier.bias"])
+    logits = graph.op("Gemm", pooled, *head, transB=1)  # (batch, num_labels)
 
     results = {"logits": ("float32", ["batch", config.num_labels], logits)}
     results |= {f"next_{name}": (*memory[name], after[name]) for name in memory}
-    graph.nodes += [onnx.helper.make_node("Identity", [value], [name]) for name, (_, _, value) in results.items()]
+    for name, (_, _, value) in results.items():
+        graph.nodes.append(onnx.helper.make_node("Identity", [value], [name]))
     proto = onnx.helper.make_graph(
         graph.nodes,
         "hf_lstm",
@@ -179,6 +104,94 @@ def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -
     built.ir_version = 8  # of the same age as the opset
     onnx.checker.check_model(built, full_check=True)
     return built
+
+
+def memory_inputs(config) -> dict[str, tuple[str, list]]:
+    """Type and shape of the tensors that hold a state."""
+    memory = {"h": ("float32", [config.num_hidden_layers, "batch", config.hidden_size])}
+    if config.cell_type == "lstm":
+        memory["c"] = memory["h"]
+    if config.pooling in ("max", "concat"):
+        memory["highest"] = ("float32", ["batch", config.hidden_size])
+    if config.pooling in ("mean", "concat"):
+        memory["total"] = ("float64", ["batch", config.hidden_size])
+    return memory | {"count": ("int64", ["batch", 1])}
+
+
+def left_aligned(graph: GraphBuilder, pad_token_id: int) -> tuple[str, str]:
+    """The ids `(seq, batch)`, as ONNX has it, with the real tokens of each row first, and their number `(batch, 1)`."""
+    op, one = graph.op, graph.constant(np.int64(1))
+    real = op("Cast", "attention_mask", to=onnx.TensorProto.BOOL)  # (batch, seq)
+    ones = op("Cast", real, to=onnx.TensorProto.INT64)
+    lengths = op("ReduceSum", ones, graph.constant([1]), keepdims=1)
+    nth_padding = op("CumSum", op("Sub", one, ones), one)
+    place = op("Sub", op("Where", real, op("CumSum", ones, one), op("Add", lengths, nth_padding)), one)
+    ids = op("Where", real, "input_ids", graph.constant(np.int64(pad_token_id)))
+    return op("Transpose", op("ScatterElements", ids, place, ids, axis=1), perm=[1, 0]), lengths
+
+
+def recurrent_layers(
+    graph: GraphBuilder, config, weights: dict[str, np.ndarray], outputs: str, lengths: str, streaming: bool
+) -> tuple[str, str, dict[str, str]]:
+    """From embeddings to the outputs, `(seq, batch, features)`, the last one of each row, and the final state."""
+    op, constant = graph.op, graph.constant
+    features = config.hidden_size * config.num_directions
+    states = ["h", "c"] if config.cell_type == "lstm" else ["h"]
+    sequence_lens = op("Cast", op("Squeeze", lengths, constant([1])), to=onnx.TensorProto.INT32)  # (batch,)
+    final = []
+    for i in range(config.num_hidden_layers):
+        cell = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
+        layer = constant([i]), constant([i + 1]), constant([0])
+        initial = [op("Slice", name, *layer) for name in states] if streaming else []
+        outputs, *ended = op(
+            OPERATORS[config.cell_type],
+            outputs,
+            *map(constant, cell),
+            sequence_lens,
+            *initial,
+            outputs=1 + len(states),
+            hidden_size=config.hidden_size,
+            direction="bidirectional" if config.bidirectional else "forward",
+            **({"linear_before_reset": 1} if config.cell_type == "gru" else {}),
+        )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
+        outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
+        if streaming:  # the operators forget the state of a row that has no token
+            some = op("Greater", op("Unsqueeze", lengths, constant([0])), constant(np.int64(0)))  # (1, batch, 1)
+            ended = [op("Where", some, part, before) for part, before in zip(ended, initial, strict=True)]
+        final.append(ended)
+    last = op("Reshape", op("Transpose", final[-1][0], perm=[1, 0, 2]), constant([0, features]))  # (batch, features)
+    if not streaming:
+        return outputs, last, {}
+    return outputs, last, {name: op("Concat", *parts, axis=0) for name, *parts in zip(states, *final, strict=True)}
+
+
+def pool(
+    graph: GraphBuilder, config, outputs: str, last: str, lengths: str, streaming: bool
+) -> tuple[str, dict[str, str]]:
+    """The pooled vector, `(batch, pooled)`, and what pooling keeps of the text so far."""
+    op, constant = graph.op, graph.constant
+    vectors = [last] if config.pooling in ("last", "concat") else []
+    kept = {"count": op("Add", lengths, "count") if streaming else lengths}
+    if config.pooling in ("max", "concat"):
+        seq = op("Squeeze", op("Shape", "input_ids", start=1))
+        steps = op("Range", constant(np.int64(0)), seq, constant(np.int64(1)))  # (seq,)
+        read = op("Less", op("Unsqueeze", steps, constant([1])), op("Transpose", lengths, perm=[1, 0]))  # (seq, batch)
+        lowest = constant(np.finfo(np.float32).min)
+        counted = op("Where", op("Unsqueeze", read, constant([2])), outputs, lowest)
+        highest = op("ReduceMax", counted, axes=[0], keepdims=0)  # (batch, features)
+        if streaming:  # before the first token there is no maximum, whatever stands there
+            first = op("Equal", "count", constant(np.int64(0)))
+            highest = op("Where", first, highest, op("Max", highest, "highest"))
+        kept["highest"] = highest
+        none = op("Equal", kept["count"], constant(np.int64(0)))
+        vectors.append(op("Where", none, constant(np.float32(0)), highest))
+    if config.pooling in ("mean", "concat"):
+        # The operators give zeros at the padding. In double, since a sum over millions has to notice the next one.
+        total = op("Cast", op("ReduceSum", outputs, constant([0]), keepdims=0), to=onnx.TensorProto.DOUBLE)
+        kept["total"] = op("Add", total, "total") if streaming else total
+        number = op("Cast", op("Max", kept["count"], constant(np.int64(1))), to=onnx.TensorProto.DOUBLE)
+        vectors.append(op("Cast", op("Div", kept["total"], number), to=onnx.TensorProto.FLOAT))
+    return op("Concat", *vectors, axis=1), kept
 
 
 def _value(name: str, kind: str, shape: Sequence) -> onnx.ValueInfoProto:
