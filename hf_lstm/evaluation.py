@@ -1,15 +1,18 @@
 """Measure a classifier on a labelled split, whoever made the split's label ids."""
 
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset, concatenate_datasets
-from transformers import EvalPrediction
+from transformers import EvalPrediction, PreTrainedTokenizerFast
 
-from .data import Corpus
+from .configuration_lstm import LstmConfig
+from .data import Corpus, tokenize_corpus
 from .metrics import compute_metrics_for
 from .modeling_lstm import LstmForSequenceClassification
-from .prediction import predict_logits
+from .prediction import average_logits, predict_logits
 
 
 def evaluate_split(
@@ -27,8 +30,51 @@ def evaluate_split(
         The figures and the logits, `(rows, num_labels)`.
     """
     logits = predict_logits(model, split["input_ids"][:], show_progress=show_progress)
-    compute_metrics = compute_metrics_for(model.config.problem_type, model.config.num_labels, model.config.threshold)
-    return compute_metrics(EvalPrediction(predictions=logits, label_ids=np.array(split["labels"][:]))), logits
+    return _figures(logits, np.array(split["labels"][:]), model.config, model.config.threshold), logits
+
+
+def evaluate_average(
+    classifiers: Sequence[tuple[LstmForSequenceClassification, PreTrainedTokenizerFast]],
+    rows: Dataset,
+    show_progress: bool = False,
+) -> tuple[list[dict[str, float]], np.ndarray, LstmConfig]:
+    """
+    Measures classifiers, each with its own tokenizer, and the average of their probabilities.
+
+    Args:
+        classifiers: Models and their tokenizers.
+        rows: Rows with `text` and `labels`, the ids of the first model.
+        show_progress: Show a progress bar.
+
+    Returns:
+        The figures of each and of the average, the average's logits `(rows, num_labels)`, and the config that says what
+        they are: that of the first, with the mean of the thresholds.
+
+    Raises:
+        ValueError: The models have other labels, or another kind of target.
+    """
+    config = deepcopy(classifiers[0][0].config)
+    config.threshold = float(np.mean([model.config.threshold for model, _ in classifiers]))
+    labels = np.array(rows["labels"][:])
+    figures, logits = [], []
+    for model, tokenizer in classifiers:
+        same = model.config.problem_type == config.problem_type
+        if not same or set(model.config.label2id) != set(config.label2id):
+            raise ValueError(
+                f"Only models with the same labels can be averaged; these have {', '.join(config.label2id)} and "
+                f"{', '.join(model.config.label2id)}."
+            )
+        order = [model.config.label2id[config.id2label[i]] for i in range(config.num_labels)]
+        input_ids = tokenize_corpus({"rows": rows}, tokenizer)["rows"]["input_ids"][:]
+        logits.append(predict_logits(model, input_ids, show_progress=show_progress)[:, order])
+        figures.append(_figures(logits[-1], labels, config, model.config.threshold))
+    average = average_logits(logits, config.problem_type)
+    return [*figures, _figures(average, labels, config, config.threshold)], average, config
+
+
+def _figures(logits: np.ndarray, labels: np.ndarray, config: LstmConfig, threshold: float) -> dict[str, float]:
+    compute_metrics = compute_metrics_for(config.problem_type, config.num_labels, threshold)
+    return compute_metrics(EvalPrediction(predictions=logits, label_ids=labels))
 
 
 def choose_split(corpus: Corpus, source: str | None, split: str | None, config=None) -> tuple[str, Dataset]:

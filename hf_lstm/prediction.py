@@ -172,6 +172,25 @@ def probabilities(logits: np.ndarray, problem_type: str) -> np.ndarray:
     return expit(logits) if problem_type == "multi_label_classification" else logits
 
 
+def average_logits(logits: Sequence[np.ndarray], problem_type: str) -> np.ndarray:
+    """
+    Averages what several models say of the same texts, as probabilities; in a regression as scores.
+
+    Args:
+        logits: Of each model, `(texts, num_labels)`, with the labels in the same order.
+        problem_type: That of the models.
+
+    Returns:
+        Logits of the average, `(texts, num_labels)`.
+    """
+    mean = np.mean([probabilities(np.asarray(part, dtype=np.float64), problem_type) for part in logits], axis=0)
+    if problem_type == "regression":
+        return mean.astype(np.float32)
+    mean = np.clip(mean, np.finfo(np.float32).tiny, 1 - np.finfo(np.float64).epsneg)
+    odds = np.log(mean) if problem_type == "single_label_classification" else np.log(mean / (1 - mean))
+    return odds.astype(np.float32)
+
+
 def describe(logits: np.ndarray, config) -> list[dict]:
     """
     Says of each text what was predicted.

@@ -1,4 +1,8 @@
-"""Measure a saved classifier: `python scripts/evaluate.py --model runs/imdb --dataset reviews.csv`."""
+"""Measure a saved classifier, or the average of several.
+
+python scripts/evaluate.py --model runs/imdb --dataset reviews.csv
+python scripts/evaluate.py --model runs/imdb runs/imdb-seed-1 --dataset reviews.csv
+"""
 
 import json
 import sys
@@ -11,8 +15,8 @@ import numpy as np
 from transformers import HfArgumentParser
 
 from hf_lstm.cli import run
-from hf_lstm.data import load_corpus, tokenize_corpus
-from hf_lstm.evaluation import choose_split, evaluate_split
+from hf_lstm.data import load_corpus
+from hf_lstm.evaluation import choose_split, evaluate_average
 from hf_lstm.model_card import figure_table
 from hf_lstm.plots import plot_predictions
 from hf_lstm.prediction import load_classifier
@@ -20,7 +24,7 @@ from hf_lstm.prediction import load_classifier
 
 @dataclass
 class Arguments:
-    model: str = field(metadata={"help": "Folder or Hub id of a trained classifier."})
+    model: list[str] = field(metadata={"help": "Folder or Hub id of a trained classifier; of several, the average."})
     dataset: str | None = field(default=None, metadata={"help": "As in train.py; of a single file, all rows are used."})
     dataset_config: str | None = field(default=None, metadata={"help": "Configuration of a corpus that has several."})
     text_column: str | None = field(default=None, metadata={"help": "Text column."})
@@ -32,7 +36,7 @@ class Arguments:
 
 def main() -> None:
     args = HfArgumentParser(Arguments, description=__doc__).parse_args_into_dataclasses()[0]
-    model, tokenizer = load_classifier(args.model)
+    classifiers = [load_classifier(model) for model in args.model]
     corpus = load_corpus(
         args.dataset,
         config_name=args.dataset_config,
@@ -42,16 +46,16 @@ def main() -> None:
     print(*corpus.notes, sep="\n")
     if args.plot:
         Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
-    name, rows = choose_split(corpus, args.dataset, args.split, model.config)
-    split = tokenize_corpus({name: rows}, tokenizer)[name]
-
-    figures, logits = evaluate_split(model, split, show_progress=True)
-    print(f"{args.model} on {name}, {len(split):,} texts:\n{figure_table({'figure': figures})}")
+    name, rows = choose_split(corpus, args.dataset, args.split, classifiers[0][0].config)
+    figures, logits, config = evaluate_average(classifiers, rows, show_progress=True)
+    headings = args.model if len(args.model) == 1 else [*args.model, "average"]
+    columns = dict(zip(headings, figures, strict=False))  # the average of one is that one
+    print(f"{name}, {len(rows):,} texts:\n{figure_table(columns)}")
     if args.json:
-        Path(args.json).write_text(json.dumps(figures, indent=2) + "\n")
+        written = figures[0] if len(args.model) == 1 else columns
+        Path(args.json).write_text(json.dumps(written, indent=2) + "\n")
     if args.plot:
-        labels = np.array(split["labels"][:])
-        plot_predictions(logits, labels, model.config, f"{args.model}, {name}", args.plot)
+        plot_predictions(logits, np.array(rows["labels"][:]), config, f"{headings[-1]}, {name}", args.plot)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict
+from scipy.special import softmax
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data import Corpus
-from hf_lstm.evaluation import align_labels, choose_split, evaluate_split
+from hf_lstm.evaluation import align_labels, choose_split, evaluate_average, evaluate_split
+from hf_lstm.prediction import predict_texts
+from hf_lstm.tokenization import train_tokenizer
 
 
 def corpus_of(names, problem_type, labels) -> Corpus:
@@ -63,3 +66,23 @@ def test_evaluate_split_measures_the_predictions(tiny_config):
     figures, again = evaluate_split(model, rows)
     assert figures["accuracy"] == 0.25
     np.testing.assert_array_equal(logits, again)
+
+
+def test_average_of_models_with_labels_and_vocabularies_of_their_own(tiny_config):
+    texts = ["good film", "bad book", "so so", "good book"]
+    tokenizers = [train_tokenizer(texts * 2, kind, 300, show_progress=False) for kind in ("word", "bpe")]
+    classifiers = []
+    for names, tokenizer in zip((["neg", "pos"], ["pos", "neg"]), tokenizers, strict=True):
+        config = config_of(tiny_config, names, "single_label_classification")
+        config.vocab_size = 300
+        classifiers.append((LstmForSequenceClassification(config), tokenizer))
+    rows = Dataset.from_dict({"text": texts, "labels": [1, 0, 0, 1]})
+    figures, logits, _ = evaluate_average(classifiers, rows)
+    first, second = (softmax(predict_texts(model, tokenizer, texts), axis=1) for model, tokenizer in classifiers)
+    mean = (first + second[:, ::-1]) / 2
+    np.testing.assert_allclose(softmax(logits, axis=1), mean, atol=1e-6)
+    right = [(part.argmax(1) == [1, 0, 0, 1]).mean() for part in (first, second[:, ::-1], mean)]
+    assert [part["accuracy"] for part in figures] == right
+    other = LstmForSequenceClassification(config_of(tiny_config, ["neg", "mixed"], "single_label_classification"))
+    with pytest.raises(ValueError, match="neg, pos and neg, mixed"):
+        evaluate_average([classifiers[0], (other, tokenizers[0])], rows)

@@ -9,6 +9,7 @@ from transformers import BertConfig, BertForSequenceClassification, pipeline
 
 from hf_lstm import LstmForSequenceClassification, LstmModel
 from hf_lstm.prediction import (
+    average_logits,
     describe,
     load_classifier,
     open_writer,
@@ -63,6 +64,17 @@ def test_predict_texts_takes_anything(model, tokenizer):
     texts = ["", "   ", "\x00", "\ud83d", "نص عربي", "字" * 500, "good"]
     assert np.isfinite(predict_texts(model, tokenizer, texts)).all()
     assert predict_texts(model, tokenizer, []).shape == (0, 2)
+
+
+def test_average_of_logits_is_that_of_probabilities():
+    logits = [np.log([[0.9, 0.1], [0.5, 0.5]]), np.log([[0.3, 0.7], [1.0, 1e-300]])]
+    average = average_logits(logits, "single_label_classification")
+    scores = probabilities(average, "single_label_classification")
+    np.testing.assert_allclose(scores, [[0.6, 0.4], [0.75, 0.25]], atol=1e-6)
+    logits = [np.array([[0.0, 1_000.0]]), np.array([[np.log(3), 1_000.0]])]
+    average = average_logits(logits, "multi_label_classification")
+    np.testing.assert_allclose(probabilities(average, "multi_label_classification"), [[0.625, 1.0]], atol=1e-6)
+    assert average_logits([np.array([[1.0]]), np.array([[2.0]])], "regression").tolist() == [[1.5]]
 
 
 def test_describe_single_label(model):

@@ -179,6 +179,14 @@ def test_stream(script, trained, table, tmp_path):
     assert both.returncode == 1 and "from its end" in both.stderr
 
 
+def test_evaluate_an_average(script, trained, table, tmp_path):
+    folder, _ = trained
+    done = script("evaluate", "--model", folder, folder, "--dataset", table, "--json", tmp_path / "figures.json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["average"] == figures[str(folder)]
+
+
 def test_export_onnx(script, trained, table, tmp_path):
     pytest.importorskip("onnxruntime")
     done = script("export_onnx", trained[0], "--int8", "--dataset", table, "--output_dir", tmp_path / "onnx")

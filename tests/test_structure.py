@@ -28,7 +28,7 @@ ALLOWED = {
     "sampling": set(),
     "prediction": {"cli", "configuration_lstm", "data", "modeling_lstm", "pieces", "reading"},
     "metrics": {"prediction"},
-    "evaluation": {"data", "metrics", "modeling_lstm", "prediction"},
+    "evaluation": {"configuration_lstm", "data", "metrics", "modeling_lstm", "prediction"},
     "streaming": {"cli", "modeling_lstm", "pieces", "prediction", "tokenization"},
     "plots": {"prediction"},
     "model_card": set(),
