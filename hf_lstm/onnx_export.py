@@ -77,7 +77,10 @@ def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -
     """
     config, weights = model.config, {k: v.float().cpu().numpy() for k, v in model.state_dict().items()}
     if streaming and config.bidirectional:
-        raise ValueError("A bidirectional model needs the end of the text, so it cannot be exported for streaming.")
+        raise ValueError(
+            "A bidirectional model needs the end of the text, so it cannot be exported for streaming: train one with "
+            "bidirectional=False (train.py --bidirectional false)."
+        )
     graph = GraphBuilder()
     inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
     memory = memory_inputs(config) if streaming else {}
@@ -141,8 +144,10 @@ def recurrent_layers(
     final = []
     for i in range(config.num_hidden_layers):
         cell = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
-        layer = constant([i]), constant([i + 1]), constant([0])
-        initial = [op("Slice", name, *layer) for name in states] if streaming else []
+        initial = []
+        if streaming:
+            layer = constant([i]), constant([i + 1]), constant([0])
+            initial = [op("Slice", name, *layer) for name in states]
         outputs, *ended = op(
             OPERATORS[config.cell_type],
             outputs,

@@ -11,6 +11,7 @@ classifier("What a film.")                              # [{"label": "positive",
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,10 +52,15 @@ class OnnxClassifier:
         folder: Has the graph, `config.json` and `tokenizer.json`; this file's by default.
         model: Name of the graph's file, such as `model_int8.onnx`.
         threads: Threads of onnxruntime; its own choice by default.
+
+    Raises:
+        FileNotFoundError: There is no such graph.
     """
 
     def __init__(self, folder: str | Path = Path(__file__).parent, model: str = "model.onnx", threads: int = 0):
         folder = Path(folder)
+        if not (folder / model).is_file():
+            raise FileNotFoundError(f"There is no {model} in {folder}; export_onnx.py --int8 writes model_int8.onnx.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self.session = onnxruntime.InferenceSession(folder / model, options, providers=["CPUExecutionProvider"])
@@ -168,6 +174,8 @@ def main() -> None:
     parser.add_argument("--model", default="model.onnx", help="file of the graph in this folder")
     parser.add_argument("--stream", action="store_true", help="read standard input as one text, while it arrives")
     args = parser.parse_args()
+    if args.stream and args.texts:
+        parser.error("--stream reads standard input: give no texts")
     classifier = OnnxClassifier(model=args.model)
     if args.stream:
         state = classifier.start()
@@ -183,4 +191,12 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.exit(1)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

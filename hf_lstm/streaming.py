@@ -160,8 +160,8 @@ class StreamingClassifier:
     ):
         if model.config.bidirectional:
             raise ValueError(
-                "This model also reads every text from its end, which a stream does not have yet: train one of one "
-                "direction (bidirectional=False)."
+                "This model also reads every text from its end, which a stream does not have yet: train one with "
+                "bidirectional=False (train.py --bidirectional false)."
             )
         if not is_streamable(tokenizer):
             raise ValueError(
@@ -411,7 +411,7 @@ def _check_stop_rule(rule: StopRule, config) -> None:
         raise ValueError(f"There is no label {rule.label!r}; the model has {', '.join(map(repr, config.label2id))}.")
     if config.problem_type == "regression":
         raise ValueError("A regression has no probabilities to stop at.")
-    if not 0 < rule.probability <= 1 or rule.for_tokens < 1:
-        raise ValueError(
-            f"probability={rule.probability} must be above 0 and at most 1, for_tokens={rule.for_tokens} at least 1."
-        )
+    if not 0 < rule.probability <= 1:
+        raise ValueError(f"The probability must be above 0 and at most 1, got {rule.probability}.")
+    if rule.for_tokens < 1:
+        raise ValueError(f"The number of tokens must be at least 1, got {rule.for_tokens}.")

@@ -12,7 +12,7 @@ from hf_lstm.cli import run
 from hf_lstm.data import load_corpus
 from hf_lstm.evaluation import choose_split
 from hf_lstm.model_card import markdown_table
-from hf_lstm.prediction import load_classifier
+from hf_lstm.prediction import load_classifier, load_config
 
 
 def main() -> None:
@@ -28,8 +28,9 @@ def main() -> None:
         from hf_lstm.onnx_export import export_onnx
     except ImportError as error:
         parser.error(str(error))
+    load_config(args.model)
     if args.output_dir is None and not Path(args.model).is_dir():
-        parser.error(f"{args.model} is not a folder here: name an --output_dir")
+        parser.error(f"{args.model} is on the Hub: name an --output_dir")
     model, tokenizer = load_classifier(args.model)
     folder = Path(args.output_dir or Path(args.model) / "onnx")
     corpus = load_corpus(args.dataset)

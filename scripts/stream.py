@@ -7,6 +7,7 @@ python scripts/stream.py --model runs/stream --plot memory.png < review.txt
 
 import argparse
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -35,26 +36,32 @@ def main() -> None:
     if args.stop_when:
         label, probability, tokens = args.stop_when
         try:
-            stream = stream.stop_when(label, float(probability), int(tokens))
-        except ValueError as error:
-            parser.error(f"--stop_when {' '.join(args.stop_when)}: {error}")
+            probability, tokens = float(probability), int(tokens)
+        except ValueError:
+            parser.error(f"--stop_when needs a label, a number and a whole number, got {' '.join(args.stop_when)}")
+        stream = stream.stop_when(label, probability, tokens)
+    if args.plot:
+        if stream.model.config.problem_type == "regression":
+            parser.error("--plot draws probabilities, and this model is a regression")
+        if Path(args.plot).suffix != ".png":
+            parser.error(f"--plot needs a file that ends in .png, got {args.plot}")
+        Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
 
-    if args.plot and stream.model.config.problem_type == "regression":
-        parser.error("--plot draws probabilities, and this model is a regression")
-
-    state, results, text = stream.start(), [], b""
+    state, result, results, text, shown = stream.start(), None, [], b"", None
     while piece := sys.stdin.buffer.read1(PIECE):
         result, state = stream.feed(state, piece, each_token=bool(args.plot))
-        show(result)
+        shown = show(result, shown)
         if args.plot:
             results.append(result)
             text += piece
         if result.stopped_at is not None:
             break
     else:
+        if result is None:
+            raise ValueError("There was nothing on standard input.")
         result = stream.finish(state, each_token=bool(args.plot))
         results.append(result)
-        show(result)
+        show(result, shown)
     if sys.stdout.isatty():
         print()
     if args.plot:
@@ -63,16 +70,25 @@ def main() -> None:
         spans = [span for result in results for span in result.token_spans]
         plot_stream(clean_text(text.decode("utf-8", "replace")), spans, scores, label, args.plot)
     if result.stopped_at is not None:
-        print(f"stopped at character {result.stopped_at:,}", file=sys.stderr)
+        rule = stream.stop_rule
+        print(
+            f"stopped: {rule.label} had {rule.probability:g} for {rule.for_tokens} tokens at character "
+            f"{result.stopped_at:,} of {state.position:,} read",
+            file=sys.stderr,
+        )
         sys.exit(3)
 
 
-def show(result: StreamResult) -> None:
-    """A line that is written over on a terminal, or one for each piece."""
+def show(result: StreamResult, shown: str | None) -> str:
+    """Prints a line, if it is not the one shown: on a terminal over the last one, else below it."""
     labels = [result.label] if isinstance(result.label, str) else result.label
     verdict = "  ".join(f"{label} {result.scores[label]:.4f}" for label in labels or result.scores)
     line = f"{result.num_tokens:,} tokens  {verdict}"
-    print(f"\r\033[K{line}" if sys.stdout.isatty() else line, end="" if sys.stdout.isatty() else "\n", flush=True)
+    if line != shown and sys.stdout.isatty():
+        print(f"\r\033[K{line}", end="", flush=True)
+    elif line != shown:
+        print(line, flush=True)
+    return line
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ def test_graph_says_what_the_model_says(cell_type, bidirectional, pooling, layer
     operators = [node.op_type for node in graph.graph.node]
     assert operators.count(CELLS[cell_type]) == layers
     assert not {"Loop", "Scan", "If"} & set(operators)
+    used = {name for node in graph.graph.node for name in node.input}
+    assert {constant.name for constant in graph.graph.initializer} <= used
     session = InferenceSession(graph.SerializeToString())
     batch = make_batch()
     for part in (batch, {name: value[:2, :5] for name, value in batch.items()}):

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from transformers import pipeline
@@ -31,6 +34,11 @@ def test_model_without_state_cannot_stream(tokenizer, tmp_path):  # noqa: F811
     export_onnx(make_model(), tokenizer, tmp_path, TEXTS)
     with pytest.raises(ValueError, match="without --streaming"):
         OnnxClassifier(tmp_path).start()
+    with pytest.raises(FileNotFoundError, match="no model_int8.onnx in .*--int8"):
+        OnnxClassifier(tmp_path, "model_int8.onnx")
+    command = [sys.executable, str(tmp_path / "run_onnx.py"), "--stream"]
+    failed = subprocess.run(command, input="x", capture_output=True, text=True)
+    assert failed.returncode == 1 and failed.stderr == "error: This model was exported without --streaming.\n"
 
 
 def test_long_texts_are_batches_of_their_own(tokenizer, tmp_path, monkeypatch):  # noqa: F811

@@ -225,7 +225,7 @@ def test_stop_rule_counts_tokens_in_a_row():
 def test_stop_rule_that_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="no label 'bad'; the model has 'LABEL_0'"):
         STREAMS[0].stop_when("bad", 0.5)
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="above 0 and at most 1, got 90"):
         STREAMS[0].stop_when("LABEL_0", 90)
     with pytest.raises(ValueError, match="at least 1"):
         StreamingClassifier(STREAMS[0].model, TOKENIZERS["word"], StopRule("LABEL_0", 0.5, 0))
