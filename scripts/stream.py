@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hf_lstm.cli import run
+from hf_lstm.labels import counted
 from hf_lstm.pieces import clean_text
 from hf_lstm.plots import plot_stream
 from hf_lstm.prediction import load_classifier
@@ -72,7 +73,7 @@ def main() -> None:
     if result.stopped_at is not None:
         rule = stream.stop_rule
         print(
-            f"stopped: {rule.label} had {rule.probability:g} for {rule.for_tokens} tokens at character "
+            f"stopped: {rule.label} had {rule.probability:g} for {counted(rule.for_tokens, 'token')} at character "
             f"{result.stopped_at:,} of {state.position:,} read",
             file=sys.stderr,
         )
@@ -83,7 +84,7 @@ def show(result: StreamResult, shown: str | None) -> str:
     """Prints a line, if it is not the one shown: on a terminal over the last one, else below it."""
     labels = [result.label] if isinstance(result.label, str) else result.label
     verdict = "  ".join(f"{label} {result.scores[label]:.4f}" for label in labels or result.scores)
-    line = f"{result.num_tokens:,} tokens  {verdict}"
+    line = f"{counted(result.num_tokens, 'token')}  {verdict}"
     if line != shown and sys.stdout.isatty():
         print(f"\r\033[K{line}", end="", flush=True)
     elif line != shown:

@@ -172,7 +172,7 @@ def test_stream(script, trained, table, tmp_path):
     assert (tmp_path / "plot.png").stat().st_size > 1000
     rule = ("--stop_when", "good", "0.3", "1")
     stopped = script("stream", "--model", one_direction, *rule, stdin="a film that is good " * 20)
-    assert stopped.returncode == 3 and "good had 0.3 for 1 tokens at character" in stopped.stderr
+    assert stopped.returncode == 3 and "good had 0.3 for 1 token at character" in stopped.stderr
     wrong = script("stream", "--model", one_direction, "--stop_when", "great", "0.5", "1", stdin="x")
     assert wrong.returncode == 1 and "no label 'great'" in wrong.stderr
     assert "nothing on standard input" in script("stream", "--model", one_direction).stderr
