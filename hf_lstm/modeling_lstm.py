@@ -7,7 +7,7 @@
      > pooling over the real tokens                 (batch, pooled)
      > dropout, linear head                         (batch, num_labels)
 
-The layers and their exactness are in `recurrence_lstm.py`.
+The layers, the pooling and their exactness are in `recurrence_lstm.py`.
 """
 
 import filecmp
@@ -15,11 +15,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -33,7 +32,16 @@ from transformers.utils.generic import merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
 from .configuration_lstm import LstmConfig
-from .recurrence_lstm import WINDOW_TOKENS, LstmLayer, ReadingOrder, variational_dropout, word_dropout
+from .recurrence_lstm import (
+    WINDOW_TOKENS,
+    LstmLayer,
+    Pooled,
+    ReadingOrder,
+    join_rows,
+    similar_rows,
+    variational_dropout,
+    word_dropout,
+)
 
 # (h, c) of an LSTM, h of a GRU or RNN, each (num_layers * directions, batch, hidden_size) as in torch.nn
 State = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
@@ -309,69 +317,6 @@ class LstmModel(LstmPreTrainedModel):
         return parts
 
 
-class Pooled(NamedTuple):
-    """
-    What pooling keeps of the outputs so far, enough to go on with the text in a later call.
-
-    Args:
-        highest: `(batch, features)`, the maximum, the lowest number where there was no token; `None` where
-            `config.pooling` does without.
-        total: `(batch, features)`, the sum; `None` where `config.pooling` does without.
-        count: `(batch, 1)`, number of real tokens.
-    """
-
-    highest: torch.Tensor | None
-    total: torch.Tensor | None
-    count: torch.Tensor
-
-    @classmethod
-    def of(cls, pooling: str, outputs: torch.Tensor, mask: torch.Tensor | None) -> "Pooled":
-        """Of outputs `(batch, seq, features)` at the steps where the mask, `(batch, seq)` or `None`, is not 0."""
-        real = outputs.new_ones(outputs.shape[:2], dtype=torch.bool) if mask is None else mask != 0
-        count, padding = real.sum(1, keepdim=True), ~real[..., None]  # (batch, 1), (batch, seq, 1)
-        highest = total = None
-        if pooling in ("max", "concat"):
-            lowest = torch.finfo(outputs.dtype).min
-            highest = (outputs if mask is None else outputs.masked_fill(padding, lowest)).max(1).values
-        if pooling in ("mean", "concat"):
-            # Not in half precision, where a sum over a long text stops growing.
-            dtype = torch.promote_types(outputs.dtype, torch.float32)
-            total = (outputs if mask is None else outputs.masked_fill(padding, 0)).sum(1, dtype=dtype)
-        return cls(highest, total, count)
-
-    def then(self, later: "Pooled") -> "Pooled":
-        """Of this and what follows it."""
-        highest = None if self.highest is None else torch.maximum(self.highest, later.highest)
-        return Pooled(highest, None if self.total is None else self.total + later.total, self.count + later.count)
-
-    def vector(self, pooling: str, last: torch.Tensor) -> torch.Tensor:
-        """
-        Makes one vector of a text.
-
-        Args:
-            pooling: `"last"`, `"max"`, `"mean"` or `"concat"` (the three side by side).
-            last: `(batch, features)`, the final hidden state of the last layer.
-
-        Returns:
-            `(batch, features)`, or `(batch, 3 * features)` for `"concat"`. Maximum and mean over no token are 0.
-        """
-        if pooling == "last":
-            return last
-        vectors = [last] if pooling == "concat" else []
-        if self.highest is not None:
-            vectors.append(self.highest.masked_fill(self.count == 0, 0))
-        if self.total is not None:
-            vectors.append((self.total / self.count.clamp(min=1)).to(last.dtype))
-        return torch.cat(vectors, dim=-1)
-
-
-def similar_rows(attention_mask: torch.Tensor) -> list[torch.Tensor]:
-    """Row numbers `(rows,)` in groups; the shortest of a group has more than half as many tokens as its longest."""
-    lengths = attention_mask.bool().sum(1).clamp(min=1)  # (batch,)
-    halvings = torch.log2(lengths.max() / lengths).floor()
-    return [(halvings == group).nonzero().squeeze(1) for group in halvings.unique()]
-
-
 def sequence_classification_loss(labels: torch.Tensor, pooled_logits: torch.Tensor, config: LstmConfig, **kwargs):
     """The library's loss for `config.problem_type`, with the `class_weights` and `label_smoothing` of the config."""
     logits = pooled_logits.float()
@@ -383,15 +328,6 @@ def sequence_classification_loss(labels: torch.Tensor, pooled_logits: torch.Tens
         return F.cross_entropy(logits, labels.view(-1), weight=weights, label_smoothing=config.label_smoothing)
     targets = labels * (1 - config.label_smoothing) + config.label_smoothing / 2
     return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
-
-
-def join_rows(parts: Sequence, back: torch.Tensor, dim: int):
-    """Puts parts of a batch together, tensors or tuples of them with rows along `dim`; `back` orders the rows."""
-    if parts[0] is None:
-        return None
-    if isinstance(parts[0], torch.Tensor):
-        return torch.cat(parts, dim).index_select(dim, back)
-    return tuple(join_rows(same, back, dim) for same in zip(*parts, strict=True))
 
 
 class LstmForSequenceClassification(LstmPreTrainedModel):

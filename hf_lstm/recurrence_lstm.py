@@ -1,13 +1,15 @@
 # Copyright 2026 the hf_lstm authors. Licensed under the Apache License, Version 2.0.
-"""Recurrent layers over rows of different length: through the fused kernels, padded, and exact.
+"""Recurrent layers and pooling over rows of different length: through the fused kernels, padded, and exact.
 
 Rows run padded, never packed, and every result is still that of the row alone: a direction reads the real tokens of its
 row first (an index per row), so that padding comes after all that counts, and gates held shut at the padding keep the
 final cell state from moving on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -232,3 +234,75 @@ class LstmLayer(GradientCheckpointingLayer):
         if order.mask is not None:
             hidden_states = hidden_states.masked_fill(~order.mask[..., None], 0)
         return hidden_states, *(torch.stack(parts) for parts in zip(*final_states, strict=True))
+
+
+class Pooled(NamedTuple):
+    """
+    What pooling keeps of the outputs so far, enough to go on with the text in a later call.
+
+    Args:
+        highest: `(batch, features)`, the maximum, the lowest number where there was no token; `None` where
+            `config.pooling` does without.
+        total: `(batch, features)`, the sum; `None` where `config.pooling` does without.
+        count: `(batch, 1)`, number of real tokens.
+    """
+
+    highest: torch.Tensor | None
+    total: torch.Tensor | None
+    count: torch.Tensor
+
+    @classmethod
+    def of(cls, pooling: str, outputs: torch.Tensor, mask: torch.Tensor | None) -> "Pooled":
+        """Of outputs `(batch, seq, features)` at the steps where the mask, `(batch, seq)` or `None`, is not 0."""
+        real = outputs.new_ones(outputs.shape[:2], dtype=torch.bool) if mask is None else mask != 0
+        count, padding = real.sum(1, keepdim=True), ~real[..., None]  # (batch, 1), (batch, seq, 1)
+        highest = total = None
+        if pooling in ("max", "concat"):
+            lowest = torch.finfo(outputs.dtype).min
+            highest = (outputs if mask is None else outputs.masked_fill(padding, lowest)).max(1).values
+        if pooling in ("mean", "concat"):
+            # Not in half precision, where a sum over a long text stops growing.
+            dtype = torch.promote_types(outputs.dtype, torch.float32)
+            total = (outputs if mask is None else outputs.masked_fill(padding, 0)).sum(1, dtype=dtype)
+        return cls(highest, total, count)
+
+    def then(self, later: "Pooled") -> "Pooled":
+        """Of this and what follows it."""
+        highest = None if self.highest is None else torch.maximum(self.highest, later.highest)
+        return Pooled(highest, None if self.total is None else self.total + later.total, self.count + later.count)
+
+    def vector(self, pooling: str, last: torch.Tensor) -> torch.Tensor:
+        """
+        Makes one vector of a text.
+
+        Args:
+            pooling: `"last"`, `"max"`, `"mean"` or `"concat"` (the three side by side).
+            last: `(batch, features)`, the final hidden state of the last layer.
+
+        Returns:
+            `(batch, features)`, or `(batch, 3 * features)` for `"concat"`. Maximum and mean over no token are 0.
+        """
+        if pooling == "last":
+            return last
+        vectors = [last] if pooling == "concat" else []
+        if self.highest is not None:
+            vectors.append(self.highest.masked_fill(self.count == 0, 0))
+        if self.total is not None:
+            vectors.append((self.total / self.count.clamp(min=1)).to(last.dtype))
+        return torch.cat(vectors, dim=-1)
+
+
+def similar_rows(attention_mask: torch.Tensor) -> list[torch.Tensor]:
+    """Row numbers `(rows,)` in groups; the shortest of a group has more than half as many tokens as its longest."""
+    lengths = attention_mask.bool().sum(1).clamp(min=1)  # (batch,)
+    halvings = torch.log2(lengths.max() / lengths).floor()
+    return [(halvings == group).nonzero().squeeze(1) for group in halvings.unique()]
+
+
+def join_rows(parts: Sequence, back: torch.Tensor, dim: int):
+    """Puts parts of a batch together, tensors or tuples of them with rows along `dim`; `back` orders the rows."""
+    if parts[0] is None:
+        return None
+    if isinstance(parts[0], torch.Tensor):
+        return torch.cat(parts, dim).index_select(dim, back)
+    return tuple(join_rows(same, back, dim) for same in zip(*parts, strict=True))

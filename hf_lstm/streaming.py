@@ -21,9 +21,10 @@ from safetensors.torch import load, save
 from transformers import PreTrainedTokenizerFast
 
 from .cli import one_line
-from .modeling_lstm import LstmForSequenceClassification, Pooled
+from .modeling_lstm import LstmForSequenceClassification
 from .pieces import arrive
 from .prediction import describe, pad_batch, probabilities
+from .recurrence_lstm import Pooled
 from .tokenization import is_streamable
 
 # Tokens of each stream that one call of the model reads: this bounds the memory of a long piece.

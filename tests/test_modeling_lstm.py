@@ -14,7 +14,6 @@ from torch import nn
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification, LstmModel
-from hf_lstm.modeling_lstm import Pooled, similar_rows
 
 CELL_TYPES = ("lstm", "gru", "rnn")
 TORCH_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
@@ -200,42 +199,6 @@ def test_long_text_of_one_direction_takes_no_more_memory(tiny_config, monkeypatc
         model(torch.randint(0, 40, (2, 1_234)))
     assert max(longest) == 50 and sum(longest) == 1_234
     assert len(model(torch.randint(0, 40, (2, 1_234)), output_hidden_states=True).hidden_states) == 2
-
-
-def test_rows_are_grouped_by_halves_of_the_longest():
-    lengths = [100, 3, 51, 50, 26, 0, 100]
-    mask = torch.tensor([[0] * (100 - length) + [1] * length for length in lengths])
-    assert [group.tolist() for group in similar_rows(mask)] == [[0, 2, 6], [3, 4], [1], [5]]
-    assert [group.tolist() for group in similar_rows(torch.zeros(2, 3))] == [[0, 1]]
-
-
-def test_pooling_by_hand():
-    outputs = torch.tensor(
-        [[[1.0, -4.0], [3.0, -2.0], [50.0, 50.0]], [[-7.0, 2.0], [50.0, 50.0], [50.0, 50.0]], [[50.0, 50.0]] * 3]
-    )
-    mask = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]])  # unsorted, one token, fully masked
-    last = torch.tensor([[3.0, -2.0], [-7.0, 2.0], [0.0, 0.0]])
-    expected = {
-        "last": [[3, -2], [-7, 2], [0, 0]],
-        "max": [[3, -2], [-7, 2], [0, 0]],
-        "mean": [[2, -3], [-7, 2], [0, 0]],
-        "concat": [[3, -2, 3, -2, 2, -3], [-7, 2, -7, 2, -7, 2], [0, 0, 0, 0, 0, 0]],
-    }
-    for pooling, rows in expected.items():
-        assert Pooled.of(pooling, outputs, mask).vector(pooling, last).tolist() == rows
-        steps = [Pooled.of(pooling, outputs[:, i : i + 1], mask[:, i : i + 1]) for i in range(3)]
-        assert steps[0].then(steps[1]).then(steps[2]).vector(pooling, last).tolist() == rows
-        unpadded = Pooled.of(pooling, outputs[:1, :2], None).vector(pooling, last[:1])
-        assert unpadded.tolist() == rows[:1]
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_mean_over_a_long_text_is_not_summed_in_half_precision(dtype):
-    outputs = torch.full((1, 3_000, 2), 0.5, dtype=dtype)
-    pooled = Pooled.of("mean", outputs, None)
-    for _ in range(100):
-        pooled = pooled.then(Pooled.of("mean", outputs, torch.ones(1, 3_000)))
-    assert pooled.vector("mean", outputs[:, 0]).tolist() == [[0.5, 0.5]]
 
 
 def test_single_label_loss_follows_its_formula(tiny_config):

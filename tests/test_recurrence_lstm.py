@@ -3,7 +3,7 @@ import torch
 from test_modeling_lstm import CELL_TYPES, TORCH_CELLS, padded
 
 from hf_lstm import LstmForSequenceClassification, LstmModel
-from hf_lstm.recurrence_lstm import kernel_windows, run_direction
+from hf_lstm.recurrence_lstm import Pooled, kernel_windows, run_direction, similar_rows
 
 
 def test_kernel_windows(monkeypatch):
@@ -83,3 +83,39 @@ def test_input_dropout_is_the_same_at_every_step_and_word_dropout_at_every_occur
     assert 0 < dropped.sum() < dropped.numel()
     for word in range(4, 20):
         assert dropped[ids == word].unique().numel() == 1
+
+
+def test_rows_are_grouped_by_halves_of_the_longest():
+    lengths = [100, 3, 51, 50, 26, 0, 100]
+    mask = torch.tensor([[0] * (100 - length) + [1] * length for length in lengths])
+    assert [group.tolist() for group in similar_rows(mask)] == [[0, 2, 6], [3, 4], [1], [5]]
+    assert [group.tolist() for group in similar_rows(torch.zeros(2, 3))] == [[0, 1]]
+
+
+def test_pooling_by_hand():
+    outputs = torch.tensor(
+        [[[1.0, -4.0], [3.0, -2.0], [50.0, 50.0]], [[-7.0, 2.0], [50.0, 50.0], [50.0, 50.0]], [[50.0, 50.0]] * 3]
+    )
+    mask = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]])  # unsorted, one token, fully masked
+    last = torch.tensor([[3.0, -2.0], [-7.0, 2.0], [0.0, 0.0]])
+    expected = {
+        "last": [[3, -2], [-7, 2], [0, 0]],
+        "max": [[3, -2], [-7, 2], [0, 0]],
+        "mean": [[2, -3], [-7, 2], [0, 0]],
+        "concat": [[3, -2, 3, -2, 2, -3], [-7, 2, -7, 2, -7, 2], [0, 0, 0, 0, 0, 0]],
+    }
+    for pooling, rows in expected.items():
+        assert Pooled.of(pooling, outputs, mask).vector(pooling, last).tolist() == rows
+        steps = [Pooled.of(pooling, outputs[:, i : i + 1], mask[:, i : i + 1]) for i in range(3)]
+        assert steps[0].then(steps[1]).then(steps[2]).vector(pooling, last).tolist() == rows
+        unpadded = Pooled.of(pooling, outputs[:1, :2], None).vector(pooling, last[:1])
+        assert unpadded.tolist() == rows[:1]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_mean_over_a_long_text_is_not_summed_in_half_precision(dtype):
+    outputs = torch.full((1, 3_000, 2), 0.5, dtype=dtype)
+    pooled = Pooled.of("mean", outputs, None)
+    for _ in range(100):
+        pooled = pooled.then(Pooled.of("mean", outputs, torch.ones(1, 3_000)))
+    assert pooled.vector("mean", outputs[:, 0]).tolist() == [[0.5, 0.5]]

@@ -29,7 +29,7 @@ ALLOWED = {
     "prediction": {"cli", "configuration_lstm", "data", "modeling_lstm", "pieces", "reading"},
     "metrics": {"prediction"},
     "evaluation": {"configuration_lstm", "data", "metrics", "modeling_lstm", "prediction"},
-    "streaming": {"cli", "modeling_lstm", "pieces", "prediction", "tokenization"},
+    "streaming": {"cli", "modeling_lstm", "pieces", "prediction", "recurrence_lstm", "tokenization"},
     "plots": {"prediction"},
     "model_card": set(),
     "onnx_runner": {"pieces"},
