@@ -19,6 +19,8 @@ class LstmConfig(PreTrainedConfig):
         hidden_size: Width of the hidden state of one direction.
         num_hidden_layers: Stacked recurrent layers.
         bidirectional: Whether every layer also reads the text from its end. Such a model cannot stream.
+        reverse: Whether the one direction is from the end to the beginning: a partner for the average with a forward
+            model. It cannot stream either.
         pooling: How the outputs of the last layer become one vector per text: `"last"` (the classic last time step;
             for the backward direction, its last step is the first token), `"max"`, `"mean"`, or `"concat"` (all three
             side by side, as in ULMFiT, https://huggingface.co/papers/1801.06146).
@@ -38,6 +40,8 @@ class LstmConfig(PreTrainedConfig):
         bos_token_id: Token every text starts with.
         eos_token_id: Token that separates or ends texts.
         tie_word_embeddings: Whether a language-model head shares the embedding table.
+        sampled_tokens: Random tokens among which a language model in training has to find the next one, instead of the
+            whole vocabulary, which would take most of the time; 0 takes the whole. Evaluation always does.
 
     Raises:
         huggingface_hub.errors.StrictDataclassError: A field has a wrong type or value; the message names both.
@@ -51,6 +55,7 @@ class LstmConfig(PreTrainedConfig):
     hidden_size: int = 128
     num_hidden_layers: int = 1
     bidirectional: bool = True
+    reverse: bool = False
     pooling: Literal["last", "max", "mean", "concat"] = "concat"
     embedding_dropout: float | int = 0.1
     input_dropout: float | int = 0.5
@@ -65,15 +70,29 @@ class LstmConfig(PreTrainedConfig):
     bos_token_id: int | None = 2
     eos_token_id: int | list[int] | None = 3
     tie_word_embeddings: bool = False
+    sampled_tokens: int = 0
 
     @property
     def num_directions(self) -> int:
         return 2 if self.bidirectional else 1
 
+    @property
+    def reads_forward(self) -> bool:
+        """Whether the state at a token depends on nothing after it, so that a text can be read as it arrives."""
+        return not (self.bidirectional or self.reverse)
+
+    def validate_direction(self):
+        if self.bidirectional and self.reverse:
+            raise ValueError("`reverse` is for one direction: set `bidirectional` to false.")
+
     def validate_sizes(self):
         for name in ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if not 0 <= self.sampled_tokens < self.vocab_size:
+            raise ValueError(
+                f"`sampled_tokens` must be below `vocab_size` ({self.vocab_size}), got {self.sampled_tokens}."
+            )
         if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(f"`pad_token_id` must be below `vocab_size` ({self.vocab_size}), got {self.pad_token_id}.")
 

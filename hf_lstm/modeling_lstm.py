@@ -46,13 +46,6 @@ from .recurrence_lstm import (
 # (h, c) of an LSTM, h of a GRU or RNN, each (num_layers * directions, batch, hidden_size) as in torch.nn
 State = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
 
-# Which class each Auto class finds in the files that are saved with the weights.
-AUTO_MAP = {
-    "AutoConfig": "configuration_lstm.LstmConfig",
-    "AutoModel": "modeling_lstm.LstmModel",
-    "AutoModelForSequenceClassification": "modeling_lstm.LstmForSequenceClassification",
-}
-
 # Start of the name of a folder that is being written; the Trainer uploads nothing that starts with "_".
 PARTIAL = "_partial-"
 # After which such a folder is taken for that of a process that was killed.
@@ -152,6 +145,12 @@ class LstmPreTrainedModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _no_split_modules = ["LstmLayer"]
     _can_record_outputs = {"hidden_states": LstmLayer}
+    # Which class each Auto class finds in the files that are saved with the weights.
+    auto_map = {
+        "AutoConfig": "configuration_lstm.LstmConfig",
+        "AutoModel": "modeling_lstm.LstmModel",
+        "AutoModelForSequenceClassification": "modeling_lstm.LstmForSequenceClassification",
+    }
     # The losses are means over the batch: the Trainer divides them by its accumulation steps itself.
     accepts_loss_kwargs = False
 
@@ -174,7 +173,7 @@ class LstmPreTrainedModel(PreTrainedModel):
             kwargs: As in `PreTrainedModel.save_pretrained`.
         """
         # Complete, and without the name of a repository that the model came from: the files are beside the weights.
-        self.config.auto_map = dict(AUTO_MAP)
+        self.config.auto_map = dict(self.auto_map)
         if push_to_hub or not is_main_process:
             super().save_pretrained(save_directory, is_main_process, state_dict, push_to_hub, **kwargs)
             return
@@ -318,14 +317,23 @@ class LstmModel(LstmPreTrainedModel):
 
 
 def sequence_classification_loss(labels: torch.Tensor, pooled_logits: torch.Tensor, config: LstmConfig, **kwargs):
-    """The library's loss for `config.problem_type`, with the `class_weights` and `label_smoothing` of the config."""
+    """
+    The library's loss for `config.problem_type`, with the `class_weights` and `label_smoothing` of the config.
+
+    Labels of one class a text may also be probabilities, `(batch, num_labels)` floats, as a teacher gives them.
+    """
     logits = pooled_logits.float()
-    loss = ForSequenceClassificationLoss(labels, logits, config, **kwargs)  # also infers `config.problem_type`
-    if config.problem_type == "regression" or (config.class_weights is None and config.label_smoothing == 0):
-        return loss
     weights = None if config.class_weights is None else logits.new_tensor(config.class_weights)  # (num_labels,)
+    if config.problem_type is None:
+        ForSequenceClassificationLoss(labels, logits, config, **kwargs)  # infers it
     if config.problem_type == "single_label_classification":
-        return F.cross_entropy(logits, labels.view(-1), weight=weights, label_smoothing=config.label_smoothing)
+        if labels.is_floating_point():
+            loss = F.cross_entropy(logits, labels, weights, reduction="sum", label_smoothing=config.label_smoothing)
+            # As for ids, the mean is over the texts' weights.
+            return loss / (len(labels) if weights is None else (labels * weights).sum())
+        return F.cross_entropy(logits, labels.view(-1), weights, label_smoothing=config.label_smoothing)
+    if config.problem_type == "regression" or (weights is None and config.label_smoothing == 0):
+        return ForSequenceClassificationLoss(labels, logits, config, **kwargs)
     targets = labels * (1 - config.label_smoothing) + config.label_smoothing / 2
     return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
 
@@ -360,8 +368,8 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         Args:
             input_ids, attention_mask, inputs_embeds, state: As in [`LstmModel.forward`].
             pooled: What an earlier call returned: together with its `state` it goes on with the texts of that call.
-            labels: `(batch,)` class ids, `(batch, num_labels)` 0/1 floats for several labels a text, or `(batch,)`
-                floats for a regression; sets the loss.
+            labels: `(batch,)` class ids, or `(batch, num_labels)` floats, their probabilities; 0/1 floats of that shape
+                for several labels a text; `(batch,)` floats for a regression; sets the loss.
 
         Returns:
             [`LstmSequenceClassifierOutput`].
@@ -396,7 +404,7 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         """Features for the head, `(batch, pooled)`, and where the texts stand; in parts, memory does not grow."""
         batch, seq = next(iter(inputs.values())).shape[:2]
         # A direction that starts at the end needs the whole text.
-        steps = min(WINDOW_STEPS, max(1, WINDOW_TOKENS // batch)) if in_parts and not self.config.bidirectional else seq
+        steps = min(WINDOW_STEPS, max(1, WINDOW_TOKENS // batch)) if in_parts and self.config.reads_forward else seq
         for start in range(0, seq, steps):
             window = {name: value[:, start : start + steps] for name, value in inputs.items()}
             outputs = self.model(**window, state=state, **kwargs | {"return_dict": True})

@@ -73,13 +73,13 @@ def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -
         A model from `input_ids` and `attention_mask`, `(batch, seq)`, to `logits`, for any batch, length and padding.
 
     Raises:
-        ValueError: `streaming` of a model that reads in both directions.
+        ValueError: `streaming` of a model that also reads from the end.
     """
     config, weights = model.config, {k: v.float().cpu().numpy() for k, v in model.state_dict().items()}
-    if streaming and config.bidirectional:
+    if streaming and not config.reads_forward:
         raise ValueError(
-            "A bidirectional model needs the end of the text, so it cannot be exported for streaming: train one with "
-            "bidirectional=False (train.py --bidirectional false)."
+            "A model that reads from the end needs the whole text, so it cannot be exported for streaming: train one "
+            "with bidirectional=False (train.py --bidirectional false)."
         )
     graph = GraphBuilder()
     inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
@@ -156,7 +156,7 @@ def recurrent_layers(
             *initial,
             outputs=1 + len(states),
             hidden_size=config.hidden_size,
-            direction="bidirectional" if config.bidirectional else "forward",
+            direction="bidirectional" if config.bidirectional else "reverse" if config.reverse else "forward",
             **({"linear_before_reset": 1} if config.cell_type == "gru" else {}),
         )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
         outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))

@@ -159,6 +159,10 @@ def run_direction(
     Returns:
         The outputs, `(batch, seq, hidden_size)`, and the state after each row's last real step.
     """
+    if inputs.is_cpu and torch.is_autocast_enabled("cpu") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        # The CPU's kernel refuses bf16 on a processor without AVX-512, where it would be no faster.
+        with torch.autocast("cpu", enabled=False):
+            return run_direction(rnn, cell_type, inputs.float(), state, lengths, weight_dropout)
     weight_ih, weight_hh, *biases = rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0
     if weight_dropout > 0:
         weight_hh = F.dropout(weight_hh, weight_dropout)
@@ -199,6 +203,8 @@ class LstmLayer(GradientCheckpointingLayer):
         super().__init__()
         self.cell_type = config.cell_type
         self.weight_dropout = config.weight_dropout
+        # Which reading orders the directions follow: 0 is forward, 1 backward.
+        self.orders = (1,) if config.reverse else (0, 1)[: config.num_directions]
         cell = CELLS[config.cell_type]
         # Two one-direction modules rather than `bidirectional=True`: each direction then has its own reading order.
         self.directions = nn.ModuleList(
@@ -219,16 +225,16 @@ class LstmLayer(GradientCheckpointingLayer):
             reentrant checkpointing sees no gradient in a nested one.
         """
         outputs, final_states = [], []
-        for direction, rnn in enumerate(self.directions):
+        for direction, (rnn, way) in enumerate(zip(self.directions, self.orders, strict=True)):
             output, final = run_direction(
                 rnn,
                 self.cell_type,
-                take_steps(hidden_states, order.read[direction]),
+                take_steps(hidden_states, order.read[way]),
                 tuple(part[direction] for part in state),
                 order.lengths,
                 self.weight_dropout if self.training else 0.0,
             )
-            outputs.append(take_steps(output, order.unread[direction]))
+            outputs.append(take_steps(output, order.unread[way]))
             final_states.append(final)
         hidden_states = torch.cat(outputs, dim=2) if len(outputs) > 1 else outputs[0]
         if order.mask is not None:

@@ -149,7 +149,7 @@ class StreamingClassifier:
         stop_rule: When to say that it is enough; see [`StreamingClassifier.stop_when`].
 
     Raises:
-        ValueError: The model reads in both directions, the tokenizer's tokens may depend on what follows them, or the
+        ValueError: The model reads from the end, the tokenizer's tokens may depend on what follows them, or the
             stop rule makes no sense for the model.
     """
 
@@ -159,9 +159,9 @@ class StreamingClassifier:
         tokenizer: PreTrainedTokenizerFast,
         stop_rule: StopRule | None = None,
     ):
-        if model.config.bidirectional:
+        if not model.config.reads_forward:
             raise ValueError(
-                "This model also reads every text from its end, which a stream does not have yet: train one with "
+                "This model reads every text from its end, which a stream does not have yet: train one with "
                 "bidirectional=False (train.py --bidirectional false)."
             )
         if not is_streamable(tokenizer):

@@ -19,6 +19,10 @@ from hf_lstm import LstmConfig
         ("pad_token_id", 30_000, "`pad_token_id` must be below `vocab_size`"),
         ("class_weights", [1.0, 2.0, 3.0], "one weight for each of 2 labels, got 3"),
         ("class_weights", [1.0, 0.0], "must be positive"),
+        ("reverse", 1, "expected bool, got int"),
+        ("reverse", True, "`reverse` is for one direction: set `bidirectional` to false"),
+        ("sampled_tokens", -1, r"`sampled_tokens` must be below `vocab_size` \(30000\), got -1"),
+        ("sampled_tokens", 30_000, "`sampled_tokens` must be below `vocab_size`"),
     ],
 )
 def test_wrong_value_names_field_and_what_it_accepts(field, value, expected):
@@ -35,8 +39,10 @@ def test_round_trip_through_json(tmp_path):
     config = LstmConfig(
         cell_type="gru", bidirectional=False, class_weights=(1, 2.5, 3), num_labels=3, weight_dropout=0.5, threshold=0.3
     )
+    config.reverse, config.sampled_tokens = True, 7
     config.save_pretrained(tmp_path)
     loaded = LstmConfig.from_pretrained(tmp_path)
+    assert (loaded.reverse, loaded.sampled_tokens, loaded.reads_forward) == (True, 7, False)
     assert list(loaded.class_weights) == [1, 2.5, 3]
     assert (loaded.cell_type, loaded.bidirectional, loaded.num_labels) == ("gru", False, 3)
     assert (loaded.weight_dropout, loaded.threshold) == (0.5, 0.3)
@@ -52,3 +58,9 @@ def test_wrong_value_is_refused_when_saved(tmp_path):
 def test_num_directions():
     assert LstmConfig(bidirectional=True).num_directions == 2
     assert LstmConfig(bidirectional=False).num_directions == 1
+
+
+def test_only_one_direction_from_the_beginning_reads_forward():
+    ways = {(True, False): False, (False, True): False, (False, False): True}
+    for (bidirectional, reverse), forward in ways.items():
+        assert LstmConfig(bidirectional=bidirectional, reverse=reverse).reads_forward is forward

@@ -116,6 +116,59 @@ def test_logits_are_those_of_the_text_alone(cell_type, bidirectional, pooling, l
     torch.testing.assert_close(model(ids, mask).logits.detach(), alone, atol=1e-5, rtol=0)
 
 
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(data=st.data())
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_reverse_model_is_plain_torch_on_the_row_from_its_end(cell_type, layers, data):
+    lengths = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+    side, extra = data.draw(st.sampled_from(["left", "right"])), data.draw(st.integers(0, 3))
+    torch.manual_seed(data.draw(st.integers(0, 99)))
+    model = LstmModel(
+        small_config(cell_type=cell_type, bidirectional=False, reverse=True, num_hidden_layers=layers)
+    ).eval()
+    reference = plain_torch(model)
+    rows = [torch.randint(0, 40, (length,)) for length in lengths]
+    ids, mask = padded(rows, side, extra)
+    with torch.no_grad():
+        output = model(ids, mask)
+        for i, row in enumerate(rows):
+            expected, expected_state = reference(model.embed_tokens(row.flip(0)[None]))
+            torch.testing.assert_close(
+                output.last_hidden_state[i][mask[i] == 1].flip(0), expected[0], atol=1e-5, rtol=0
+            )
+            for part, expected_part in zip(state_parts(output.state), state_parts(expected_state), strict=True):
+                torch.testing.assert_close(part[:, i], expected_part[:, 0], atol=1e-5, rtol=0)
+    assert (output.last_hidden_state[mask == 0] == 0).all()
+
+
+@pytest.mark.parametrize("pooling", ["last", "max", "mean", "concat"])
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_reverse_classifier_says_of_a_text_what_a_forward_one_says_of_it_turned_round(cell_type, pooling):
+    config = small_config(cell_type=cell_type, pooling=pooling, bidirectional=False, num_hidden_layers=2)
+    forward = LstmForSequenceClassification(config).eval()
+    reverse = LstmForSequenceClassification(
+        small_config(cell_type=cell_type, pooling=pooling, bidirectional=False, num_hidden_layers=2, reverse=True)
+    ).eval()
+    reverse.load_state_dict(forward.state_dict())
+    rows = [torch.randint(0, 40, (length,)) for length in (5, 1, 9, 3)]
+    for side in ("left", "right"):
+        ids, mask = padded(rows, side, extra=2)
+        with torch.no_grad():
+            expected = torch.cat([forward(row.flip(0)[None]).logits for row in rows])
+            torch.testing.assert_close(reverse(ids, mask).logits, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(reverse(ids, mask).logits, expected, atol=1e-5, rtol=0)
+
+
+def test_reverse_text_of_any_length_is_read_whole(tiny_config, monkeypatch):
+    monkeypatch.setattr("hf_lstm.modeling_lstm.WINDOW_TOKENS", 10)
+    model = LstmForSequenceClassification(tiny_config(bidirectional=False, reverse=True)).eval()
+    ids = torch.randint(0, 40, (2, 35))
+    whole = model(ids).logits.detach()
+    with torch.no_grad():
+        torch.testing.assert_close(model(ids).logits, whole, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_padding_within_a_row_is_passed_over(tiny_config, cell_type):
     model = LstmForSequenceClassification(tiny_config(cell_type=cell_type)).eval()
@@ -212,6 +265,32 @@ def test_single_label_loss_follows_its_formula(tiny_config):
     others = -(weights * log_probabilities).sum(1)
     expected = (0.7 * own + 0.3 / 3 * others).sum() / weights[labels].sum()
     torch.testing.assert_close(output.loss, expected)
+    assert model.config.problem_type == "single_label_classification"
+
+
+def test_loss_of_probabilities_follows_its_formula(tiny_config):
+    weights = torch.tensor([1.0, 2.0, 4.0])
+    config = tiny_config(num_labels=3, class_weights=weights.tolist(), label_smoothing=0.3)
+    config.problem_type = "single_label_classification"
+    model = LstmForSequenceClassification(config).eval()
+    labels = torch.tensor([[0.2, 0.5, 0.3], [1.0, 0.0, 0.0]])
+    output = model(torch.randint(0, 40, (2, 5)), labels=labels)
+    targets = 0.7 * labels + 0.3 / 3
+    expected = -(weights * targets * output.logits.log_softmax(1)).sum() / (weights * labels).sum()
+    torch.testing.assert_close(output.loss, expected)
+    model.config.class_weights, model.config.label_smoothing = None, 0.0
+    plain = model(torch.tensor([[5, 6], [7, 8]]), labels=labels)
+    torch.testing.assert_close(plain.loss, -(labels * plain.logits.log_softmax(1)).sum() / 2)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 4.0]])
+def test_certain_probabilities_are_class_ids(tiny_config, weights, smoothing):
+    fields = {"num_labels": 3, "class_weights": weights, "label_smoothing": smoothing}
+    model = LstmForSequenceClassification(tiny_config(**fields, problem_type="single_label_classification")).eval()
+    ids, labels = torch.randint(0, 40, (6, 5)), torch.tensor([0, 2, 2, 1, 2, 2])
+    by_id = model(ids, labels=labels).loss
+    torch.testing.assert_close(model(ids, labels=torch.eye(3)[labels]).loss, by_id)
     assert model.config.problem_type == "single_label_classification"
 
 

@@ -70,6 +70,20 @@ def test_graph_says_what_the_model_says(cell_type, bidirectional, pooling, layer
         np.testing.assert_allclose(run(session, **part)["logits"], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_graph_of_a_reverse_model_says_what_the_model_says(cell_type, pooling, layers):
+    fields = {"cell_type": cell_type, "pooling": pooling, "num_hidden_layers": layers}
+    model = make_model(**fields, bidirectional=False, reverse=True)
+    session = InferenceSession(build_graph(model).SerializeToString())
+    batch = make_batch()
+    with torch.no_grad():
+        expected = model(**batch).logits
+        assert not torch.allclose(expected[3], make_model(**fields, bidirectional=False)(**batch).logits[3], atol=1e-3)
+    np.testing.assert_allclose(run(session, **batch)["logits"], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("cell_type", CELLS)
 def test_state_goes_in_and_out(cell_type, pooling):
@@ -93,9 +107,10 @@ def test_state_goes_in_and_out(cell_type, pooling):
     assert memory["count"][:, 0].tolist() == [4, 3, 4, 7, 0]
 
 
-def test_model_of_both_directions_cannot_stream():
+@pytest.mark.parametrize("fields", [{"bidirectional": True}, {"bidirectional": False, "reverse": True}])
+def test_model_that_reads_from_the_end_cannot_stream(fields):
     with pytest.raises(ValueError, match="cannot be exported for streaming"):
-        build_graph(make_model(), streaming=True)
+        build_graph(make_model(**fields), streaming=True)
 
 
 @pytest.fixture(scope="module")

@@ -119,3 +119,29 @@ def test_mean_over_a_long_text_is_not_summed_in_half_precision(dtype):
     for _ in range(100):
         pooled = pooled.then(Pooled.of("mean", outputs, torch.ones(1, 3_000)))
     assert pooled.vector("mean", outputs[:, 0]).tolist() == [[0.5, 0.5]]
+
+
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_gradients_of_a_reverse_layer_are_those_of_the_row_turned_round(tiny_config, cell_type):
+    fields = {"cell_type": cell_type, "bidirectional": False, "num_hidden_layers": 2}
+    reverse, forward = (LstmModel(tiny_config(**fields, reverse=way)).train() for way in (True, False))
+    forward.load_state_dict(reverse.state_dict())
+    rows = [torch.randint(4, 40, (length,)) for length in (5, 2, 7)]
+    ids, mask = padded(rows, "right", extra=2)
+    factors = torch.randn(3, 5)
+    (reverse(ids, mask).last_hidden_state.sum(1) * factors).sum().backward()
+    for row, factor in zip(rows, factors, strict=True):
+        (forward(row.flip(0)[None]).last_hidden_state.sum(1) * factor).sum().backward()
+    for parameter, expected in zip(reverse.parameters(), forward.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, expected.grad, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_reverse_layer_is_the_second_direction_of_a_bidirectional_one(tiny_config, bidirectional):
+    both = LstmModel(tiny_config(bidirectional=True))
+    one = LstmModel(tiny_config(bidirectional=False, reverse=bidirectional))
+    one.embed_tokens.load_state_dict(both.embed_tokens.state_dict())
+    one.layers[0].directions[0].load_state_dict(both.layers[0].directions[int(bidirectional)].state_dict())
+    ids, mask = padded([torch.randint(4, 40, (length,)) for length in (5, 2, 7)], "left")
+    half = both(ids, mask).last_hidden_state[..., 5:] if bidirectional else both(ids, mask).last_hidden_state[..., :5]
+    torch.testing.assert_close(one(ids, mask).last_hidden_state, half)

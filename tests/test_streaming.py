@@ -240,6 +240,9 @@ def test_what_cannot_stream_is_refused(tiny_config):
     both = LstmForSequenceClassification(tiny_config(bidirectional=True))
     with pytest.raises(ValueError, match="from its end"):
         StreamingClassifier(both, TOKENIZERS["word"])
+    reverse = LstmForSequenceClassification(tiny_config(bidirectional=False, reverse=True))
+    with pytest.raises(ValueError, match="from its end"):
+        StreamingClassifier(reverse, TOKENIZERS["word"])
     foreign = PreTrainedTokenizerFast(
         tokenizer_object=TOKENIZERS["word"].backend_tokenizer.__class__.from_str(
             TOKENIZERS["word"].backend_tokenizer.to_str()
