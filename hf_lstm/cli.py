@@ -1,12 +1,16 @@
 """What the command lines in `scripts/` share."""
 
 import os
+import shlex
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import datasets
 from huggingface_hub.errors import StrictDataclassError
+from transformers import HfArgumentParser
 from transformers.utils import logging
 
 
@@ -39,3 +43,31 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(f"error: {one_line(error)}.")
     except KeyboardInterrupt:
         sys.exit("interrupted")
+
+
+def parse_arguments(groups: Sequence[type], description: str) -> tuple[Any, ...]:
+    """
+    Arguments of a training, from flags or from one JSON or YAML file that holds them.
+
+    Args:
+        groups: Dataclasses of arguments.
+        description: What the script does, for `--help`.
+
+    Returns:
+        One of each; a flag that none knows ends the process with status 2.
+    """
+    script = Path(sys.argv[0]).name
+    usage = f"{script} [--option value ...], or {script} FILE.yaml with all of them; --help lists the options"
+    parser = HfArgumentParser(groups, description=description, usage=usage)
+    if len(sys.argv) == 2 and sys.argv[1].endswith((".json", ".yaml", ".yml")):
+        return parser.parse_yaml_file(sys.argv[1])  # YAML includes JSON
+    *parsed, unknown = parser.parse_args_into_dataclasses(return_remaining_strings=True)
+    if unknown:
+        parser.error(f"unknown: {' '.join(unknown)}")
+    return tuple(parsed)
+
+
+def command_line(secret: str | None) -> str:
+    """The command as it was typed, without the token: it goes into the card."""
+    command = shlex.join(["python", *sys.argv])
+    return command.replace(secret, "***") if secret else command

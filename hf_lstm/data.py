@@ -1,10 +1,19 @@
 """Any labelled text corpus as train, validation and test splits with the columns `text` and `labels`."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from datasets import Dataset, DatasetDict
+from datasets import (
+    Dataset,
+    DatasetDict,
+    Features,
+    IterableDataset,
+    IterableDatasetDict,
+    Value,
+    concatenate_datasets,
+)
 
 from .labels import complete_rows, counted, encode_rows, find_target, label_ids
 from .reading import read_source
@@ -12,6 +21,8 @@ from .sample_reviews import build_sample_reviews
 
 SPLITS = ("train", "validation", "test")
 TEXT_COLUMNS = ("text", "sentence", "review", "content", "question", "document", "comment", "tweet", "message", "body")
+# Texts of a stream among which the next is chosen at random: neighbours in a file are often alike.
+SHUFFLE_TEXTS = 10_000
 LABEL_COLUMNS = ("label", "labels", "sentiment", "category", "class", "target", "intent", "emotion", "topic", "score")
 
 
@@ -26,12 +37,14 @@ class Corpus:
         problem_type: "single_label_classification", "multi_label_classification" or "regression", as in the model's
             config.
         notes: One sentence each: what was found, split off, put aside or skipped, with counts.
+        unlabelled: Texts of the splits without labels, the column `text`; `None` where there are none.
     """
 
     splits: DatasetDict
     label_names: tuple[str, ...]
     problem_type: str
     notes: tuple[str, ...]
+    unlabelled: Dataset | None = None
 
 
 def load_corpus(
@@ -70,10 +83,7 @@ def load_corpus(
     name = source or "the bundled corpus"
     raw = build_sample_reviews() if source is None else read_source(source, config_name)
     notes = [f"Read {name}: " + ", ".join(f"{split} {rows.num_rows:,}" for split, rows in raw.items()) + " rows."]
-    for split in [split for split in raw if split not in SPLITS]:
-        notes.append(
-            f"Put aside the split {split!r} ({counted(raw.pop(split).num_rows, 'row')}): not train, validation or test."
-        )
+    others = {split: raw.pop(split) for split in list(raw) if split not in SPLITS}
     if "train" not in raw:
         raise ValueError(
             f"{name} has no train split, only {', '.join(raw)}; name the split or file to learn from train."
@@ -85,6 +95,8 @@ def load_corpus(
     columns = raw["train"].column_names
     text_column = find_column(columns, TEXT_COLUMNS, text_column, role="text", where=name)
     label_column = find_column(columns, LABEL_COLUMNS, label_column, role="label", where=name)
+    unlabelled, note = _unlabelled_texts(others, text_column, label_column, name)
+    notes += note
     tables = {}
     for split, rows in raw.items():
         table, note = complete_rows(rows, text_column, label_column, f"the {split} split of {name}")
@@ -114,7 +126,103 @@ def load_corpus(
             splits[split] = encode_rows(tables[split], ids, target)
     splits, note = _split_off(splits, target.problem_type, validation_fraction, seed, name)
     notes += note + _report_duplicates(splits)
-    return Corpus(splits, target.names or (label_column,), target.problem_type, tuple(notes))
+    return Corpus(splits, target.names or (label_column,), target.problem_type, tuple(notes), unlabelled)
+
+
+def load_texts(
+    source: str | None = None,
+    *,
+    config_name: str | None = None,
+    text_column: str | None = None,
+    validation_texts: int = 1000,
+    streaming: bool = False,
+    seed: int = 42,
+) -> tuple[DatasetDict | IterableDatasetDict, tuple[str, ...]]:
+    """Loads the texts of a corpus to learn from without labels: every split but the test split.
+
+    Args:
+        source: As in [`load_corpus`]; each line of a txt file is a text.
+        config_name: Configuration of a corpus that has several.
+        text_column: Name of the text column; by default the one with a usual name (`text`, `sentence`, ...).
+        validation_texts: Texts to validate on where there is no such split, at most a tenth of all.
+        streaming: Give datasets that read the texts anew in each pass and keep none, for more of them than fit on the
+            disk. The first texts then validate, without a limit of a tenth.
+        seed: Seed of the choice of validation texts.
+
+    Returns:
+        "train" and "validation" with the column `text`, and what was found, one sentence each.
+
+    Raises:
+        FileNotFoundError: There is nothing at the path.
+        ConnectionError: The Hub cannot be reached.
+        ValueError: The corpus cannot be used as it is; the message says why.
+    """
+    if validation_texts < 1:
+        raise ValueError(f"validation_texts is {validation_texts}; it must be at least 1.")
+    name = source or "the bundled corpus"
+    if source is None:
+        raw = build_sample_reviews()
+        raw = IterableDatasetDict({k: v.to_iterable_dataset() for k, v in raw.items()}) if streaming else raw
+    else:
+        raw = read_source(source, config_name, labelled=False, streaming=streaming)
+    used = [split for split in raw if split not in ("validation", "test")]
+    if not used:
+        raise ValueError(f"{name} has no texts to learn from, only {', '.join(raw)}.")
+    first = next(iter(raw[used[0]]), None)
+    if first is None:
+        raise ValueError(f"The {used[0]} split of {name} is empty; add rows or remove it.")
+    text_column = find_column(list(first), TEXT_COLUMNS, text_column, role="text", where=name)
+    if not isinstance(first[text_column], str):
+        raise ValueError(f"Column {text_column!r} of {name} holds {first[text_column]!r}, not a text.")
+    texts = {split: _only_texts(raw[split], text_column) for split in raw if split != "test"}
+    train = concatenate_datasets([texts[split] for split in used])
+    if "validation" in texts:
+        validation = texts["validation"]
+    elif streaming:
+        validation, train = train.take(validation_texts), train.skip(validation_texts)
+        if next(iter(train), None) is None:
+            raise ValueError(f"{name} has no more than the {validation_texts:,} texts to validate on; name fewer.")
+        train = train.shuffle(seed=seed, buffer_size=SHUFFLE_TEXTS)
+    else:
+        if len(train) < 2:
+            raise ValueError(f"{name} has {counted(len(train), 'text')}, too few to split; add rows.")
+        parts = train.train_test_split(min(validation_texts, math.ceil(len(train) / 10)), seed=seed)
+        train, validation = parts["train"], parts["test"]
+    if streaming:
+        note = f"Texts from column {text_column!r} of {name} ({', '.join(used)}), read as they are needed."
+        return IterableDatasetDict(train=train, validation=validation), (note,)
+    note = (
+        f"Texts from column {text_column!r} of {name} ({', '.join(used)}): {len(train):,} to learn from, "
+        f"{len(validation):,} to validate on."
+    )
+    return DatasetDict(train=train, validation=validation), (note,)
+
+
+def _only_texts(rows: Dataset | IterableDataset, text_column: str) -> Dataset | IterableDataset:
+    """The column `text` of the rows in which something stands."""
+    rows = rows.select_columns([text_column]).rename_columns({text_column: "text"} if text_column != "text" else {})
+    # One type for all splits, which would not join otherwise.
+    return rows.filter(lambda row: bool(row["text"] and row["text"].strip())).cast(Features({"text": Value("string")}))
+
+
+def _unlabelled_texts(
+    others: dict[str, Dataset], text_column: str, label_column: str, name: str
+) -> tuple[Dataset | None, list[str]]:
+    """Texts of the splits that are none of the usual ones, where these hold texts and no label."""
+    texts, notes = [], []
+    for split, rows in others.items():
+        labelled = True
+        if text_column in rows.column_names and rows.num_rows:
+            labelled = label_column in rows.column_names and (
+                complete_rows(rows, text_column, label_column, f"the {split} split of {name}")[0] is not None
+            )
+        count = f"the split {split!r} ({counted(rows.num_rows, 'row')})"
+        if labelled:
+            notes.append(f"Put aside {count}: not train, validation or test.")
+        else:
+            texts.append(_only_texts(rows, text_column))
+            notes.append(f"Kept {count} as texts without labels, for a teacher.")
+    return concatenate_datasets(texts) if texts else None, notes
 
 
 def tokenize_corpus(

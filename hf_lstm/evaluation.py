@@ -12,7 +12,7 @@ from .configuration_lstm import LstmConfig
 from .data import Corpus, tokenize_corpus
 from .metrics import compute_metrics_for
 from .modeling_lstm import LstmForSequenceClassification
-from .prediction import average_logits, predict_logits
+from .prediction import average_logits, label_columns, predict_logits
 
 
 def evaluate_split(
@@ -58,13 +58,8 @@ def evaluate_average(
     labels = np.array(rows["labels"][:])
     figures, logits = [], []
     for model, tokenizer in classifiers:
-        same = model.config.problem_type == config.problem_type
-        if not same or set(model.config.label2id) != set(config.label2id):
-            raise ValueError(
-                f"Only models with the same labels can be averaged; these have {', '.join(config.label2id)} and "
-                f"{', '.join(model.config.label2id)}."
-            )
-        order = [model.config.label2id[config.id2label[i]] for i in range(config.num_labels)]
+        names = [config.id2label[i] for i in range(config.num_labels)]
+        order = label_columns(model.config, names, config.problem_type, model.config.name_or_path or "A model")
         input_ids = tokenize_corpus({"rows": rows}, tokenizer)["rows"]["input_ids"][:]
         logits.append(predict_logits(model, input_ids, show_progress=show_progress)[:, order])
         figures.append(_figures(logits[-1], labels, config, model.config.threshold))

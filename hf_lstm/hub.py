@@ -16,6 +16,8 @@ import torch
 from huggingface_hub import HfApi, ModelCard, get_token, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
 from huggingface_hub.utils import validate_repo_id
+from safetensors.torch import load_file
+from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .cli import one_line
 from .model_card import RECORDS, build_card
@@ -64,7 +66,8 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
         raise FileNotFoundError(f"There is no folder {folder}.")
     model, tokenizer = load_classifier(folder)
     destination = Path(destination)
-    model.save_pretrained(destination)
+    # As they are saved, which may be in half precision, and not as they are loaded.
+    model.save_pretrained(destination, state_dict=load_file(Path(folder) / SAFE_WEIGHTS_NAME))
     tokenizer.save_pretrained(destination)
     for name in RECORDS:
         if (Path(folder) / name).is_file():

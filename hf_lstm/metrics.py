@@ -249,10 +249,10 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     """
     candidates = sorted((step / 100 for step in range(1, 100)), key=lambda threshold: abs(threshold - 0.5))
     labels = np.asarray(labels, dtype=int)
-    return max(candidates, key=lambda threshold: _macro_f1(np.asarray(scores) >= threshold, labels))
+    return max(candidates, key=lambda threshold: f1_macro(np.asarray(scores) >= threshold, labels))
 
 
-def _macro_f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+def f1_macro(predictions: np.ndarray, labels: np.ndarray) -> float:
     return sk.f1_score(labels, predictions.astype(int), average="macro", zero_division=0)
 
 

@@ -29,6 +29,8 @@ _NAMES = {
     "mse": "Mean squared error",
     "mae": "Mean absolute error",
     "r2": "R²",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
 }
 
 _TEMPLATE = """---
@@ -56,6 +58,14 @@ A text of any length is read whole, and its scores do not depend on what it is b
 
 Measured at full length in single precision on the saved weights. {{ baseline_note }}
 
+{{ cost }}
+{%- if failures %}
+
+## Known failures
+
+{{ failures }}
+{%- endif %}
+
 ## Data
 
 {{ data }}
@@ -63,11 +73,21 @@ Measured at full length in single precision on the saved weights. {{ baseline_no
 ## Training
 
 {{ training }}
+{%- if tried %}
+
+### What was tried
+
+{{ tried }}
+{%- endif %}
 
 ![Learning curve](learning_curve.png)
 
 ![{{ predictions_title }}](predictions.png)
 {%- endif %}
+
+## Intended use
+
+{{ use }}
 
 ## Limits
 
@@ -104,15 +124,18 @@ def figure_table(columns: dict[str, dict[str, float]]) -> str:
     A Markdown table of figures.
 
     Args:
-        columns: Figures by name, for each column's heading.
+        columns: Figures by name, for each column's heading; the pair `NAME_interval` belongs to `NAME`.
 
     Returns:
-        One row for each figure that any column has, under the figures' full names.
+        One row for each figure that any column has, under the figures' full names, and one for its interval.
     """
     names = [name for name in _NAMES if any(name in figures for figures in columns.values())]
     rows = [["", *columns]]
     for name in names:
         rows.append([_NAMES[name], *(f"{row[name]:.4f}" if name in row else "" for row in columns.values())])
+        if any(f"{name}_interval" in figures for figures in columns.values()):
+            intervals = [row.get(f"{name}_interval") for row in columns.values()]
+            rows.append(["95 % interval", *("{:.4f} to {:.4f}".format(*pair) if pair else "" for pair in intervals)])
     return markdown_table(rows)
 
 
@@ -129,14 +152,16 @@ def build_card(config, location: str, metrics: dict[str, Any] | None = None, exa
         config: The model's.
         location: Folder or Hub id that the usage snippet opens.
         metrics: What `scripts/train.py` records: `name`, `dataset`, `language`, `license`, `notes`, `splits`, `figures`
-            (by split, then by model), `training` and `machine`. Without it the card has no figures.
+            (by split, then by model), `training`, `machine`, `bytes` and `texts_per_second`; where there are, also
+            `failures` (`on`, `accuracy` and `examples`) and `tried` (rows of a table, the heading first). Without it
+            the card has no figures.
         example: A text for the usage snippet.
 
     Returns:
         A card with `model-index`, to save as the folder's `README.md`.
     """
     title = metrics["name"] if metrics else Path(location).name
-    direction = "bidirectional" if config.bidirectional else "one-direction"
+    direction = "bidirectional" if config.bidirectional else "backward-reading" if config.reverse else "one-direction"
     described = {
         "title": title,
         "location": location,
@@ -146,6 +171,7 @@ def build_card(config, location: str, metrics: dict[str, Any] | None = None, exa
             f"({config.num_hidden_layers} × {config.hidden_size}, embeddings {config.embedding_size}, "
             f"{config.vocab_size:,} tokens, pooling {config.pooling}), trained with hf_lstm."
         ),
+        "use": _intended_use(config),
         "limits": "\n".join(f"- {limit}" for limit in _limits(config, metrics)),
     }
     data = {
@@ -169,7 +195,7 @@ def _measured_metadata(metrics: dict[str, Any]) -> dict[str, Any]:
     split = _final_split(metrics)
     # A path says nothing to others, and may say too much.
     dataset = metrics["dataset"] if metrics["dataset_on_hub"] else Path(metrics["dataset"]).stem
-    own = metrics["figures"][split]["model"]
+    own = {name: value for name, value in metrics["figures"][split]["model"].items() if name in _NAMES}
     return {
         "language": metrics["language"],
         "license": metrics["license"],
@@ -211,8 +237,38 @@ def _measured_sections(config, metrics: dict[str, Any]) -> dict[str, str]:
                 f"- Machine: {metrics['machine']}",
             ]
         ),
+        "cost": (
+            f"{metrics['bytes'] / 1e6:.1f} MB in all; it scores {metrics['texts_per_second']:,.0f} texts of the "
+            f"{split} split a second on the machine below, tokenizing included."
+        ),
+        "failures": _failures(metrics["failures"]) if "failures" in metrics else None,
+        "tried": markdown_table(metrics["tried"]) if "tried" in metrics else None,
         "predictions_title": "Confusion matrix" if single else "Predictions",
     }
+
+
+def _failures(failures: dict[str, Any]) -> str:
+    """Examples of what it gets wrong, the surest first."""
+    rows = [["text", "it says", "score", "right"]]
+    for example in failures["examples"]:
+        rows.append(
+            [example["text"].replace("|", "\\|"), example["predicted"], f"{example['score']:.2f}", example["label"]]
+        )
+    return (
+        f"On {failures['on']} it is right in {failures['accuracy']:.1%}. Where it is the surest and wrong:\n\n"
+        f"{markdown_table(rows)}"
+    )
+
+
+def _intended_use(config) -> str:
+    """What the model is for."""
+    if config.problem_type == "regression":
+        return "To give texts of the kind below a score, in large numbers or where a small model has to do."
+    ways = " It can also read a text while it arrives (`scripts/stream.py`)." if config.reads_forward else ""
+    return (
+        f"To sort texts of the kind below by {', '.join(list(config.label2id)[:8])}, in large numbers or where a small "
+        f"model has to do, and as a start for other labels on like texts (`scripts/train.py --pretrained`).{ways}"
+    )
 
 
 def _limits(config, metrics: dict[str, Any] | None) -> list[str]:
@@ -227,9 +283,9 @@ def _limits(config, metrics: dict[str, Any] | None) -> list[str]:
         limits.append("Nothing was recorded of its training, and nothing measured. Measure it on your own texts.")
     if config.problem_type != "regression":
         limits.append("It answers with one of its labels for any text, also where none fits, and an empty one.")
-        smoothed = f", and were trained with label smoothing {config.label_smoothing:g}" * (config.label_smoothing > 0)
-        limits.append(f"Its scores rank; as probabilities they are not calibrated{smoothed}.")
+        smoothed = f" (it was trained with label smoothing {config.label_smoothing:g})" * (config.label_smoothing > 0)
+        limits.append(f"Its scores rank; as probabilities they were not calibrated{smoothed}.")
     limits.append("Whatever bias towards names, groups or subjects its training texts have, it has too.")
-    if config.bidirectional:
-        limits.append("It reads from both ends, so it needs the whole text: it cannot score a stream token by token.")
+    if not config.reads_forward:
+        limits.append("It reads from the end, so it needs the whole text: it cannot score a stream token by token.")
     return limits

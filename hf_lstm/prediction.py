@@ -172,6 +172,32 @@ def probabilities(logits: np.ndarray, problem_type: str) -> np.ndarray:
     return expit(logits) if problem_type == "multi_label_classification" else logits
 
 
+def label_columns(config, label_names: Sequence[str], problem_type: str, name: str) -> list[int]:
+    """
+    Which of a model's outputs belong to the labels of others.
+
+    Args:
+        config: The model's.
+        label_names: Names of the labels, in the order that is wanted.
+        problem_type: That of the others.
+        name: What the model is called in the message.
+
+    Returns:
+        Index of each label's output.
+
+    Raises:
+        ValueError: The model has other labels, or another kind of target.
+    """
+    if problem_type == config.problem_type == "regression" and len(label_names) == config.num_labels:
+        return list(range(config.num_labels))
+    if problem_type != config.problem_type or set(label_names) != set(config.label2id):
+        raise ValueError(
+            f"{name} has the labels {', '.join(config.label2id)} ({config.problem_type}), which are not the same as "
+            f"{', '.join(label_names)} ({problem_type})."
+        )
+    return [config.label2id[label] for label in label_names]
+
+
 def average_logits(logits: Sequence[np.ndarray], problem_type: str) -> np.ndarray:
     """
     Averages what several models say of the same texts, as probabilities; in a regression as scores.

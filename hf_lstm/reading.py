@@ -14,7 +14,7 @@ import datasets
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset, DatasetDict, Features, IterableDataset, Sequence, Value
+from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict, Sequence, Value
 from datasets.exceptions import DatasetGenerationError
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
@@ -61,12 +61,16 @@ def _stream_rows(path: str) -> Iterator[dict[str, Any]]:
             yield {key: _clean(value) for key, value in row.items()}
 
 
-def read_source(source: str, config_name: str | None = None) -> DatasetDict:
+def read_source(
+    source: str, config_name: str | None = None, *, labelled: bool = True, streaming: bool = False
+) -> DatasetDict | IterableDatasetDict:
     """Reads the splits of a folder, a file or a Hub dataset, with columns and types as they are.
 
     Args:
         source: Local folder, local file (all of it becomes "train") or Hub id.
         config_name: Configuration of a dataset that has several.
+        labelled: Whether the lines of a .txt file start with `__label__` marks; else each is a text.
+        streaming: Give datasets that read their rows anew each time and keep none.
 
     Returns:
         The splits by name; "val", "valid" and "dev" are called "validation".
@@ -82,26 +86,35 @@ def read_source(source: str, config_name: str | None = None) -> DatasetDict:
             raise ValueError(
                 f"{source} is a file; only a folder or a Hub dataset has configurations such as {config_name}."
             )
-        return _read_files({"train": [str(path)]})
+        if streaming:
+            return IterableDatasetDict(train=stream_file(str(path)))
+        return _read_files({"train": [str(path)]}, labelled=labelled)
     if path.is_dir():
         with _reading(source):
-            return _rename_splits(_read_folder(path, config_name))
+            return _rename_splits(_read_folder(path, config_name, labelled, streaming))
     if source.startswith((".", "/", "~")) or path.suffix.lower() in FILE_SUFFIXES or source.count("/") > 1:
         raise FileNotFoundError(f"There is no file or folder {source}.")
     with _reading(source):
         _check_hub(source)
-        return _rename_splits(datasets.load_dataset(source, config_name))
+        return _rename_splits(datasets.load_dataset(source, config_name, streaming=streaming))
 
 
-def _read_folder(path: Path, config_name: str | None) -> DatasetDict:
+def _read_folder(
+    path: Path, config_name: str | None, labelled: bool, streaming: bool
+) -> DatasetDict | IterableDatasetDict:
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         loaded = datasets.load_from_disk(str(path))
-        return loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
+        loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
+        if streaming:
+            return IterableDatasetDict({split: rows.to_iterable_dataset() for split, rows in loaded.items()})
+        return loaded
+    if streaming:
+        return datasets.load_dataset(str(path), config_name, streaming=True)
     builder = datasets.load_dataset_builder(str(path), config_name)
     files = {str(split): list(names) for split, names in builder.config.data_files.items()}
     suffixes = {Path(name).suffix.lower() for names in files.values() for name in names}
     if suffixes <= {".csv", ".tsv", ".json", ".jsonl", ".txt"}:
-        return _read_files(files, separator=getattr(builder.config, "sep", None))
+        return _read_files(files, separator=getattr(builder.config, "sep", None), labelled=labelled)
     for name in chain.from_iterable(files.values()):
         if name.lower().endswith(".parquet"):
             with _reading(name):
@@ -109,11 +122,11 @@ def _read_folder(path: Path, config_name: str | None) -> DatasetDict:
     return datasets.load_dataset(str(path), config_name)
 
 
-def _rename_splits(splits: DatasetDict) -> DatasetDict:
-    return DatasetDict({SPLIT_ALIASES.get(str(split), str(split)): rows for split, rows in splits.items()})
+def _rename_splits(splits: DatasetDict | IterableDatasetDict) -> DatasetDict | IterableDatasetDict:
+    return type(splits)({SPLIT_ALIASES.get(str(split), str(split)): rows for split, rows in splits.items()})
 
 
-def _read_files(files: dict[str, list[str]], separator: str | None = None) -> DatasetDict:
+def _read_files(files: dict[str, list[str]], separator: str | None = None, labelled: bool = True) -> DatasetDict:
     splits = DatasetDict()
     for split, names in files.items():
         for name in names:
@@ -122,11 +135,16 @@ def _read_files(files: dict[str, list[str]], separator: str | None = None) -> Da
             if Path(names[0]).suffix.lower() in (".json", ".jsonl", ".txt"):
                 # The times are part of the cache key: a file that has changed is read anew.
                 times = tuple(Path(name).stat().st_mtime_ns for name in names)
-                features = _sample_features(names)
+                features = _sample_features(names, labelled)
                 splits[split] = Dataset.from_generator(
                     _typed_rows,
                     features=features,
-                    gen_kwargs={"names": tuple(names), "times": times, "columns": tuple(features)},
+                    gen_kwargs={
+                        "names": tuple(names),
+                        "labelled": labelled,
+                        "times": times,
+                        "columns": tuple(features),
+                    },
                 )
             else:
                 splits[split] = _load_table(names, split, separator=separator)
@@ -204,15 +222,15 @@ def _clean(value: Any) -> Any:
 
 
 def _typed_rows(
-    names: tuple[str, ...], times: tuple[int, ...] = (), columns: tuple[str, ...] = ()
+    names: tuple[str, ...], labelled: bool, times: tuple[int, ...] = (), columns: tuple[str, ...] = ()
 ) -> Iterator[dict[str, Any]]:
-    for row in chain.from_iterable(map(_parse_file, names)):
+    for row in chain.from_iterable(_parse_file(name, labelled=labelled) for name in names):
         yield {column: _clean(row.get(column)) for column in columns or row}
 
 
-def _sample_features(names: list[str]) -> Features:
+def _sample_features(names: list[str], labelled: bool) -> Features:
     """Infers columns and types from the first rows; columns that hold objects are left out."""
-    sample = list(islice(_typed_rows(tuple(names)), SAMPLE_ROWS))
+    sample = list(islice(_typed_rows(tuple(names), labelled), SAMPLE_ROWS))
     if not sample:
         raise _FileError(f"{', '.join(names)} has no rows.")
     features = {}

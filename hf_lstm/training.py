@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
-from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import Sampler, SequentialSampler
 from transformers import (
@@ -24,27 +23,19 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, HubStrategy
 
 from .adversarial import EmbeddingAdversary
-from .arguments import ClassifierTrainingArguments, ModelArguments
+from .arguments import ClassifierTrainingArguments, RecurrentTrainingArguments
 from .averaging import ParameterAveraging
+from .building import is_large
 from .configuration_lstm import LstmConfig
-from .data import Corpus
+from .fine_tuning import layer_groups, split_groups, unfreeze_gradually
 from .metrics import MAIN_METRIC, best_threshold, compute_metrics_for
 from .model_card import RECORDS, build_card
 from .modeling_lstm import LstmForSequenceClassification, replaced_when_complete
-from .prediction import load_config, load_tokenizer, pad_batch, predict_logits, probabilities
+from .prediction import pad_batch, predict_logits, probabilities
 from .sampling import SimilarLengthSampler
-from .tokenization import train_tokenizer
-from .vectors import train_vectors
 
 # While checkpoints are compared, longer texts are cut, or one of megabytes would pad its whole batch to its length.
 MAX_VALIDATION_TOKENS = 8_192
-
-# Training texts with this many tokens say enough of which words are alike, and too much of single words, such as names:
-# new models then start from vectors, drop more words, and are attacked.
-LARGE_CORPUS_TOKENS = 1_000_000
-
-# Fields of the config that a model to start from has fixed: other values would silently start its layers anew.
-FIXED_FIELDS = ("cell_type", "embedding_size", "hidden_size", "num_hidden_layers", "bidirectional")
 
 
 def default_epochs(num_texts: int, readings: int = 1) -> int:
@@ -113,6 +104,21 @@ class ClassifierTrainer(Trainer):
             with self.adversary.attack():
                 super().training_step(model, inputs, *args, **kwargs)
         return loss
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(model)
+        if is_new and (self.args.layer_decay != 1 or self.args.gradual_unfreezing):
+            layers = layer_groups(self.accelerator.unwrap_model(self.model))
+            split_groups(optimizer, layers, self.args.learning_rate, self.args.layer_decay)
+        return optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
+        scheduler = super().create_scheduler(num_training_steps, optimizer)
+        if self.args.gradual_unfreezing:
+            batches = len(self.get_train_dataloader())
+            unfreeze_gradually(scheduler, batches / self.args.gradient_accumulation_steps)
+        return scheduler
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler:
         return SequentialSampler(eval_dataset)
@@ -225,107 +231,6 @@ def _validation_figures(prediction: EvalPrediction, config: LstmConfig) -> dict[
     return compute_metrics_for(config.problem_type, config.num_labels, threshold)(prediction)
 
 
-def build_tokenizer(corpus: Corpus, args: ModelArguments) -> PreTrainedTokenizerFast:
-    """
-    Trains a tokenizer on the training texts, or loads that of the model to fine-tune.
-
-    Raises:
-        ValueError: The model to fine-tune is none of this package, or was asked to have another vocabulary.
-    """
-    if args.model is not None:
-        new = [name for name in ("tokenizer", "vocab_size", "lowercase", "vectors") if name in args.changed_fields()]
-        if new:
-            raise ValueError(f"{args.model} brings its own vocabulary: leave out {', '.join(new)}.")
-        load_config(args.model)
-        return load_tokenizer(args.model)
-    tokenizer = train_tokenizer(corpus.splits["train"]["text"], args.tokenizer, args.vocab_size, args.lowercase)
-    if torch.distributed.is_initialized():
-        # Some kinds come out differently each time: all processes take that of the first.
-        shared = [tokenizer]
-        torch.distributed.broadcast_object_list(shared)
-        tokenizer = shared[0]
-    return tokenizer
-
-
-def is_large(splits: DatasetDict) -> bool:
-    """Whether the tokenised training texts are many enough for what a large corpus gets."""
-    return sum(splits["train"]["length"]) >= LARGE_CORPUS_TOKENS
-
-
-def build_model(
-    corpus: Corpus, splits: DatasetDict, tokenizer: PreTrainedTokenizerFast, args: ModelArguments
-) -> LstmForSequenceClassification:
-    """
-    Makes a new classifier, or loads the one to fine-tune.
-
-    Args:
-        corpus: Gives the labels and the class weights.
-        splits: The corpus as [`tokenize_corpus`] returns it; a new model's embeddings may start from it.
-        tokenizer: Gives the vocabulary.
-        args: What to make or load.
-
-    Returns:
-        The model.
-
-    Raises:
-        ValueError: A field of the model to start from cannot be changed any more.
-    """
-    fields = args.config_fields() | {
-        "id2label": dict(enumerate(corpus.label_names)),
-        "label2id": {name: i for i, name in enumerate(corpus.label_names)},
-        "problem_type": corpus.problem_type,
-        "class_weights": balanced_weights(corpus) if args.class_weights else None,
-    }
-    if args.model is not None:
-        if fixed := [name for name in FIXED_FIELDS if name in fields]:
-            raise ValueError(f"The trained model {args.model} has its own layers: leave out {', '.join(fixed)}.")
-        config = LstmConfig.from_pretrained(args.model, **fields)
-        # A head for other labels starts anew.
-        return LstmForSequenceClassification.from_pretrained(
-            args.model, config=config, use_safetensors=True, ignore_mismatched_sizes=True
-        )
-    large = is_large(splits)
-    if large:
-        fields.setdefault("embedding_dropout", 0.3)
-    config = LstmConfig(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        **fields,
-    )
-    model = LstmForSequenceClassification(config)
-    if large if args.vectors is None else args.vectors:
-        rows = (ids for batch in splits["train"].iter(1_000) for ids in batch["input_ids"])
-        start_from_vectors(model, train_vectors(rows, config.vocab_size, config.embedding_size))
-    return model
-
-
-@torch.no_grad()
-def start_from_vectors(model: LstmForSequenceClassification, vectors: np.ndarray) -> None:
-    """Gives the tokens that occurred their vectors, at the scale of the random ones that the others keep."""
-    vectors = torch.from_numpy(vectors) * model.config.initializer_range
-    occurred = vectors.abs().sum(1, keepdim=True) > 0  # (vocab_size, 1)
-    embeddings = model.get_input_embeddings().weight
-    embeddings.copy_(torch.where(occurred, vectors, embeddings))
-
-
-def balanced_weights(corpus: Corpus) -> list[float]:
-    """
-    Weights under which every label counts the same: inverse frequency of a class, or negatives per positive of a label.
-
-    Raises:
-        ValueError: In a regression, which has no classes.
-    """
-    if corpus.problem_type == "regression":
-        raise ValueError("class_weights need classes, and this corpus has scores: leave them out.")
-    labels = np.array(corpus.splits["train"]["labels"])
-    if corpus.problem_type == "single_label_classification":
-        return compute_class_weight("balanced", classes=np.arange(len(corpus.label_names)), y=labels).tolist()
-    positives = np.maximum(labels.sum(0), 1)
-    return ((len(labels) - positives) / positives).tolist()
-
-
 def _is_complete(checkpoint: Path) -> bool:
     """Whether the Trainer's state, which it writes last, is there and whole."""
     try:
@@ -335,7 +240,7 @@ def _is_complete(checkpoint: Path) -> bool:
     return True
 
 
-def find_resume_checkpoint(args: ClassifierTrainingArguments) -> str | None:
+def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     """
     Where to continue, and a guard for the checkpoints of a training that was interrupted.
 
@@ -385,17 +290,31 @@ def save_classifier(
         The loaded model.
     """
     folder = Path(trainer.args.output_dir)
-    for name in RECORDS:
-        (folder / name).unlink(missing_ok=True)  # of an earlier training
+    forget_records(folder)
     with replaced_when_complete(folder) as partial:
         trainer.save_model(str(partial), _internal_call=True)  # not to push what is not finished
         model = LstmForSequenceClassification.from_pretrained(partial)
+        if trainer.args.half_weights:
+            halves = {name: weight.half() for name, weight in model.state_dict().items()}
+            model.save_pretrained(partial, state_dict=halves)  # the config still says single: what is computed in
+            model = LstmForSequenceClassification.from_pretrained(partial)
         if model.config.problem_type == "multi_label_classification":
             logits = predict_logits(model, validation["input_ids"][:], show_progress=show_progress)
             scores = probabilities(logits, model.config.problem_type)
             model.config.threshold = best_threshold(scores, np.array(validation["labels"][:]))
             model.config.save_pretrained(partial)
-    trainer.save_state()
-    for checkpoint in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
-        shutil.rmtree(checkpoint)  # the folder itself is the best of them
+    finish_folder(trainer)
     return model
+
+
+def forget_records(folder: str | Path) -> None:
+    """Removes what an earlier training recorded of a model that is about to be replaced."""
+    for name in RECORDS:
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
+def finish_folder(trainer: Trainer) -> None:
+    """Writes the Trainer's log and removes the checkpoints: the folder itself is the best of them."""
+    trainer.save_state()
+    for checkpoint in Path(trainer.args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+        shutil.rmtree(checkpoint)

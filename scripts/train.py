@@ -1,6 +1,5 @@
 """Train a recurrent text classifier: `python scripts/train.py`, or with a corpus of your own, `--dataset my.csv`."""
 
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -8,23 +7,28 @@ from pathlib import Path
 sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
 
 import numpy as np
-from transformers import AutoTokenizer, HfArgumentParser, set_seed
+from datasets import Dataset, DatasetDict, concatenate_datasets
+from transformers import AutoTokenizer, set_seed
 
 from hf_lstm.arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
-from hf_lstm.cli import run
-from hf_lstm.data import Corpus, load_corpus, tokenize_corpus
+from hf_lstm.building import build_model, build_tokenizer
+from hf_lstm.cli import command_line, parse_arguments, run
+from hf_lstm.data import Corpus, load_corpus, load_texts, tokenize_corpus
+from hf_lstm.distillation import teach
 from hf_lstm.evaluation import evaluate_split
 from hf_lstm.hub import check_push, push_repository
 from hf_lstm.metrics import tfidf_baseline
 from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
 from hf_lstm.plots import plot_learning_curve, plot_predictions
-from hf_lstm.training import build_model, build_tokenizer, build_trainer, find_resume_checkpoint, save_classifier
+from hf_lstm.report import TIMED_TEXTS, folder_bytes, reliability, texts_per_second
+from hf_lstm.training import build_trainer, find_resume_checkpoint, save_classifier
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
 
 def main() -> None:
-    data_args, model_args, args = parse_arguments()
+    groups = (DataArguments, ModelArguments, ClassifierTrainingArguments)
+    data_args, model_args, args = parse_arguments(groups, __doc__)
     started = time.perf_counter()
     set_seed(args.seed)
     name = Path(data_args.dataset).stem if data_args.dataset else "sample_reviews"
@@ -41,11 +45,21 @@ def main() -> None:
             label_column=data_args.label_column,
             validation_fraction=data_args.validation_fraction,
         )
-    print(*corpus.notes, sep="\n")
+    notes = list(corpus.notes)
+    print(*notes, sep="\n")
 
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint) if checkpoint else build_tokenizer(corpus, model_args)
+    labelled = corpus.splits
+    if data_args.teacher:
+        taught, note = teach(corpus, data_args.teacher, unlabelled_texts(corpus, data_args.unlabelled))
+        print(note)
+        notes.append(note)
+        labelled = DatasetDict(corpus.splits | {"train": taught})
+    if checkpoint:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    else:
+        tokenizer = build_tokenizer(labelled["train"]["text"], model_args)
     with args.main_process_first():
-        splits = tokenize_corpus(corpus.splits, tokenizer, max_length=data_args.max_length)
+        splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     model = build_model(corpus, splits, tokenizer, model_args)
     # Pushed is the finished folder, with its card, and not every checkpoint of it.
     push, args.push_to_hub = args.push_to_hub, False
@@ -67,7 +81,7 @@ def main() -> None:
     figures, logits = {}, None
     for split in measured:
         own, logits = evaluate_split(model, splits[split], show_progress=not args.disable_tqdm)
-        figures[split] = {"model": own}
+        figures[split] = {"model": own | reliability(model.config, logits, np.array(splits[split]["labels"][:]))}
     final = measured[-1]
     if args.baseline and (baseline := measure_baseline(corpus, final)):
         figures[final]["baseline"] = baseline
@@ -81,7 +95,7 @@ def main() -> None:
         "dataset_on_hub": data_args.dataset is not None and not Path(data_args.dataset).exists(),
         "language": data_args.language,
         "license": data_args.license,
-        "notes": corpus.notes,
+        "notes": notes,
         "splits": {split: len(rows) for split, rows in splits.items()},
         "figures": figures,
         "training": {
@@ -94,6 +108,8 @@ def main() -> None:
             "parameters": parameters,
         },
         "machine": describe_machine(),
+        "bytes": folder_bytes(folder),
+        "texts_per_second": texts_per_second(model, tokenizer, corpus.splits[final]["text"][:TIMED_TEXTS]),
     }
     save_metrics(metrics, folder)
     plot_learning_curve(trainer.state.log_history, args.metric_for_best_model, folder / "learning_curve.png")
@@ -108,10 +124,12 @@ def main() -> None:
         print(f"Pushed to {repo_id}.")
 
 
-def command_line(secret: str | None) -> str:
-    """The command as it was typed, without the token: it goes into the card."""
-    command = shlex.join(["python", *sys.argv])
-    return command.replace(secret, "***") if secret else command
+def unlabelled_texts(corpus: Corpus, source: str | None) -> Dataset | None:
+    """Texts without labels for the teacher: those of the corpus, of another source, or none."""
+    if source in (None, "none"):
+        return corpus.unlabelled if source is None else None
+    splits, _ = load_texts(source)
+    return concatenate_datasets(list(splits.values()))
 
 
 def measure_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:
@@ -124,19 +142,6 @@ def measure_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:
     except ValueError as error:
         print(f"No TF-IDF figures: {error}")
         return None
-
-
-def parse_arguments():
-    """Flags, or one JSON or YAML file that holds them."""
-    usage = "train.py [--option value ...], or train.py FILE.yaml with all of them; --help lists the options"
-    arguments = (DataArguments, ModelArguments, ClassifierTrainingArguments)
-    parser = HfArgumentParser(arguments, description=__doc__, usage=usage)
-    if len(sys.argv) == 2 and sys.argv[1].endswith((".json", ".yaml", ".yml")):
-        return parser.parse_yaml_file(sys.argv[1])  # YAML includes JSON
-    *parsed, unknown = parser.parse_args_into_dataclasses(return_remaining_strings=True)
-    if unknown:
-        parser.error(f"unknown: {' '.join(unknown)}")
-    return parsed
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import datasets
 import numpy as np
 import pytest
 
-from hf_lstm.data import find_column, load_corpus, tokenize_corpus
+from hf_lstm.data import find_column, load_corpus, load_texts, tokenize_corpus
 from hf_lstm.tokenization import train_tokenizer
 
 
@@ -129,3 +129,108 @@ def test_tokenizing_truncates_training_texts_only(tmp_path):
     assert list(tokenized["test"]["labels"]) == [0, 1]
     again = tokenize_corpus(splits, tokenizer, max_length=5)
     assert [rows.cache_files for rows in again.values()] == [rows.cache_files for rows in tokenized.values()]
+
+
+def test_splits_without_labels_are_kept_for_a_teacher(tmp_path):
+    labelled = rows_of(["a", "b"] * 3)
+    bare = [{"text": "new 1"}, {"text": ""}, {"text": "new 2"}, {"text": None}]
+    blank = [{"text": "new 3", "label": None}]
+    usual = {name: datasets.Dataset.from_list(labelled) for name in ("train", "validation", "test")}
+    for name, rows in (("unsupervised", bare), ("extra", blank), ("more", labelled), ("other", [{"words": "x"}])):
+        splits = datasets.DatasetDict(**usual, **{name: datasets.Dataset.from_list(rows)})
+        splits.save_to_disk(str(tmp_path / name))
+    expected = {"unsupervised": ["new 1", "new 2"], "extra": ["new 3"], "more": None, "other": None}
+    for name, texts in expected.items():
+        corpus = load_corpus(str(tmp_path / name))
+        assert list(corpus.splits) == ["train", "validation", "test"]
+        assert (corpus.unlabelled and corpus.unlabelled["text"][:]) == texts
+        (note,) = [note for note in corpus.notes if f"the split '{name}'" in note]
+        assert note.startswith("Kept" if texts else "Put aside")
+        assert not texts or corpus.unlabelled.column_names == ["text"]
+
+
+def test_class_that_is_minus_one_is_no_label(tmp_path):
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["negative", "positive"])}
+    )
+
+    def split(texts, labels):
+        return datasets.Dataset.from_dict({"text": texts, "label": labels}, features)
+
+    splits = {name: split(["x", "y"] * 4, [0, 1] * 4) for name in ("train", "test")}
+    datasets.DatasetDict(**splits, unsupervised=split(["u", "v"], [-1, -1])).save_to_disk(str(tmp_path / "imdb"))
+    corpus = load_corpus(str(tmp_path / "imdb"))
+    assert corpus.unlabelled["text"][:] == ["u", "v"] and "u" not in corpus.splits["train"]["text"][:]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.jsonl"])
+def test_texts_of_a_file_are_split_in_two_and_blank_ones_left_out(tmp_path, name, streaming):
+    texts = [f"text {i}" for i in range(40)]
+    if name == "a.csv":
+        lines = ["id,text", *(f"{i},{text}" for i, text in enumerate(texts)), '40," "']
+    else:
+        lines = [json.dumps({"id": 1, "text": text}) for text in [*texts, " "]] if "json" in name else [*texts, " "]
+    (tmp_path / name).write_text("\n".join(lines) + "\n")
+    splits, (note,) = load_texts(str(tmp_path / name), validation_texts=3, streaming=streaming)
+    found = {split: [row["text"] for row in rows] for split, rows in splits.items()}
+    assert list(found) == ["train", "validation"] and name in note
+    assert len(found["validation"]) == 3 and sorted(found["train"] + found["validation"]) == sorted(texts)
+    assert all(set(row) == {"text"} for rows in splits.values() for row in rows)
+    if streaming:
+        assert isinstance(splits, datasets.IterableDatasetDict) and found["validation"] == texts[:3]
+        assert found["train"] != texts[3:]  # in another order
+        assert [row["text"] for row in splits["train"]] == found["train"]
+    else:
+        again, _ = load_texts(str(tmp_path / name), validation_texts=3)
+        other, _ = load_texts(str(tmp_path / name), validation_texts=3, seed=1)
+        assert again["validation"]["text"][:] == found["validation"] != other["validation"]["text"][:]
+        assert len(load_texts(str(tmp_path / name))[0]["validation"]) == 4  # a tenth at most
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_test_split_is_never_learned_from(tmp_path, streaming):
+    splits = {name: [{"text": f"{name} {i}", "label": "x"} for i in range(4)] for name in ("train", "extra", "test")}
+    datasets.DatasetDict({name: datasets.Dataset.from_list(rows) for name, rows in splits.items()}).save_to_disk(
+        str(tmp_path / "c")
+    )
+    texts, (note,) = load_texts(str(tmp_path / "c"), validation_texts=1, streaming=streaming)
+    found = [row["text"] for rows in texts.values() for row in rows]
+    assert sorted(found) == sorted(f"{name} {i}" for name in ("train", "extra") for i in range(4))
+    assert "train, extra" in note
+    kept = write(tmp_path / "v", train=splits["train"], validation=splits["extra"], test=splits["test"])
+    texts, _ = load_texts(kept, streaming=streaming)
+    assert [row["text"] for row in texts["validation"]] == [f"extra {i}" for i in range(4)]
+    assert sorted(row["text"] for row in texts["train"]) == [f"train {i}" for i in range(4)]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_texts_of_the_bundled_corpus(streaming):
+    corpus = load_corpus()
+    texts, _ = load_texts(streaming=streaming)
+    found = {split: [row["text"] for row in rows] for split, rows in texts.items()}
+    assert sorted(found["train"]) == sorted(corpus.splits["train"]["text"])
+    assert found["validation"] == corpus.splits["validation"]["text"][:]
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize(
+    ("splits", "options", "sentence"),
+    [
+        ({"train": [{"text": "a"}] * 3}, {"validation_texts": 0}, "validation_texts is 0; it must be at least 1"),
+        ({"train": [{"text": "a"}] * 3}, {"text_column": "nope"}, "has no column 'nope'; its columns are: text"),
+        ({"train": [{"words": "a"}] * 3}, {}, "no column that is known to hold the text; name one as text_column"),
+        ({"train": [{"text": 1.5}] * 3}, {}, "Column 'text' of .* holds 1.5, not a text"),
+        ({"test": [{"text": "a"}]}, {}, "has no texts to learn from, only test"),
+    ],
+)
+def test_texts_that_cannot_be_used_are_one_sentence(tmp_path, splits, options, sentence, streaming):
+    path = write(tmp_path / "c", **splits)
+    with pytest.raises(ValueError, match=sentence) as error:
+        load_texts(path, streaming=streaming, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_one_text_is_too_few_to_split(tmp_path):
+    with pytest.raises(ValueError, match="has 1 text, too few to split"):
+        load_texts(write(tmp_path / "c", train=[{"text": "a"}]))

@@ -14,7 +14,10 @@ METRICS = {
     "splits": {"train": 10, "validation": 2, "test": 4},
     "figures": {
         "validation": {"model": {"accuracy": 0.5}},
-        "test": {"model": {"accuracy": 0.75, "f1_macro": 0.7}, "baseline": {"accuracy": 0.25}},
+        "test": {
+            "model": {"accuracy": 0.75, "accuracy_interval": [0.71, 0.79], "f1_macro": 0.7},
+            "baseline": {"accuracy": 0.25},
+        },
     },
     "training": {
         "command": "python scripts/train.py --dataset owner/reviews",
@@ -26,6 +29,8 @@ METRICS = {
         "parameters": 1234,
     },
     "machine": "a machine",
+    "bytes": 4_321_000,
+    "texts_per_second": 1234.5,
 }
 
 
@@ -46,6 +51,21 @@ def test_card_holds_the_recorded_figures(tiny_config, tmp_path):
     assert (card.data.license, card.data.language, card.data.metrics) == ("apache-2.0", "en", ["accuracy", "f1_macro"])
     for expected in ("| Accuracy", "0.2500", METRICS["training"]["command"], "a machine", r"\"no\"", '"runs/reviews"'):
         assert expected in card.text
+
+
+def test_card_says_how_sure_the_figures_are_and_what_they_cost(tiny_config):
+    text = build_card(tiny_config(), "x", METRICS).text
+    assert "0.7100 to 0.7900" in text and "4.3 MB in all" in text and "1,234 texts" in text
+    assert "Known failures" not in text and "What was tried" not in text
+
+
+def test_card_shows_failures_and_what_was_tried(tiny_config):
+    example = {"text": "no | yes", "label": "good", "predicted": "bad", "score": 0.987}
+    failures = {"on": "our texts", "accuracy": 0.625, "examples": [example]}
+    tried = [["what", "validation"], ["a wider one", "0.9"]]
+    text = build_card(tiny_config(), "x", METRICS | {"failures": failures, "tried": tried}).text
+    assert "On our texts it is right in 62.5%" in text
+    assert "| no \\| yes | bad" in text and "| 0.99" in text and "| a wider one | 0.9" in text
 
 
 def test_card_of_a_local_corpus_names_no_hub_dataset(tiny_config):

@@ -11,6 +11,7 @@ from hf_lstm import LstmForSequenceClassification, LstmModel
 from hf_lstm.prediction import (
     average_logits,
     describe,
+    label_columns,
     load_classifier,
     open_writer,
     pad_batch,
@@ -75,6 +76,28 @@ def test_average_of_logits_is_that_of_probabilities():
     average = average_logits(logits, "multi_label_classification")
     np.testing.assert_allclose(probabilities(average, "multi_label_classification"), [[0.625, 1.0]], atol=1e-6)
     assert average_logits([np.array([[1.0]]), np.array([[2.0]])], "regression").tolist() == [[1.5]]
+
+
+def test_label_columns_follow_the_names(tiny_config):
+    fields = {"id2label": {0: "b", 1: "c", 2: "a"}, "label2id": {"b": 0, "c": 1, "a": 2}}
+    config = tiny_config(**fields, problem_type="multi_label_classification")
+    columns = label_columns(config, ("a", "b", "c"), "multi_label_classification", "x")
+    assert [("b", "c", "a")[column] for column in columns] == ["a", "b", "c"]
+    for names, problem_type in (
+        (("a", "b"), "multi_label_classification"),
+        (("a", "b", "c", "d"), "multi_label_classification"),
+        (("a", "b", "d"), "multi_label_classification"),
+        (("a", "b", "c"), "single_label_classification"),
+    ):
+        with pytest.raises(ValueError, match=f"^x has the labels b, c, a .* not the same as {', '.join(names)}"):
+            label_columns(config, names, problem_type, "x")
+
+
+def test_score_to_regress_is_the_same_under_any_name(tiny_config):
+    config = tiny_config(num_labels=1, problem_type="regression")
+    assert label_columns(config, ("stars",), "regression", "x") == [0]
+    with pytest.raises(ValueError, match="x has the labels"):
+        label_columns(config, ("stars",), "single_label_classification", "x")
 
 
 def test_describe_single_label(model):

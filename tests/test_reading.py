@@ -167,3 +167,56 @@ def test_an_unknown_hub_dataset(monkeypatch):
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unknown)
     with pytest.raises(ValueError, match="someone/corpus is no file or folder here, and the Hub has no dataset"):
         read_source("someone/corpus")
+
+
+def test_lines_without_labels_are_texts(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("it was  good\n\n__label__pos marked\n")
+    lines = [{"text": "it was  good"}, {"text": ""}, {"text": "marked"}]
+    assert read_source(str(path), labelled=False)["train"].to_list() == lines
+    (tmp_path / "c").mkdir()
+    for name in ("train.txt", "dev.txt"):
+        (tmp_path / "c" / name).write_text(path.read_text())
+    splits = read_source(str(tmp_path / "c"), labelled=False)
+    assert {name: rows.to_list() for name, rows in splits.items()} == {"train": lines, "validation": lines}
+    with pytest.raises(ValueError, match="a.txt, line 1: expected a label"):
+        read_source(str(path))
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_streams_give_the_rows_of_the_table_each_time(tmp_path, ending):
+    path = tmp_path / "c" / f"train.{ending}"
+    path.parent.mkdir()
+    rows = [{"text": f"text {i}", "label": f"l{i}"} for i in range(5)]
+    WRITERS[ending](rows, path)
+    for source in (path, path.parent):
+        streams = read_source(str(source), labelled=False, streaming=True)
+        assert isinstance(streams, datasets.IterableDatasetDict) and list(streams) == ["train"]
+        for _ in range(2):
+            assert [{key: row[key] for key in ("text", "label")} for row in streams["train"]] == rows
+
+
+def test_folder_of_lines_streams_its_splits(tmp_path):
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.txt").write_text(f"{name} one\n{name} two\n")
+    streams = read_source(str(tmp_path), labelled=False, streaming=True)
+    assert {name: [row["text"] for row in rows] for name, rows in streams.items()} == {
+        "train": ["train one", "train two"], "validation": ["dev one", "dev two"]
+    }  # fmt: skip
+
+
+def test_what_save_to_disk_wrote_streams(tmp_path):
+    rows = datasets.Dataset.from_dict({"text": ["a", "b"]})
+    datasets.DatasetDict(train=rows, val=rows).save_to_disk(str(tmp_path / "saved"))
+    streams = read_source(str(tmp_path / "saved"), streaming=True)
+    assert isinstance(streams, datasets.IterableDatasetDict)
+    assert {name: [row["text"] for row in rows] for name, rows in streams.items()} == {
+        "train": ["a", "b"], "validation": ["a", "b"]
+    }  # fmt: skip
+
+
+def test_stream_of_nothing_is_refused(tmp_path):
+    (tmp_path / "empty.txt").write_text("")
+    for source, error in (("empty.txt", ValueError), ("absent.txt", FileNotFoundError)):
+        with pytest.raises(error, match=source):
+            read_source(str(tmp_path / source), labelled=False, streaming=True)

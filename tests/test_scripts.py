@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from transformers import AutoTokenizer
+import torch
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, TrainerState
 
 from hf_lstm.prediction import load_classifier, predict_texts, probabilities
 
@@ -138,12 +140,37 @@ def test_evaluate(script, trained, table, tmp_path):
             ("train", "--dataset", "TABLE", "--text_column", "nope"),
             "has no column 'nope'; its columns are: review, sentiment",
         ),
+        (("train", "--dataset", "TABLE", "--pretrained", "./absent"), "error: There is no folder ./absent."),
+        (
+            ("train", "--dataset", "TABLE", "--pretrained", "FOLDER", "--hidden_size", 9),
+            "has its own layers: leave out hidden_size.",
+        ),
+        (("train", "--dataset", "TABLE", "--teacher", "./absent"), "error: There is no folder ./absent."),
+        (("train", "--dataset", "TABLE", "--teacher", "TABLE"), "has no column 'text'; it needs `text` and one for"),
+        (("train", "--dataset", "TABLE", "--layer_decay", 2), "error: layer_decay must be above 0 and at most 1"),
+        (("pretrain", "--dataset", "./absent.txt"), "error: There is no file or folder ./absent.txt."),
+        (
+            ("pretrain", "--dataset", "TABLE", "--output_dir", "NEW", "--streaming", "true", "--validation_texts", 9),
+            "error: A stream has no end that is known: say with max_steps how many steps to train.",
+        ),
+        (
+            ("pretrain", "--dataset", "TABLE", "--output_dir", "NEW", "--bidirectional", "true"),
+            "error: A language model reads in one direction",
+        ),
+        (
+            ("pretrain", "--dataset", "TABLE", "--output_dir", "NEW", "--block_size", 1),
+            "error: block_size must be at least 2",
+        ),
+        (
+            ("pretrain", "--dataset", "TABLE", "--objective", "vectors", "--pretrained", "FOLDER"),
+            "error: Vectors start from nothing: leave out pretrained.",
+        ),
         (("predict", "--model", "./absent", "x"), "error: There is no folder ./absent."),
         (("evaluate", "--model", "FOLDER", "--dataset", "TABLE", "--split", "dev"), "There is no split 'dev'"),
     ],
 )
-def test_bad_input_is_one_sentence(script, trained, table, arguments, sentence):
-    places = {"TABLE": str(table), "FOLDER": str(trained[0])}
+def test_bad_input_is_one_sentence(script, trained, table, tmp_path, arguments, sentence):
+    places = {"TABLE": str(table), "FOLDER": str(trained[0]), "NEW": str(tmp_path / "new")}
     done = script(*[places.get(argument, argument) for argument in arguments])
     assert done.returncode == 1
     assert sentence in done.stderr and "Traceback" not in done.stderr
@@ -157,6 +184,99 @@ def test_arguments_from_a_yaml_file(script, table, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text())["cell_type"] == "gru"
     assert "TF-IDF" not in done.stdout
+
+
+SMALL = ("--embedding_size", 16, "--hidden_size", 16, "--disable_tqdm", "true")
+STEPS = ("--max_steps", 20, "--per_device_train_batch_size", 8, "--block_size", 16, "--bf16", "false")
+SHORT = ("--num_train_epochs", 2, "--learning_rate", 0.02, "--baseline", "false", "--disable_tqdm", "true")
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """The texts without their labels, one a line."""
+    path = tmp_path_factory.mktemp("data") / "texts.txt"
+    path.write_text("\n".join(f"a {text}" for text in TEXTS) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("reverse", ["false", "true"])
+def test_pretrain_a_language_model_and_train_from_it(script, table, lines, tmp_path, reverse):
+    lm, tuned = tmp_path / "lm", tmp_path / "tuned"
+    source = ("--dataset", lines, "--output_dir", lm, "--num_hidden_layers", 2, "--reverse", reverse)
+    done = script("pretrain", *source, *SMALL, *STEPS)
+    assert done.returncode == 0, done.stderr
+    expected = ["causal_lstm.py", "config.json", "configuration_lstm.py", "generation_config.json"]
+    expected += ["learning_curve.png", "metrics.json", "model.safetensors", "modeling_lstm.py", "recurrence_lstm.py"]
+    expected += ["tokenizer.json", "tokenizer_config.json", "trainer_state.json"]
+    assert sorted(path.name for path in lm.iterdir()) == expected
+    metrics = json.loads((lm / "metrics.json").read_text())
+    vocab_size = json.loads((lm / "config.json").read_text())["vocab_size"]
+    assert 1 < metrics["perplexity"] < vocab_size - 10 and metrics["training"]["steps"] == 20
+    assert f"Validation perplexity {metrics['perplexity']:.1f}. It writes: {metrics['sample']}" in done.stdout
+    assert "texts.txt (train): 270 to learn from, 30 to validate on." in done.stdout
+
+    schedule = ("--gradual_unfreezing", "true", "--layer_decay", 0.5)
+    done = script("train", "--dataset", table, "--output_dir", tuned, "--pretrained", lm, *SHORT, *schedule)
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tuned / "config.json").read_text())
+    assert (config["num_hidden_layers"], config["bidirectional"], config["reverse"]) == (2, False, reverse == "true")
+    assert (tuned / "tokenizer.json").read_text() == (lm / "tokenizer.json").read_text()
+    # Two epochs train the head and the layer below it, and leave the others.
+    before, after = (load_file(folder / "model.safetensors") for folder in (lm, tuned))
+    same = {name for name in after if name in before and torch.equal(before[name], after[name])}
+    assert {name for name in after if "layers.0" in name or "embed_tokens" in name} == same
+
+
+def test_pretrain_vectors_and_train_from_them(script, table, lines, tmp_path):
+    vectors, tuned = tmp_path / "vectors", tmp_path / "tuned"
+    for streaming in ("true", "false"):
+        source = ("--dataset", lines, "--output_dir", vectors, "--embedding_size", 16, "--streaming", streaming)
+        done = script("pretrain", *source, "--objective", "vectors", "--validation_texts", 10)
+        assert done.returncode == 0, done.stderr
+        weights = load_file(vectors / "model.safetensors")
+        assert {name: value.shape[1] for name, value in weights.items()} == {"embed_tokens.weight": 16}
+    refused = script("predict", "--model", vectors, "good film")
+    assert refused.returncode == 1 and "fine-tune it first" in refused.stderr
+    kind = ("--cell_type", "gru", "--hidden_size", 12)
+    done = script("train", "--dataset", table, "--output_dir", tuned, "--pretrained", vectors, *SHORT, *kind)
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tuned / "config.json").read_text())
+    assert (config["cell_type"], config["hidden_size"], config["embedding_size"]) == ("gru", 12, 16)
+
+
+def test_pretrain_from_a_stream(script, table, tmp_path):
+    source = ("--dataset", table, "--text_column", "review", "--streaming", "true", "--validation_texts", 10)
+    done = script("pretrain", *source, "--output_dir", tmp_path / "lm", *SMALL, *STEPS)
+    assert done.returncode == 0, done.stderr
+    assert "read as they are needed" in done.stdout
+    assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["training"]["steps"] == 20
+
+
+def test_interrupted_pretraining_is_resumed_only_when_asked(script, lines, tmp_path):
+    checkpoint = tmp_path / "lm" / "checkpoint-5"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "trainer_state.json").write_text(json.dumps(TrainerState().__dict__))
+    done = script("pretrain", "--dataset", lines, "--output_dir", tmp_path / "lm", *SMALL, *STEPS)
+    assert done.returncode == 1 and "--resume_from_checkpoint last" in done.stderr
+
+
+def test_train_with_teachers(script, trained, table, lines, tmp_path):
+    rows = [json.dumps({"text": f"a {text}", "bad": "bad" in text, "good": "good" in text}) for text in TEXTS]
+    said = tmp_path / "said.jsonl"
+    said.write_text("\n".join(rows) + "\n")
+    teachers = (trained[0], said, "linear")
+    arguments = ("--dataset", table, "--output_dir", tmp_path / "taught", *SMALL[:4], *SHORT)
+    done = script("train", *arguments, "--teacher", *teachers, "--unlabelled", lines)
+    assert done.returncode == 0, done.stderr
+    assert f"300 texts without labels, taught by {trained[0]}, {said}, linear." in done.stdout
+    metrics = json.loads((tmp_path / "taught" / "metrics.json").read_text())
+    assert metrics["splits"]["train"] == 240 + 300 and metrics["figures"]["test"]["model"]["accuracy"] > 0.9
+    averaged = ("--dataset", table, "--output_dir", tmp_path / "averaged", *SMALL[:4], *SHORT)
+    done = script("train", *averaged, "--teacher", trained[0], "linear")
+    assert done.returncode == 0, done.stderr
+    assert "The labels of 240 training texts are averaged with what" in done.stdout
+    lacking = script("train", *arguments, "--teacher", said)
+    assert lacking.returncode == 1 and "says nothing of 240 texts of 240, the first of them" in lacking.stderr
 
 
 def test_stream(script, trained, table, tmp_path):
@@ -209,7 +329,8 @@ def test_fuzz(script, trained):
 
 
 def test_help_names_every_script(script):
-    for name in ("train", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz", "stream", "export_onnx"):
+    names = ("train", "pretrain", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz", "stream")
+    for name in (*names, "export_onnx"):
         assert "usage:" in script(name, "--help").stdout
 
 

@@ -14,6 +14,7 @@ ALLOWED = {
     "configuration_lstm": set(),
     "recurrence_lstm": {"configuration_lstm"},
     "modeling_lstm": {"configuration_lstm", "recurrence_lstm"},
+    "causal_lstm": {"configuration_lstm", "modeling_lstm", "recurrence_lstm"},
     "pieces": set(),
     "tokenization": {"pieces"},
     "sample_reviews": set(),
@@ -26,28 +27,27 @@ ALLOWED = {
     "adversarial": set(),
     "arguments": set(),
     "sampling": set(),
+    "fine_tuning": set(),
+    "linear": set(),
     "prediction": {"cli", "configuration_lstm", "data", "modeling_lstm", "pieces", "reading"},
     "metrics": {"prediction"},
     "evaluation": {"configuration_lstm", "data", "metrics", "modeling_lstm", "prediction"},
     "streaming": {"cli", "modeling_lstm", "pieces", "prediction", "recurrence_lstm", "tokenization"},
+    "report": {"metrics", "prediction"},
     "plots": {"prediction"},
     "model_card": set(),
     "onnx_runner": {"pieces"},
     "onnx_export": {"metrics", "model_card", "modeling_lstm", "onnx_runner", "pieces", "prediction"},
-    "training": {
-        *(
-            "adversarial",
-            "arguments",
-            "averaging",
-            "configuration_lstm",
-            "data",
-            "metrics",
-            "model_card",
-            "modeling_lstm",
-            "prediction",
-        ),
-        *("sampling", "tokenization", "vectors"),
+    "building": {
+        *("arguments", "causal_lstm", "configuration_lstm", "data", "modeling_lstm", "prediction", "tokenization"),
+        "vectors",
     },
+    "distillation": {"data", "labels", "linear", "prediction", "reading"},
+    "training": {
+        *("adversarial", "arguments", "averaging", "building", "configuration_lstm", "fine_tuning", "metrics"),
+        *("model_card", "modeling_lstm", "prediction", "sampling"),
+    },
+    "pretraining": {"arguments", "averaging", "causal_lstm", "modeling_lstm", "prediction", "training"},
     "hub": {"cli", "model_card", "prediction"},
 }
 
@@ -70,7 +70,7 @@ def test_imports_have_no_cycle():
         done.update(ready)
 
 
-@pytest.mark.parametrize("name", ["configuration_lstm", "recurrence_lstm", "modeling_lstm"])
+@pytest.mark.parametrize("name", ["configuration_lstm", "recurrence_lstm", "modeling_lstm", "causal_lstm"])
 def test_remote_code_imports_only_torch_and_transformers(name):
     tree = ast.parse((ROOT / "hf_lstm" / f"{name}.py").read_text(encoding="utf-8"))
     roots = set()

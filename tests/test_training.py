@@ -14,13 +14,11 @@ from transformers import TrainerState
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.arguments import ClassifierTrainingArguments, ModelArguments
+from hf_lstm.building import build_model, build_tokenizer
 from hf_lstm.data import Corpus, tokenize_corpus
 from hf_lstm.prediction import load_classifier, predict_logits, predict_texts
 from hf_lstm.training import (
     ClassifierCollator,
-    balanced_weights,
-    build_model,
-    build_tokenizer,
     build_trainer,
     default_epochs,
     find_resume_checkpoint,
@@ -59,7 +57,7 @@ def arguments(folder, **fields) -> ClassifierTrainingArguments:
 
 
 def build(corpus, args: ModelArguments):
-    tokenizer = build_tokenizer(corpus, args)
+    tokenizer = build_tokenizer(corpus.splits["train"]["text"], args)
     splits = tokenize_corpus(corpus.splits, tokenizer)
     return build_model(corpus, splits, tokenizer, args), tokenizer, splits
 
@@ -79,7 +77,7 @@ def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
     trainer, _, _ = prepare(tmp_path, num_train_epochs=None)
     assert (trainer.args.adversarial_size, trainer.adversary, trainer.args.num_train_epochs) == (0, None, 30)
     small = trainer.model.get_input_embeddings().weight
-    monkeypatch.setattr("hf_lstm.training.LARGE_CORPUS_TOKENS", 100)
+    monkeypatch.setattr("hf_lstm.building.LARGE_CORPUS_TOKENS", 100)
     torch.manual_seed(0)
     trainer, _, _ = prepare(tmp_path, num_train_epochs=None)
     assert trainer.args.adversarial_size == 0.5 and trainer.model.config.embedding_dropout == 0.3
@@ -130,26 +128,6 @@ def test_collator_pads_and_keeps_only_what_the_model_takes():
     assert ClassifierCollator(0)([{"input_ids": [1], "labels": [0.0, 1.0]}])["labels"].dtype.is_floating_point
 
 
-def test_balanced_weights():
-    rows = Dataset.from_dict({"labels": [0, 0, 0, 1]})
-    corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "single_label_classification", ())
-    assert balanced_weights(corpus) == pytest.approx([4 / (2 * 3), 4 / (2 * 1)])
-    rows = Dataset.from_dict({"labels": [[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]})
-    corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "multi_label_classification", ())
-    assert balanced_weights(corpus) == pytest.approx([1 / 3, 3])
-    with pytest.raises(ValueError, match="need classes"):
-        balanced_weights(Corpus(DatasetDict(), ("score",), "regression", ()))
-
-
-def test_new_model_fits_corpus_and_tokenizer():
-    corpus = tiny_corpus()
-    model, tokenizer, _ = build(corpus, ModelArguments(**SIZES, cell_type="gru", class_weights="balanced"))
-    config = model.config
-    assert config.vocab_size == len(tokenizer) and config.pad_token_id == tokenizer.pad_token_id
-    assert config.id2label == {0: "other", 1: "good"} and config.label2id == {"other": 0, "good": 1}
-    assert (config.cell_type, config.hidden_size) == ("gru", 8) and len(config.class_weights) == 2
-
-
 @pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
 def test_training_learns_and_saves_one_folder(tmp_path, problem_type):
     keep_last = {"load_best_model_at_end": False, "early_stopping_patience": 0}
@@ -188,23 +166,6 @@ def test_best_checkpoint_is_chosen_by_the_main_metric(tmp_path):
     ):
         trainer, _, _ = prepare(tmp_path / problem_type, problem_type)
         assert (trainer.args.metric_for_best_model, trainer.args.greater_is_better) == (metric, greater)
-
-
-def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
-    corpus = tiny_corpus()
-    model, tokenizer, _ = build(corpus, ModelArguments(**SIZES, class_weights="balanced"))
-    model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    three = Corpus(corpus.splits, ("a", "b", "c"), "single_label_classification", ())
-    tuned, _, _ = build(three, ModelArguments(model=str(tmp_path), classifier_dropout=0.25))
-    assert tuned.config.num_labels == 3 and tuned.classifier.out_features == 3
-    assert tuned.config.classifier_dropout == 0.25 and tuned.config.class_weights is None
-    for name, value in model.model.state_dict().items():
-        assert torch.equal(tuned.model.state_dict()[name], value)
-    with pytest.raises(ValueError, match="has its own layers: leave out hidden_size"):
-        build(three, ModelArguments(model=str(tmp_path), hidden_size=9))
-    with pytest.raises(ValueError, match="has its own|brings its own vocabulary: leave out tokenizer"):
-        build(three, ModelArguments(model=str(tmp_path), tokenizer="bpe"))
 
 
 def test_of_equally_good_checkpoints_the_one_with_the_lower_loss_is_kept(tmp_path):

@@ -1,0 +1,237 @@
+"""Learn from texts without labels: a language model with the stock `Trainer`, its perplexity, and word vectors."""
+
+import math
+from itertools import chain
+from pathlib import Path
+
+import torch
+from datasets import Dataset, DatasetDict, IterableDatasetDict
+from transformers import PreTrainedTokenizerFast, Trainer
+from transformers.trainer import TRAINING_ARGS_NAME
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from .arguments import LanguageModelTrainingArguments
+from .averaging import ParameterAveraging
+from .causal_lstm import LstmForCausalLM
+from .modeling_lstm import LstmModel, replaced_when_complete
+from .prediction import pad_batch
+from .training import finish_folder, forget_records
+
+# Texts that are joined and cut into rows at a time.
+JOINED_TEXTS = 1_000
+
+# Tokens of the sample that is shown with each evaluation, and from how many likely ones each is drawn.
+SAMPLE_TOKENS = 40
+SAMPLE_TOP_K = 50
+
+# Rows of a batch in which perplexity is measured.
+EVALUATION_ROWS = 32
+
+
+def tokenize_blocks(
+    splits: DatasetDict | IterableDatasetDict, tokenizer: PreTrainedTokenizerFast, block_size: int
+) -> DatasetDict | IterableDatasetDict:
+    """
+    Joins the texts and cuts them into rows of equal length, so that no step is spent on padding.
+
+    Args:
+        splits: With the column `text`.
+        tokenizer: Puts its first token before each text; that is where one text ends and the next begins.
+        block_size: Tokens in a row. The last row of every thousand texts is shorter.
+
+    Returns:
+        The same splits with the column `input_ids` alone.
+    """
+    if block_size < 2:
+        raise ValueError(f"block_size must be at least 2, or there is nothing to predict; got {block_size}.")
+    blocks = {}
+    for split, rows in splits.items():
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+        options = {"desc": f"Tokenizing {split}"} if isinstance(rows, Dataset) else {}
+        blocks[split] = rows.map(
+            _join_and_cut,
+            batched=True,
+            batch_size=JOINED_TEXTS,
+            remove_columns=["text"],
+            fn_kwargs={"tokenizer": tokenizer, "block_size": block_size},
+            **options,
+        )
+    return type(splits)(blocks)
+
+
+def _join_and_cut(batch: dict[str, list], tokenizer, block_size: int) -> dict[str, list]:
+    encoding = tokenizer(batch["text"], return_attention_mask=False, return_token_type_ids=False, verbose=False)
+    joined = list(chain.from_iterable(encoding["input_ids"]))
+    rows = [joined[start : start + block_size] for start in range(0, len(joined), block_size)]
+    return {"input_ids": [row for row in rows if len(row) > 1]}
+
+
+class BlockCollator:
+    """
+    Makes a batch of rows with `input_ids`, which are their own labels.
+
+    Args:
+        pad_token_id: What to pad with.
+    """
+
+    def __init__(self, pad_token_id: int):
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
+        batch = pad_batch([row["input_ids"] for row in rows], self.pad_token_id)
+        batch["labels"] = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+        if batch["attention_mask"].all():
+            del batch["attention_mask"]
+        return batch
+
+
+class SampleLines(ProgressCallback):
+    """The stock progress bar, which says how long the rest takes, with perplexity and a sample at each evaluation."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        super().__init__()
+        self.tokenizer = tokenizer
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        pass  # every figure, on a line that nobody reads
+
+    def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
+        super().on_evaluate(args, state, control, **kwargs)
+        if not state.is_world_process_zero or self.training_bar is None:
+            return
+        losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
+        trained = math.exp(losses[-1]) if losses else float("nan")
+        self.training_bar.write(
+            f"step {state.global_step:,}   train perplexity {trained:.1f}   "
+            f"validation perplexity {math.exp(metrics['eval_loss']):.1f}\n"
+            f"  {sample_text(model, self.tokenizer)}"
+        )
+
+
+def sample_text(
+    model: LstmForCausalLM, tokenizer: PreTrainedTokenizerFast, max_new_tokens: int = SAMPLE_TOKENS, seed: int = 0
+) -> str:
+    """
+    Lets a language model write.
+
+    Args:
+        model: The model; one that reads from the end also writes from there, and the text is turned round.
+        tokenizer: Its tokenizer; its first token starts the text.
+        max_new_tokens: Length of the text in tokens.
+        seed: Of the draws, which leave the random state of a training as it is.
+    """
+    was_training = model.training
+    model.eval()
+    start = torch.tensor([[tokenizer.bos_token_id]], device=model.device)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        ids = model.generate(
+            start,
+            attention_mask=torch.ones_like(start),
+            max_new_tokens=max_new_tokens,
+            do_sample=True,
+            top_k=SAMPLE_TOP_K,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.bos_token_id,  # where the next text begins
+        )[0, 1:]
+    model.train(was_training)
+    return tokenizer.decode(ids.flip(0) if model.config.reverse else ids, skip_special_tokens=True)
+
+
+def build_pretrainer(
+    model: LstmForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    splits: DatasetDict | IterableDatasetDict,
+    args: LanguageModelTrainingArguments,
+) -> Trainer:
+    """
+    Puts language model, blocks and arguments into the stock Trainer.
+
+    Args:
+        model: The language model.
+        tokenizer: Saved with every checkpoint.
+        splits: `train` and `validation` as [`tokenize_blocks`] returns them.
+        args: Arguments of the training.
+
+    Returns:
+        The Trainer; it evaluates, shows a sample and saves a checkpoint as `args` say, and keeps the best.
+
+    Raises:
+        ValueError: A stream is read, and no number of steps is given.
+    """
+    if not isinstance(splits["train"], Dataset) and args.max_steps <= 0:
+        raise ValueError("A stream has no end that is known: say with max_steps how many steps to train.")
+    trainer = Trainer(
+        model=model,
+        args=args,
+        train_dataset=splits["train"],
+        eval_dataset=splits["validation"],
+        processing_class=tokenizer,
+        data_collator=BlockCollator(tokenizer.pad_token_id),
+    )
+    if args.average_decay:
+        trainer.add_callback(ParameterAveraging(args.average_decay))
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    if not args.disable_tqdm:
+        trainer.add_callback(SampleLines(tokenizer))
+    return trainer
+
+
+@torch.inference_mode()
+def measure_perplexity(model: LstmForCausalLM, rows: Dataset) -> float:
+    """
+    How many tokens a language model hesitates between, on average: the exponential of the mean cross entropy.
+
+    Args:
+        model: The model; it is put into evaluation mode.
+        rows: With `input_ids`, as [`tokenize_blocks`] returns them; the first token of each is not predicted.
+
+    Returns:
+        The perplexity over all predicted tokens, each counting the same.
+    """
+    model.eval()
+    collate = BlockCollator(model.config.pad_token_id or 0)
+    total = count = 0
+    for batch in rows.iter(EVALUATION_ROWS):
+        inputs = collate([{"input_ids": ids} for ids in batch["input_ids"]])
+        predicted = sum(len(ids) - 1 for ids in batch["input_ids"])
+        loss = model(**{name: tensor.to(model.device) for name, tensor in inputs.items()}).loss
+        total, count = total + loss.item() * predicted, count + predicted
+    return math.exp(total / count)
+
+
+def save_language_model(trainer: Trainer) -> LstmForCausalLM:
+    """
+    Saves the best language model and its tokenizer as one folder, and loads that folder again.
+
+    Args:
+        trainer: After training.
+
+    Returns:
+        The loaded model, in full precision.
+    """
+    folder = Path(trainer.args.output_dir)
+    forget_records(folder)
+    with replaced_when_complete(folder) as partial:
+        trainer.save_model(str(partial), _internal_call=True)
+        (partial / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        model = LstmForCausalLM.from_pretrained(partial)
+    finish_folder(trainer)
+    return model
+
+
+def save_vectors(model: LstmModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
+    """
+    Saves embeddings and tokenizer, and no layers: a classifier that starts from them makes its own, of any kind.
+
+    Args:
+        model: Whose embeddings are trained.
+        tokenizer: Its tokenizer.
+        folder: Where to.
+    """
+    forget_records(folder)
+    embeddings = {name: part for name, part in model.state_dict().items() if name.startswith("embed_tokens")}
+    model.save_pretrained(folder, state_dict=embeddings)
+    tokenizer.save_pretrained(folder)

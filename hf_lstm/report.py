@@ -1,0 +1,139 @@
+"""What a card says of a model beside its figures: how sure they are, calibration, speed, failures."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import bootstrap
+from sklearn.metrics import log_loss
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from .metrics import MAIN_METRIC, f1_macro
+from .prediction import predict_texts, probabilities
+
+# Resamples of an interval, and how many of the intervals would hold the true figure.
+RESAMPLES = 1_000
+CONFIDENCE = 0.95
+
+# Equally wide parts of [0, 1] in which confidence and accuracy are compared.
+CALIBRATION_BINS = 15
+
+# Texts whose scoring is timed.
+TIMED_TEXTS = 2_000
+
+
+def confidence_interval(config, logits: np.ndarray, labels: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """
+    Bootstrap interval of the main figure (accuracy, macro F1 or mean squared error) over the texts.
+
+    It says how much another sample of texts would change the figure, and nothing of another training.
+
+    Args:
+        config: The model's.
+        logits: `(texts, num_labels)`.
+        labels: Class ids `(texts,)`, 0/1 indicators `(texts, num_labels)`, or scores.
+        seed: Of the resampling.
+
+    Returns:
+        Lower and upper bound of the 95 % interval (percentiles of 1,000 resamples).
+    """
+    scores = probabilities(np.asarray(logits, dtype=np.float64), config.problem_type)
+    if config.problem_type == "single_label_classification":
+        right = (scores.argmax(1) == labels).astype(float)  # (texts,)
+
+        def figure(rows, axis=-1):
+            return right[rows].mean(axis=axis)
+    elif config.problem_type == "regression":
+        squares = np.square(scores - np.reshape(labels, scores.shape)).mean(1)  # (texts,)
+
+        def figure(rows, axis=-1):
+            return squares[rows].mean(axis=axis)
+    else:
+        predicted, true = scores >= config.threshold, np.asarray(labels, dtype=int)
+
+        def figure(rows, axis=-1):
+            return np.apply_along_axis(lambda row: f1_macro(predicted[row], true[row]), axis, rows)
+
+    found = bootstrap(
+        (np.arange(len(labels)),),
+        figure,
+        n_resamples=RESAMPLES,
+        batch=50,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=seed,
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def calibration(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """
+    How far the probabilities of one class a text can be believed.
+
+    Args:
+        logits: `(texts, num_labels)`.
+        labels: Class ids, `(texts,)`.
+
+    Returns:
+        `log_loss`, and `calibration_error`: the mean distance between the probability of the predicted class and how
+        often it is right, over 15 ranges of that probability (Guo et al., 2017, https://huggingface.co/papers/1706.04599).
+    """
+    scores = probabilities(np.asarray(logits, dtype=np.float64), "single_label_classification")
+    confidence, right = scores.max(1), scores.argmax(1) == labels  # each (texts,)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = [np.abs(np.sum(confidence[bins == i] - right[bins == i])) for i in range(CALIBRATION_BINS)]
+    return {
+        "log_loss": float(log_loss(labels, scores, labels=np.arange(scores.shape[1]))),
+        "calibration_error": float(np.sum(gaps) / len(labels)),
+    }
+
+
+def reliability(config, logits: np.ndarray, labels: np.ndarray) -> dict[str, float | tuple[float, float]]:
+    """Interval of the main figure, as `NAME_interval`, and, of one class a text, the figures of [`calibration`]."""
+    found = {f"{MAIN_METRIC[config.problem_type]}_interval": confidence_interval(config, logits, labels)}
+    if config.problem_type == "single_label_classification":
+        found |= calibration(logits, labels)
+    return found
+
+
+def texts_per_second(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> float:
+    """Speed of [`predict_texts`], tokenizing included, on at most 2,000 of the texts."""
+    texts = texts[:TIMED_TEXTS]
+    predict_texts(model, tokenizer, texts[:64])  # the first call prepares the kernels
+    started = time.perf_counter()
+    predict_texts(model, tokenizer, texts)
+    return len(texts) / (time.perf_counter() - started)
+
+
+def folder_bytes(folder: str | Path) -> int:
+    """Size of the files in a folder."""
+    return sum(path.stat().st_size for path in Path(folder).iterdir() if path.is_file())
+
+
+def failures(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], labels: np.ndarray, most: int = 5
+) -> tuple[float, list[dict[str, str | float]]]:
+    """
+    Where a classifier of one class a text is wrong, the surest first.
+
+    Args:
+        model: The classifier.
+        tokenizer: Its tokenizer.
+        texts: Texts that may be shown.
+        labels: Their class ids, those of the model.
+        most: How many to give.
+
+    Returns:
+        The accuracy on the texts, and of each failure `text`, `label`, `predicted` and its `score`.
+    """
+    scores = probabilities(predict_texts(model, tokenizer, texts), "single_label_classification")
+    best = scores.argmax(1)
+    wrong = np.flatnonzero(best != labels)
+    surest = wrong[np.argsort(-scores[wrong].max(1), kind="stable")][:most]
+    names = model.config.id2label
+    shown = [
+        {"text": texts[i], "label": names[labels[i]], "predicted": names[best[i]], "score": float(scores[i, best[i]])}
+        for i in surest
+    ]
+    return float((best == labels).mean()), shown
