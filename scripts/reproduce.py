@@ -1,0 +1,116 @@
+"""Train a checkpoint of model_cards/ anew, from the corpus to the folder that is pushed.
+
+python scripts/reproduce.py lstm-imdb-small
+python scripts/reproduce.py lstm-imdb --dataset path/to/imdb
+
+What a step has trained, in runs/, is not trained again.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
+
+import numpy as np
+
+from hf_lstm.cli import run
+from hf_lstm.hub import assemble_repository
+from hf_lstm.model_card import METRICS_FILE, build_card, save_metrics
+from hf_lstm.prediction import load_classifier
+from hf_lstm.report import failures, folder_bytes
+from hf_lstm.sample_reviews import build_sample_reviews
+
+SCRIPTS = Path("scripts")
+CARDS = Path("model_cards")
+# What was tried on the way, with validation figures: the same for all checkpoints.
+TRIED = CARDS / "tried.csv"
+
+EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
+
+# What every student on the texts without labels is told.
+STUDENT = "--adversarial_size 0 --input_dropout 0.3 --classifier_dropout 0.3 --num_train_epochs 2 --baseline false"
+# Each step: the script, its options, and the steps whose folders these name.
+STEPS = {
+    "imdb-vectors": ("pretrain", "--objective vectors", ()),
+    "imdb-labels": ("train", "--pretrained runs/imdb-vectors --bidirectional false", ("imdb-vectors",)),
+    "imdb-1": (
+        "train",
+        f"--pretrained runs/imdb-vectors --bidirectional false --teacher linear runs/imdb-labels {STUDENT}",
+        ("imdb-vectors", "imdb-labels"),
+    ),
+    "imdb-2": (
+        "train",
+        f"--pretrained runs/imdb-1 --teacher linear runs/imdb-1 linear {STUDENT} --label_smoothing 0 "
+        "--learning_rate 0.002 --half_weights true",
+        ("imdb-1",),
+    ),
+    "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000", ()),
+    "imdb-small": (
+        "train",
+        f"--pretrained runs/imdb-vectors-16k --bidirectional false --teacher linear runs/imdb-1 linear {STUDENT} "
+        "--label_smoothing 0 --half_weights true",
+        ("imdb-vectors-16k", "imdb-1"),
+    ),
+}
+# Each checkpoint: the step that trains it.
+CHECKPOINTS = {"lstm-imdb-base": "imdb-1", "lstm-imdb": "imdb-2", "lstm-imdb-small": "imdb-small"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", choices=CHECKPOINTS)
+    parser.add_argument("--dataset", default="stanfordnlp/imdb", help="Hub id or folder of the corpus.")
+    args = parser.parse_args()
+    step = CHECKPOINTS[args.checkpoint]
+    train(step, args.dataset)
+    folder = CARDS / args.checkpoint
+    sizes = publish(f"runs/{step}", folder, args.checkpoint)
+    print(f"{folder}: {sum(sizes.values()) / 1e6:.1f} MB")
+
+
+def train(step: str, dataset: str) -> None:
+    """Trains a step and, before it, what it needs."""
+    script, options, needed = STEPS[step]
+    for other in needed:
+        train(other, dataset)
+    if (Path("runs") / step / METRICS_FILE).exists():
+        return
+    command = [str(SCRIPTS / f"{script}.py"), "--dataset", dataset, *options.split(), "--output_dir", f"runs/{step}"]
+    print("python", *command, flush=True)
+    done = subprocess.run([sys.executable, *command])
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def publish(source: str, folder: Path, name: str) -> dict[str, int]:
+    """Writes a checkpoint's folder with its card; sizes of its files."""
+    for old in folder.glob("*"):
+        old.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    assemble_repository(source, name, folder)
+    metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+    model, tokenizer = load_classifier(str(folder))
+    # The corpus' own texts are not ours to show; these are generated, and their verdict depends on order and memory.
+    reviews = build_sample_reviews()["test"]
+    accuracy, examples = failures(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
+    with open(TRIED, newline="", encoding="utf-8") as file:
+        tried = list(csv.reader(file))
+    metrics |= {
+        "name": name,
+        "dataset": "stanfordnlp/imdb",
+        "dataset_on_hub": True,
+        "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
+        "tried": tried,
+    }
+    metrics["bytes"] = folder_bytes(folder)
+    save_metrics(metrics, folder)
+    build_card(model.config, str(folder), metrics, EXAMPLE).save(folder / "README.md")
+    return {path.name: path.stat().st_size for path in folder.iterdir()}
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,129 @@
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import Dataset
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file
+from transformers import pipeline
+
+from hf_lstm import LstmConfig, LstmForSequenceClassification
+from hf_lstm.model_card import save_metrics
+from hf_lstm.tokenization import train_tokenizer
+
+ROOT = Path(__file__).parents[1]
+SCRIPT, CARDS = ROOT / "scripts" / "reproduce.py", ROOT / "model_cards"
+
+
+@pytest.fixture
+def reproduce():
+    sys.path.insert(0, str(SCRIPT.parent))  # as the interpreter does for a script, which takes it away again
+    return runpy.run_path(str(SCRIPT))
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A classifier that says `pos` of everything, with its weights in half precision, and a record of its training."""
+    folder = tmp_path / "runs" / "model"
+    tokenizer = train_tokenizer(["the film was good"] * 2, "word", 60, show_progress=False)
+    names = {0: "neg", 1: "pos"}
+    sizes = {"vocab_size": len(tokenizer), "embedding_size": 4, "hidden_size": 4, "bidirectional": False}
+    config = LstmConfig(
+        **sizes, id2label=names, label2id={"neg": 0, "pos": 1}, problem_type="single_label_classification"
+    )
+    model = LstmForSequenceClassification(config)
+    model.classifier.weight.data.zero_()
+    model.classifier.bias.data[:] = model.classifier.bias.data.new_tensor([0.0, 2.0])
+    model.save_pretrained(folder, state_dict={name: weight.half() for name, weight in model.state_dict().items()})
+    tokenizer.save_pretrained(folder)
+    training = {"command": "python train.py", "epochs": 1.0, "seconds": 2.0, "precision": "fp32", "seed": 42}
+    save_metrics(
+        {
+            "name": "model",
+            "dataset": "here/imdb",
+            "dataset_on_hub": False,
+            "language": "en",
+            "license": "apache-2.0",
+            "notes": ["A note."],
+            "splits": {"train": 3, "test": 2},
+            "figures": {"test": {"model": {"accuracy": 0.5}}},
+            "training": training | {"metric": "accuracy", "parameters": 5},
+            "machine": "a machine",
+            "bytes": 0,
+            "texts_per_second": 10.0,
+        },
+        folder,
+    )
+    return folder
+
+
+def test_published_folder_is_whole_small_and_has_a_card_without_texts_of_the_corpus(
+    reproduce, trained, tmp_path, monkeypatch
+):
+    publish = reproduce["publish"]
+    tried = tmp_path / "tried.csv"
+    tried.write_text("what,validation\nmore of it,0.9\n")
+    reviews = {"text": ["fine", "dull", "bad"], "label": [1, 0, 0]}
+    monkeypatch.setitem(publish.__globals__, "TRIED", tried)
+    monkeypatch.setitem(publish.__globals__, "build_sample_reviews", lambda: {"test": Dataset.from_dict(reviews)})
+    folder = tmp_path / "cards" / "lstm-x"
+    folder.mkdir(parents=True)
+    (folder / "stale.txt").write_text("of before")
+    publish(str(trained), folder, "lstm-x")
+
+    assert not (folder / "stale.txt").exists()
+    assert {weight.dtype.itemsize for weight in load_file(folder / "model.safetensors").values()} == {2}
+    said = pipeline("text-classification", model=str(folder))("anything")
+    assert said[0]["label"] == "pos" and said[0]["score"] == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-4)
+    card = ModelCard.load(folder / "README.md")
+    assert card.data.datasets == ["stanfordnlp/imdb"] and card.data.model_name == "lstm-x"
+    assert "right in 33.3%" in card.text and "| dull | pos" in card.text and "| more of it | 0.9" in card.text
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["figures"] == {"test": {"model": {"accuracy": 0.5}}}
+
+
+def test_steps_need_only_steps_that_are_there_and_lead_to_every_checkpoint(reproduce):
+    steps = reproduce["STEPS"]
+    assert all(needed in steps for _, _, others in steps.values() for needed in others)
+    assert set(reproduce["CHECKPOINTS"].values()) <= set(steps)
+    for name, (script, options, others) in steps.items():
+        assert (SCRIPT.parent / f"{script}.py").is_file()
+        # What the options name of other runs is what the step waits for.
+        named = {word.removeprefix("runs/") for word in options.split() if word.startswith("runs/")}
+        assert named == set(others), name
+
+
+def test_a_trained_step_is_not_trained_again(reproduce, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(reproduce["train"].__globals__, "subprocess", None)  # nothing may be run
+    for name in reproduce["STEPS"]:
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "metrics.json").write_text("{}")
+    for name in reproduce["STEPS"]:
+        reproduce["train"](name, "stanfordnlp/imdb")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
+def test_committed_checkpoint_opens_with_the_pipeline_and_knows_good_from_bad(name):
+    folder = CARDS / name
+    classify = pipeline("text-classification", model=str(folder))
+    praise = ["A wonderful film, I loved every minute of it.", "Brilliant acting and a touching story."]
+    blame = ["A dreadful film, I hated every minute of it.", "Awful acting and a boring story, a waste of time."]
+    assert [said["label"] for said in classify(praise + blame)] == ["pos", "pos", "neg", "neg"]
+    card = ModelCard.load(folder / "README.md")
+    figures = json.loads((folder / "metrics.json").read_text())["figures"]["test"]["model"]
+    assert {result.metric_type: result.metric_value for result in card.data.eval_results}["accuracy"] == pytest.approx(
+        figures["accuracy"], abs=1e-6
+    )
+
+
+def test_committed_checkpoints_are_small():
+    sizes = {
+        folder.name: sum(path.stat().st_size for path in folder.iterdir())
+        for folder in CARDS.iterdir()
+        if folder.is_dir()
+    }
+    assert sizes["lstm-imdb-small"] <= 6e6 and sum(sizes.values()) < 60e6
