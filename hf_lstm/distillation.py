@@ -1,23 +1,29 @@
 """Learn from what other models say of texts without labels (self-training), or of all (distillation)."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from datasets import Dataset, Features, List, Value
 
 from .data import Corpus
 from .labels import counted
-from .linear import NgramModel, predict_out_of_fold
+from .linear import LinearModel, NgramModel, latent_vectors, ngram_counter, predict_out_of_fold
 from .prediction import label_columns, load_classifier, predict_texts, probabilities
 from .reading import FILE_SUFFIXES, stream_file
 
-# The teacher that is fitted here and now.
-LINEAR = "linear"
+# The teachers that are fitted here and now.
+FITTED = ("linear", "latent")
+# What the teachers of a training said, in its folder.
+TAUGHT_FILE = "taught.parquet"
 
 
-def teach(corpus: Corpus, teachers: Sequence[str], unlabelled: Dataset | None = None) -> tuple[Dataset, str]:
+def teach(
+    corpus: Corpus, teachers: Sequence[str], unlabelled: Dataset | None = None, save_to: str | Path | None = None
+) -> tuple[Dataset, str]:
     """
     Training rows with what teachers say as their labels.
 
@@ -28,9 +34,11 @@ def teach(corpus: Corpus, teachers: Sequence[str], unlabelled: Dataset | None = 
     Args:
         corpus: What to learn from.
         teachers: Folders or Hub ids of classifiers with the same labels, files of probabilities (a column `text` and
-            one named as each label), or `linear`: an n-gram model fitted to the labels, and, where there are texts
-            without labels, also to what the teachers before it say of them.
+            one named as each label), or what is fitted to the labels and, where there are texts without labels, also
+            to what the teachers before it say of them: `linear`, a model of n-grams ([`NgramModel`]), or `latent`, one
+            of vectors of all these texts ([`latent_vectors`]).
         unlabelled: Rows with `text`, or `None` where there are none.
+        save_to: parquet file for the mean of what the teachers say: a teacher of other students, at once.
 
     Returns:
         Rows with `text` and `labels`, `(num_labels,)` probabilities or scores each, and a sentence on them.
@@ -43,7 +51,7 @@ def teach(corpus: Corpus, teachers: Sequence[str], unlabelled: Dataset | None = 
     texts = train["text"][:]
     others = None if unlabelled is None else unlabelled["text"][:]
     labels = _as_vectors(np.array(train["labels"][:]), corpus)  # (rows, num_labels)
-    said = _of_first_process(lambda: _average_of(teachers, corpus, labels, others))
+    said = _of_first_process(lambda: _average_of(teachers, corpus, labels, others, save_to))
     if others is None:
         labels = (labels + said) / 2
         note = f"The labels of {counted(len(said), 'training text')} are averaged with what {', '.join(teachers)} say."
@@ -55,24 +63,58 @@ def teach(corpus: Corpus, teachers: Sequence[str], unlabelled: Dataset | None = 
 
 
 def _average_of(
-    teachers: Sequence[str], corpus: Corpus, targets: np.ndarray, unlabelled: list[str] | None
+    teachers: Sequence[str],
+    corpus: Corpus,
+    targets: np.ndarray,
+    unlabelled: list[str] | None,
+    save_to: str | Path | None,
 ) -> np.ndarray:
     """Mean of what teachers say, `(texts, num_labels)`, of the texts without labels, or else of the training texts."""
     train = corpus.splits["train"]["text"][:]
+    fitted = _FittedTeachers(corpus.problem_type, train, targets, unlabelled)
+    asked = train if unlabelled is None else unlabelled
     said: list[np.ndarray] = []
     for teacher in teachers:
-        if teacher != LINEAR:
-            said.append(_said_by(teacher, train if unlabelled is None else unlabelled, corpus))
-            continue
-        model = NgramModel(corpus.problem_type)
-        if unlabelled is None:
-            said.append(predict_out_of_fold(model, train, targets))
-        elif said:
-            model.fit(train + unlabelled, np.concatenate([targets, np.mean(said, axis=0)]))
-            said.append(model.predict(unlabelled))
-        else:
-            said.append(model.fit(train, targets).predict(unlabelled))
-    return np.mean(said, axis=0)
+        said.append(fitted.say(teacher, said) if teacher in FITTED else _said_by(teacher, asked, corpus))
+    average = np.mean(said, axis=0)
+    if save_to is not None:
+        columns = dict(zip(corpus.label_names, average.T, strict=True))
+        partial = Path(save_to).with_suffix(".partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        Dataset.from_dict({"text": asked} | columns).to_parquet(partial)
+        partial.replace(save_to)  # complete, for who waits for it
+    return average
+
+
+class _FittedTeachers:
+    """Linear models of the texts at hand."""
+
+    def __init__(self, problem_type: str, train: list[str], targets: np.ndarray, unlabelled: list[str] | None):
+        self.problem_type, self.targets = problem_type, targets
+        self.texts, self.has_others = train + (unlabelled or []), unlabelled is not None
+
+    @cached_property
+    def occurs(self) -> sp.csr_matrix:
+        return ngram_counter().fit_transform(self.texts)  # (texts, n-grams)
+
+    @cached_property
+    def vectors(self) -> np.ndarray:
+        return self._vectors(np.arange(len(self.targets)))
+
+    def _vectors(self, labelled: np.ndarray) -> np.ndarray:
+        targets = None if self.problem_type == "regression" else self.targets[labelled]
+        return latent_vectors(self.occurs, targets, labelled)  # (texts, size)
+
+    def say(self, teacher: str, before: Sequence[np.ndarray]) -> np.ndarray:
+        """What a teacher says, `(texts, num_labels)`; what those before it said are further targets."""
+        is_linear = teacher == "linear"
+        model = (NgramModel if is_linear else LinearModel)(self.problem_type)
+        if not self.has_others:
+            features_of = (lambda learned: self.occurs) if is_linear else self._vectors
+            return predict_out_of_fold(model, features_of, self.targets)
+        features, labelled = (self.occurs if is_linear else self.vectors), len(self.targets)
+        targets = np.concatenate([self.targets, np.mean(before, axis=0)]) if before else self.targets
+        return model.fit(features[: len(targets)], targets).predict(features[labelled:])
 
 
 def _said_by(teacher: str, texts: list[str], corpus: Corpus) -> np.ndarray:

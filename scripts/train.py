@@ -14,7 +14,7 @@ from hf_lstm.arguments import ClassifierTrainingArguments, DataArguments, ModelA
 from hf_lstm.building import build_model, build_tokenizer
 from hf_lstm.cli import command_line, parse_arguments, run
 from hf_lstm.data import Corpus, load_corpus, load_texts, tokenize_corpus
-from hf_lstm.distillation import teach
+from hf_lstm.distillation import TAUGHT_FILE, teach
 from hf_lstm.evaluation import evaluate_split
 from hf_lstm.hub import check_push, push_repository
 from hf_lstm.metrics import tfidf_baseline
@@ -50,7 +50,8 @@ def main() -> None:
 
     labelled = corpus.splits
     if data_args.teacher:
-        taught, note = teach(corpus, data_args.teacher, unlabelled_texts(corpus, data_args.unlabelled))
+        others = unlabelled_texts(corpus, data_args.unlabelled)
+        taught, note = teach(corpus, data_args.teacher, others, Path(args.output_dir) / TAUGHT_FILE)
         print(note)
         notes.append(note)
         labelled = DatasetDict(corpus.splits | {"train": taught})

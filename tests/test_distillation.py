@@ -8,7 +8,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.data import Corpus
 from hf_lstm.distillation import read_probabilities, teach
-from hf_lstm.linear import NgramModel, predict_out_of_fold
+from hf_lstm.linear import NgramModel, ngram_counter, predict_out_of_fold
 from hf_lstm.prediction import predict_texts
 from hf_lstm.tokenization import train_tokenizer
 
@@ -150,34 +150,46 @@ def test_file_that_lacks_something_is_one_sentence(tmp_path, said, names, senten
 def test_linear_teacher_says_of_a_training_text_what_it_learned_from_the_others():
     targets = np.array([[0, 1] if "good" in text else [1, 0] for text in TEXTS], float)
     taught, note = teach(make_corpus(), ["linear"])
-    said = predict_out_of_fold(NgramModel(SINGLE), TEXTS, targets)
+    occurs = ngram_counter().fit_transform(TEXTS)
+    said = predict_out_of_fold(NgramModel(SINGLE), lambda learned: occurs, targets)
     np.testing.assert_allclose(taught["labels"][:], (targets + said) / 2, atol=1e-4)
     assert "linear" in note
 
 
-def test_linear_teacher_alone_learns_from_the_labels(unlabelled):
-    taught, _ = teach(make_corpus(), ["linear"], unlabelled)
+@pytest.mark.parametrize("teacher", ["linear", "latent"])
+def test_fitted_teacher_alone_learns_from_the_labels(unlabelled, teacher):
+    taught, _ = teach(make_corpus(), [teacher], unlabelled)
     good, bad, unknown = np.array(taught["labels"][:])[12:]
     assert good[1] > 0.5 > bad[1]
     np.testing.assert_allclose(good + bad, 1, atol=0.02)  # the classes are alike but for their words
     assert abs(unknown[1] - 0.5) < 0.02
 
 
-def test_linear_teacher_learns_from_what_those_before_it_say(tmp_path, unlabelled):
+@pytest.mark.parametrize("teacher", ["linear", "latent"])
+def test_fitted_teacher_learns_from_what_those_before_it_say(tmp_path, unlabelled, teacher):
     said = dict.fromkeys(NEW, [0.0, 1.0])
     file = write_probabilities(tmp_path / "said.jsonl", said, NAMES[SINGLE])
-    alone = np.array(teach(make_corpus(), ["linear"], unlabelled)[0]["labels"][:])[12:]
-    after = np.array(teach(make_corpus(), [file, "linear"], unlabelled)[0]["labels"][:])[12:]
+    alone = np.array(teach(make_corpus(), [teacher], unlabelled)[0]["labels"][:])[12:]
+    after = np.array(teach(make_corpus(), [file, teacher], unlabelled)[0]["labels"][:])[12:]
     linear = 2 * after - [0.0, 1.0]
     assert linear[2, 1] > alone[2, 1] + 0.05  # that "zeta" is good stands in no labelled text
-    before = np.array(teach(make_corpus(), ["linear", file], unlabelled)[0]["labels"][:])[12:]
+    before = np.array(teach(make_corpus(), [teacher, file], unlabelled)[0]["labels"][:])[12:]
     np.testing.assert_allclose(2 * before - [0.0, 1.0], alone, atol=1e-4)
 
 
+@pytest.mark.parametrize("teacher", ["linear", "latent"])
 @pytest.mark.parametrize("problem_type", [MULTI, "regression"])
-def test_linear_teacher_of_other_targets(problem_type, unlabelled):
-    taught, _ = teach(make_corpus(problem_type), ["linear"], unlabelled)
+def test_fitted_teacher_of_other_targets(problem_type, unlabelled, teacher):
+    taught, _ = teach(make_corpus(problem_type), [teacher], unlabelled)
     good, bad = np.array(taught["labels"][:])[12:14, 0]
     assert good > bad + 0.05
-    averaged, _ = teach(make_corpus(problem_type), ["linear"])
+    averaged, _ = teach(make_corpus(problem_type), [teacher])
     assert np.shape(averaged["labels"][:]) == (12, len(NAMES[problem_type]))
+
+
+def test_what_teachers_said_is_a_teacher_of_other_students(tmp_path, unlabelled):
+    file = tmp_path / "new" / "said.parquet"
+    first, _ = teach(make_corpus(), ["linear", "latent"], unlabelled, save_to=file)
+    second, _ = teach(make_corpus(), [str(file)], unlabelled)
+    np.testing.assert_allclose(first["labels"][:], second["labels"][:], atol=1e-6)
+    assert len(read_probabilities(str(file), NEW, NAMES[SINGLE])) == 3
