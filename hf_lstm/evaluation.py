@@ -54,20 +54,23 @@ def evaluate_average(
         ValueError: The models have other labels, or another kind of target.
     """
     config = deepcopy(classifiers[0][0].config)
-    config.threshold = float(np.mean([model.config.threshold for model, _ in classifiers]))
     labels = np.array(rows["labels"][:])
-    figures, logits = [], []
+    figures, logits, thresholds = [], [], []
     for model, tokenizer in classifiers:
         names = [config.id2label[i] for i in range(config.num_labels)]
         order = label_columns(model.config, names, config.problem_type, model.config.name_or_path or "A model")
         input_ids = tokenize_corpus({"rows": rows}, tokenizer)["rows"]["input_ids"][:]
         logits.append(predict_logits(model, input_ids, show_progress=show_progress)[:, order])
-        figures.append(_figures(logits[-1], labels, config, model.config.threshold))
+        thresholds.append(np.broadcast_to(model.config.threshold, config.num_labels)[order])
+        figures.append(_figures(logits[-1], labels, config, thresholds[-1]))
+    config.threshold = np.mean(thresholds, axis=0).tolist()
     average = average_logits(logits, config.problem_type)
     return [*figures, _figures(average, labels, config, config.threshold)], average, config
 
 
-def _figures(logits: np.ndarray, labels: np.ndarray, config: LstmConfig, threshold: float) -> dict[str, float]:
+def _figures(
+    logits: np.ndarray, labels: np.ndarray, config: LstmConfig, threshold: float | Sequence[float]
+) -> dict[str, float]:
     compute_metrics = compute_metrics_for(config.problem_type, config.num_labels, threshold)
     return compute_metrics(EvalPrediction(predictions=logits, label_ids=labels))
 

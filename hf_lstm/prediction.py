@@ -223,7 +223,7 @@ def describe(logits: np.ndarray, config) -> list[dict]:
 
     Args:
         logits: `(texts, num_labels)`.
-        config: The model's, for label names, problem type and the threshold of several labels a text.
+        config: The model's, for label names, problem type and the thresholds of several labels a text.
 
     Returns:
         One dictionary a text: `label` and `score` (its probability); with several labels a text, lists of them, most
@@ -236,9 +236,9 @@ def describe(logits: np.ndarray, config) -> list[dict]:
     if config.problem_type == "single_label_classification":
         best = scores.argmax(1)
         return [{"label": names[i], "score": float(row[i])} for i, row in zip(best, scores, strict=True)]
-    described = []
+    described, thresholds = [], np.broadcast_to(config.threshold, len(names))
     for row in scores:
-        chosen = [i for i in np.argsort(-row, kind="stable") if row[i] >= config.threshold]
+        chosen = [i for i in np.argsort(-row, kind="stable") if row[i] >= thresholds[i]]
         described.append({"label": [names[i] for i in chosen], "score": [float(row[i]) for i in chosen]})
     return described
 

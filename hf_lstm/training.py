@@ -28,7 +28,7 @@ from .averaging import ParameterAveraging
 from .building import is_large
 from .configuration_lstm import LstmConfig
 from .fine_tuning import layer_groups, split_groups, unfreeze_gradually
-from .metrics import MAIN_METRIC, best_threshold, compute_metrics_for
+from .metrics import MAIN_METRIC, best_thresholds, compute_metrics_for
 from .model_card import RECORDS, build_card
 from .modeling_lstm import LstmForSequenceClassification, replaced_when_complete
 from .prediction import pad_batch, predict_logits, probabilities
@@ -224,10 +224,10 @@ def build_trainer(
 
 
 def _validation_figures(prediction: EvalPrediction, config: LstmConfig) -> dict[str, float]:
-    """Figures during training; the threshold of several labels a text is the best one so far."""
+    """Figures during training; the thresholds of several labels a text are the best ones so far."""
     threshold = 0.5
     if config.problem_type == "multi_label_classification":
-        threshold = best_threshold(probabilities(prediction.predictions, config.problem_type), prediction.label_ids)
+        threshold = best_thresholds(probabilities(prediction.predictions, config.problem_type), prediction.label_ids)
     return compute_metrics_for(config.problem_type, config.num_labels, threshold)(prediction)
 
 
@@ -283,7 +283,7 @@ def save_classifier(
 
     Args:
         trainer: After training.
-        validation: Tokenised validation split; chooses the threshold where a text may have several labels.
+        validation: Tokenised validation split; chooses the thresholds where a text may have several labels.
         show_progress: Show a progress bar.
 
     Returns:
@@ -301,7 +301,7 @@ def save_classifier(
         if model.config.problem_type == "multi_label_classification":
             logits = predict_logits(model, validation["input_ids"][:], show_progress=show_progress)
             scores = probabilities(logits, model.config.problem_type)
-            model.config.threshold = best_threshold(scores, np.array(validation["labels"][:]))
+            model.config.threshold = best_thresholds(scores, np.array(validation["labels"][:]))
             model.config.save_pretrained(partial)
     finish_folder(trainer)
     return model

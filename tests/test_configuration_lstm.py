@@ -16,6 +16,8 @@ from hf_lstm import LstmConfig
         ("weight_dropout", 1.0, r"`weight_dropout` must be in \[0, 1\)"),
         ("label_smoothing", -0.1, r"`label_smoothing` must be in \[0, 1\)"),
         ("threshold", 1.5, r"`threshold` must be in \[0, 1\)"),
+        ("threshold", [0.5, 1.0], r"`threshold` must be in \[0, 1\)"),
+        ("threshold", [0.5, 0.4, 0.3], "one number, or one for each of 2 labels, got 3"),
         ("pad_token_id", 30_000, "`pad_token_id` must be below `vocab_size`"),
         ("class_weights", [1.0, 2.0, 3.0], "one weight for each of 2 labels, got 3"),
         ("class_weights", [1.0, 0.0], "must be positive"),

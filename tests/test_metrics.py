@@ -8,6 +8,7 @@ import evaluate
 import numpy as np
 import pytest
 from datasets import Dataset
+from sklearn.metrics import f1_score
 from transformers import EvalPrediction
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
@@ -16,7 +17,7 @@ from hf_lstm.metrics import (
     MultiLabelMetrics,
     RegressionMetrics,
     ScoreMetrics,
-    best_threshold,
+    best_thresholds,
     compute_figures,
     compute_metrics_for,
     tfidf_baseline,
@@ -146,12 +147,20 @@ def test_wrong_arguments():
             tfidf_baseline(["a a"], [0], ["a"], [0], problem_type)
 
 
-def test_best_threshold():
-    labels = np.array([[1, 0], [1, 0], [0, 1], [0, 0]])
-    # 0.30 divides the labels from the rest without error; so do 0.22 to 0.29: the nearest to 0.5 is taken.
-    scores = np.array([[0.9, 0.1], [0.3, 0.2], [0.05, 0.6], [0.21, 0.1]])
-    assert best_threshold(scores, labels) == 0.3
-    assert best_threshold(np.where(labels == 1, 0.9, 0.1), labels) == 0.5
+def test_best_thresholds():
+    labels = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
+    scores = np.array([[0.9, 0.1, 0.4], [0.3, 0.2, 0.8], [0.05, 0.6, 0.2], [0.21, 0.1, 0.1]])
+    # Half-way between what divides the labels without error: 0.3 and 0.21, 0.6 and 0.2; no text has the third.
+    assert best_thresholds(scores, labels) == pytest.approx([0.255, 0.4, 0.5])
+
+
+def test_no_threshold_is_better():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (40, 3))
+    scores = (labels + 2 * rng.random((40, 3))) / 3
+    for column, best in enumerate(best_thresholds(scores, labels)):
+        f1 = [f1_score(labels[:, column], scores[:, column] >= limit) for limit in (best, *np.linspace(0, 1, 101))]
+        assert max(f1) == f1[0] < 1
 
 
 def test_combine():

@@ -114,10 +114,12 @@ def test_describe_multi_label(tiny_config):
         problem_type="multi_label_classification",
         threshold=0.25,
     )
-    logit = [np.log(p / (1 - p)) for p in (0.3, 0.2, 0.9)]
+    logit = [np.log(p / (1 - p)) for p in (0.3, 0.2, 0.901)]
     described = describe(np.array([logit, [-9.0, -9.0, -9.0]]), config)
-    assert described[0]["label"] == ["fear", "joy"] and described[0]["score"] == pytest.approx([0.9, 0.3])
+    assert described[0]["label"] == ["fear", "joy"] and described[0]["score"] == pytest.approx([0.901, 0.3])
     assert described[1] == {"label": [], "score": []}
+    config.threshold = [0.35, 0.15, 0.9]
+    assert describe(np.array([logit]), config)[0]["label"] == ["fear", "anger"]
 
 
 def test_describe_regression(tiny_config):
