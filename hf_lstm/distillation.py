@@ -12,6 +12,7 @@ from datasets import Dataset, Features, List, Value
 from .data import Corpus
 from .labels import counted
 from .linear import LinearModel, NgramModel, latent_vectors, ngram_counter, predict_out_of_fold
+from .pieces import clean_text
 from .prediction import label_columns, load_classifier, predict_texts, probabilities
 from .reading import FILE_SUFFIXES, stream_file
 
@@ -151,13 +152,15 @@ def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[st
             said[row["text"]] = [float(row[name]) for name in label_names]
         except (TypeError, ValueError):
             raise ValueError(f"{path} holds {[row[name] for name in label_names]}, not numbers, of a text.") from None
-    absent = [text for text in texts if text not in said]
+    # What reads a file cleans its texts.
+    asked = [clean_text(text) for text in texts]
+    absent = [text for text in asked if text not in said]
     if absent:
         raise ValueError(
             f"{path} says nothing of {counted(len(absent), 'text')} of {len(texts):,}, the first of them "
             f"{absent[0][:40]!r}."
         )
-    return np.array([said[text] for text in texts])
+    return np.array([said[text] for text in asked])
 
 
 def _as_vectors(labels: np.ndarray, corpus: Corpus) -> np.ndarray:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, concatenate_datasets
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.data import Corpus
@@ -189,6 +189,7 @@ def test_fitted_teacher_of_other_targets(problem_type, unlabelled, teacher):
 
 def test_what_teachers_said_is_a_teacher_of_other_students(tmp_path, unlabelled):
     file = tmp_path / "new" / "said.parquet"
+    unlabelled = concatenate_datasets([unlabelled, Dataset.from_dict({"text": ["good\x85 film", ""]})])
     first, _ = teach(make_corpus(), ["linear", "latent"], unlabelled, save_to=file)
     second, _ = teach(make_corpus(), [str(file)], unlabelled)
     np.testing.assert_allclose(first["labels"][:], second["labels"][:], atol=1e-6)

@@ -42,7 +42,7 @@ ALLOWED = {
         *("arguments", "causal_lstm", "configuration_lstm", "data", "modeling_lstm", "prediction", "tokenization"),
         "vectors",
     },
-    "distillation": {"data", "labels", "linear", "prediction", "reading"},
+    "distillation": {"data", "labels", "linear", "pieces", "prediction", "reading"},
     "training": {
         *("adversarial", "arguments", "averaging", "building", "configuration_lstm", "fine_tuning", "metrics"),
         *("model_card", "modeling_lstm", "prediction", "sampling"),
