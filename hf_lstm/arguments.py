@@ -40,8 +40,9 @@ class DataArguments(TextArguments):
         metadata={
             "help": "Learn also from what others say of the texts without labels and, where there are none, of the "
             "training texts: folders or Hub ids of classifiers, files of probabilities, or what is fitted to the "
-            "labels and to what those before it say: `linear`, a model of 1- to 3-grams, or `latent`, one of vectors "
-            "of the texts. Several are averaged; what they said is saved as taught.parquet, a teacher of more students."
+            "labels and, where there are texts without labels, to what those before it say of them: `linear`, a model "
+            "of 1- to 3-grams, or `latent`, one of vectors of the texts. Several are averaged; what they said is "
+            "saved as taught.parquet, a teacher of more students."
         },
     )
     unlabelled: str | None = field(

@@ -85,7 +85,6 @@ def build_model(
         "label2id": {name: i for i, name in enumerate(corpus.label_names)},
         "problem_type": corpus.problem_type,
         "class_weights": balanced_weights(corpus) if args.class_weights else None,
-        "threshold": 0.5,  # those of a model to start from are of its labels
     }
     fields.setdefault("label_smoothing", 0.0 if corpus.problem_type == "multi_label_classification" else 0.1)
     large = is_large(splits)

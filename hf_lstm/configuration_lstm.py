@@ -6,6 +6,9 @@ from typing import Literal
 # `strict` comes by way of transformers: this file travels with the weights and needs nothing but torch and that.
 from transformers.configuration_utils import PreTrainedConfig, strict
 
+# Fields with a number for each label: a config that is given other labels does not keep them.
+OF_EACH_LABEL = ("threshold", "class_weights")
+
 
 @strict
 class LstmConfig(PreTrainedConfig):
@@ -71,6 +74,12 @@ class LstmConfig(PreTrainedConfig):
     eos_token_id: int | list[int] | None = 3
     tie_word_embeddings: bool = False
     sampled_tokens: int = 0
+
+    @classmethod
+    def from_dict(cls, config_dict, **kwargs):
+        if {"num_labels", "id2label"} & kwargs.keys():
+            config_dict = {name: value for name, value in config_dict.items() if name not in OF_EACH_LABEL}
+        return super().from_dict(config_dict, **kwargs)
 
     @property
     def num_directions(self) -> int:

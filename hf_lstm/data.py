@@ -222,7 +222,8 @@ def _unlabelled_texts(
         else:
             texts.append(_only_texts(rows, text_column))
             notes.append(f"Kept {count} as texts without labels, for a teacher.")
-    return concatenate_datasets(texts) if texts else None, notes
+    joined = concatenate_datasets(texts) if texts else None
+    return joined if joined else None, notes
 
 
 def tokenize_corpus(

@@ -13,7 +13,7 @@ from .data import Corpus
 from .labels import counted
 from .linear import LinearModel, NgramModel, latent_vectors, ngram_counter, predict_out_of_fold
 from .pieces import clean_text
-from .prediction import label_columns, load_classifier, predict_texts, probabilities
+from .prediction import label_columns, load_classifier, open_writer, predict_texts, probabilities
 from .reading import FILE_SUFFIXES, stream_file
 
 # The teachers that are fitted here and now.
@@ -45,9 +45,12 @@ def teach(
         Rows with `text` and `labels`, `(num_labels,)` probabilities or scores each, and a sentence on them.
 
     Raises:
-        ValueError: A teacher has other labels, or says nothing of some text.
+        ValueError: A teacher has other labels, or says nothing of some text; no word occurs in two texts; a label is
+            named `text`.
         OSError: There is no such teacher.
     """
+    if "text" in corpus.label_names:
+        raise ValueError("A label is named 'text', as the column of what teachers are asked: name it otherwise.")
     train = corpus.splits["train"]
     texts = train["text"][:]
     others = None if unlabelled is None else unlabelled["text"][:]
@@ -79,11 +82,10 @@ def _average_of(
         said.append(fitted.say(teacher, said) if teacher in FITTED else _said_by(teacher, asked, corpus))
     average = np.mean(said, axis=0)
     if save_to is not None:
-        columns = dict(zip(corpus.label_names, average.T, strict=True))
-        partial = Path(save_to).with_suffix(".partial")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        Dataset.from_dict({"text": asked} | columns).to_parquet(partial)
-        partial.replace(save_to)  # complete, for who waits for it
+        Path(save_to).parent.mkdir(parents=True, exist_ok=True)
+        with open_writer(str(save_to)) as write:
+            rows = zip(asked, average.tolist(), strict=True)
+            write([{"text": text} | dict(zip(corpus.label_names, row, strict=True)) for text, row in rows])
     return average
 
 
@@ -96,7 +98,10 @@ class _FittedTeachers:
 
     @cached_property
     def occurs(self) -> sp.csr_matrix:
-        return ngram_counter().fit_transform(self.texts)  # (texts, n-grams)
+        try:
+            return ngram_counter().fit_transform(self.texts)  # (texts, n-grams)
+        except ValueError:
+            raise ValueError(f"No word occurs in two texts: leave out {' and '.join(FITTED)} as teachers.") from None
 
     @cached_property
     def vectors(self) -> np.ndarray:

@@ -35,10 +35,14 @@ def naive_bayes_log_odds(occurs: sp.csr_matrix, target: np.ndarray) -> np.ndarra
         target: `(texts,)`, probabilities of the label.
 
     Returns:
-        `(n-grams,)`.
+        `(n-grams,)`; 0 where fewer than two texts have it: what one text has says nothing of others, and what none has
+        would say how rare the label is.
     """
-    positive, negative = occurs.T @ target + 1, occurs.T @ (1 - target) + 1
-    return np.log((positive / positive.sum()) / (negative / negative.sum())).astype(np.float32)
+    several = np.asarray(occurs.sum(0)).ravel() >= 2
+    positive, negative = ((occurs.T @ part + 1)[several] for part in (target, 1 - target))
+    odds = np.zeros(len(several), np.float32)
+    odds[several] = np.log((positive / positive.sum()) / (negative / negative.sum()))
+    return odds
 
 
 def latent_vectors(
@@ -58,7 +62,8 @@ def latent_vectors(
         size: Width of a vector; 300 are one fifth of a point worse on IMDB, with weights of log-odds.
 
     Returns:
-        `(texts, size)`, or narrower where there are fewer texts or n-grams, each of the same length.
+        `(texts, size)`, or narrower where there are fewer texts or n-grams, each of the same length; zero where nothing
+        is known of a text's n-grams.
     """
     in_texts = np.asarray(occurs.sum(0)).ravel()
     frequent = np.sort(np.argsort(-in_texts, kind="stable")[:MAX_LATENT_NGRAMS])
@@ -151,11 +156,7 @@ class NgramModel(LinearModel):
     solver = {"solver": "liblinear", "dual": True}
 
     def weigh(self, features: sp.csr_matrix, target: np.ndarray) -> sp.dia_matrix:
-        # What one text has says nothing of others.
-        several = np.asarray(features.sum(0)).ravel() >= 2
-        weights = np.zeros(len(several), np.float32)
-        weights[several] = naive_bayes_log_odds(features[:, several], target)
-        return sp.diags(weights)
+        return sp.diags(naive_bayes_log_odds(features, target))
 
 
 def predict_out_of_fold(

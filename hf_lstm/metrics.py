@@ -21,6 +21,9 @@ from .prediction import PROBLEM_TYPES, probabilities
 if TYPE_CHECKING:
     from transformers import EvalPrediction
 
+# Saturated scores are 1, which no threshold may be.
+MAX_THRESHOLD = 0.99
+
 # The figure that chooses the best checkpoint, first in every report.
 MAIN_METRIC = {
     "single_label_classification": "accuracy",
@@ -245,7 +248,8 @@ def best_thresholds(scores: np.ndarray, labels: np.ndarray) -> list[float]:
         labels: 0/1 indicators, `(n, num_labels)`.
 
     Returns:
-        One per label, half-way between two scores that occur; 0.5 for a label that no text has.
+        One per label, half-way between the lowest score that reaches it and the next lower one, or 0, and below 1; 0.5
+        for a label that no text has.
     """
     return [_best_threshold(*columns) for columns in zip(np.transpose(scores), np.transpose(labels), strict=True)]
 
@@ -256,7 +260,8 @@ def _best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     precision, recall, found = sk.precision_recall_curve(labels, scores)
     harmonic = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
     best = int(harmonic[:-1].argmax())  # the last is that of no prediction at all
-    return float(found[max(best - 1, 0)] + found[best]) / 2
+    below = float(found[best - 1]) if best else 0.0
+    return min((below + float(found[best])) / 2, MAX_THRESHOLD)
 
 
 def f1_macro(predictions: np.ndarray, labels: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """What a card says of a model beside its figures: how sure they are, calibration, speed, failures."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -106,9 +106,9 @@ def texts_per_second(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast,
     return len(texts) / (time.perf_counter() - started)
 
 
-def folder_bytes(folder: str | Path) -> int:
-    """Size of the files in a folder."""
-    return sum(path.stat().st_size for path in Path(folder).iterdir() if path.is_file())
+def folder_bytes(folder: str | Path, leave_out: Container[str] = ()) -> int:
+    """Size of the files in a folder, but for those of some names."""
+    return sum(path.stat().st_size for path in Path(folder).iterdir() if path.is_file() and path.name not in leave_out)
 
 
 def failures(

@@ -46,12 +46,14 @@ def main() -> None:
             validation_fraction=data_args.validation_fraction,
         )
     notes = list(corpus.notes)
+    if corpus.problem_type == "multi_label_classification":
+        notes.append("The threshold of each label is chosen on the validation split, whose figures it flatters.")
     print(*notes, sep="\n")
 
-    labelled = corpus.splits
+    labelled, taught_file = corpus.splits, Path(args.output_dir) / TAUGHT_FILE
     if data_args.teacher:
         others = unlabelled_texts(corpus, data_args.unlabelled)
-        taught, note = teach(corpus, data_args.teacher, others, Path(args.output_dir) / TAUGHT_FILE)
+        taught, note = teach(corpus, data_args.teacher, others, taught_file)
         print(note)
         notes.append(note)
         labelled = DatasetDict(corpus.splits | {"train": taught})
@@ -76,6 +78,8 @@ def main() -> None:
     if not trainer.is_world_process_zero():
         return
     model = save_classifier(trainer, splits["validation"])
+    if not data_args.teacher:
+        taught_file.unlink(missing_ok=True)  # of an earlier training
     seconds = time.perf_counter() - started
 
     measured = [split for split in ("validation", "test") if split in splits]
@@ -109,7 +113,7 @@ def main() -> None:
             "parameters": parameters,
         },
         "machine": describe_machine(),
-        "bytes": folder_bytes(folder),
+        "bytes": folder_bytes(folder, leave_out=[TAUGHT_FILE]),
         "texts_per_second": texts_per_second(model, tokenizer, corpus.splits[final]["text"][:TIMED_TEXTS]),
     }
     save_metrics(metrics, folder)

@@ -50,6 +50,16 @@ def test_round_trip_through_json(tmp_path):
     assert (loaded.weight_dropout, loaded.threshold) == (0.5, 0.3)
 
 
+def test_what_was_chosen_for_each_label_is_not_kept_for_other_labels(tmp_path):
+    LstmConfig(num_labels=3, threshold=[0.2, 0.3, 0.4], class_weights=[1, 2, 3]).save_pretrained(tmp_path)
+    assert list(LstmConfig.from_pretrained(tmp_path, input_dropout=0.1).threshold) == [0.2, 0.3, 0.4]
+    for labels in ({"num_labels": 5}, {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}):
+        loaded = LstmConfig.from_pretrained(tmp_path, **labels)
+        assert (loaded.threshold, loaded.class_weights) == (0.5, None)
+        loaded.save_pretrained(tmp_path / "other")
+    assert LstmConfig.from_pretrained(tmp_path, num_labels=2, threshold=[0.1, 0.2]).threshold == [0.1, 0.2]
+
+
 def test_wrong_value_is_refused_when_saved(tmp_path):
     config = LstmConfig()
     with pytest.raises(StrictDataclassError, match="pooling"):

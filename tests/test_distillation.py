@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -154,6 +155,39 @@ def test_linear_teacher_says_of_a_training_text_what_it_learned_from_the_others(
     said = predict_out_of_fold(NgramModel(SINGLE), lambda learned: occurs, targets)
     np.testing.assert_allclose(taught["labels"][:], (targets + said) / 2, atol=1e-4)
     assert "linear" in note
+
+
+@pytest.mark.parametrize("teacher", ["linear", "latent"])
+def test_fitted_teacher_says_nothing_that_it_has_from_the_labels_of_the_text(teacher):
+    def said(labels):
+        corpus = make_corpus()
+        rows = corpus.splits["train"].remove_columns("labels").add_column("labels", labels)
+        corpus.splits["train"] = rows
+        return 2 * np.array(teach(corpus, [teacher])[0]["labels"][:]) - np.eye(2)[labels]
+
+    labels = [int("good" in text) for text in TEXTS]
+    before, most = said(labels), 0
+    for row in range(len(TEXTS)):
+        changed = labels.copy()
+        changed[row] = 1 - changed[row]
+        after = said(changed)
+        np.testing.assert_allclose(after[row], before[row], atol=1e-3)
+        most = max(most, np.abs(after - before).max())
+    assert most > 0.01
+
+
+def test_texts_without_a_common_word_are_one_sentence():
+    corpus = make_corpus()
+    corpus.splits["train"] = Dataset.from_dict({"text": list("abcde"), "labels": [0, 1, 0, 1, 0]})
+    for teacher in ("linear", "latent"):
+        with pytest.raises(ValueError, match="No word occurs in two texts: leave out linear and latent"):
+            teach(corpus, [teacher])
+
+
+def test_label_that_is_named_as_the_column_is_refused(unlabelled):
+    corpus = replace(make_corpus(), label_names=("text", "image"))
+    with pytest.raises(ValueError, match="A label is named 'text'"):
+        teach(corpus, ["linear"], unlabelled)
 
 
 @pytest.mark.parametrize("teacher", ["linear", "latent"])

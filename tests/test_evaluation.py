@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict
 from scipy.special import softmax
+from sklearn.metrics import f1_score
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data import Corpus
@@ -86,3 +87,19 @@ def test_average_of_models_with_labels_and_vocabularies_of_their_own(tiny_config
     other = LstmForSequenceClassification(config_of(tiny_config, ["neg", "mixed"], "single_label_classification"))
     with pytest.raises(ValueError, match="A model has the labels neg, mixed .* not the same as neg, pos "):
         evaluate_average([classifiers[0], (other, tokenizers[0])], rows)
+
+
+def test_average_of_several_labels_a_text_has_the_mean_of_the_thresholds_of_each_label(tiny_config):
+    texts = ["good film", "bad book", "so so", "good book"]
+    tokenizer = train_tokenizer(texts * 2, "word", 300, show_progress=False)
+    classifiers = []
+    for names, thresholds in ((["a", "b"], [0.2, 0.6]), (["b", "a"], [0.5, 0.4])):
+        config = config_of(tiny_config, names, "multi_label_classification")
+        config.threshold, config.vocab_size = thresholds, 300
+        classifiers.append((LstmForSequenceClassification(config), tokenizer))
+    labels = np.array([[1, 0], [0, 1], [1, 1], [0, 1]])
+    figures, _, config = evaluate_average(classifiers, Dataset.from_dict({"text": texts, "labels": labels.tolist()}))
+    assert config.threshold == pytest.approx([0.3, 0.55])
+    second = 1 / (1 + np.exp(-predict_texts(*classifiers[1], texts)[:, ::-1].astype(float)))
+    expected = f1_score(labels, second >= [0.4, 0.5], average="macro", zero_division=0)
+    assert figures[1]["f1_macro"] == pytest.approx(expected)

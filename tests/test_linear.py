@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from hf_lstm.linear import LinearModel, NgramModel, latent_vectors, ngram_counter, predict_out_of_fold
+from hf_lstm.linear import (
+    LinearModel,
+    NgramModel,
+    latent_vectors,
+    naive_bayes_log_odds,
+    ngram_counter,
+    predict_out_of_fold,
+)
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 OPINIONS = [f"{opinion} {thing}" for thing in ("film", "plot", "book") for opinion in ("good", "bad", "odd")] * 2
@@ -89,6 +96,14 @@ def test_scores_are_those_of_a_ridge_regression():
     assert said.shape == (18, 1)
 
 
+def test_log_odds_of_what_fewer_than_two_texts_have_are_0():
+    occurs = ngram_counter().fit_transform(["good", "good", "bad", "bad", "odd", "new", "odd. new"])
+    target = np.array([1, 1, 0, 0, 0])
+    odds = dict(zip(["bad", "good", "new", "odd"], naive_bayes_log_odds(occurs[:5], target), strict=True))
+    assert odds["new"] == odds["odd"] == 0
+    assert odds["good"] == pytest.approx(np.log(3 / 4) - np.log(1 / 4)) and odds["bad"] == pytest.approx(-odds["good"])
+
+
 def test_ngram_of_one_learned_text_has_no_weight():
     occurs = ngram_counter().fit_transform(["good film", "good plot", "odd film", "odd plot"])
     model = NgramModel(SINGLE).fit(occurs[:3], np.eye(2)[[1, 1, 0]])
@@ -99,18 +114,20 @@ def test_ngram_of_one_learned_text_has_no_weight():
 def test_latent_vectors_are_the_scaled_singular_vectors_of_weighted_information():
     texts = ["good film", "good plot good", "bad film", "bad plot", "bad plot film", "good plot"]
     counter = ngram_counter()
-    occurs, labels = counter.fit_transform(texts), np.eye(2)[[1, 1, 0]]
+    occurs, labels = counter.fit_transform(texts), np.eye(2)[[1, 1, 0, 0, 0]]
     dense = occurs.toarray().astype(float)
-    positive, negative = dense[:2].sum(0) + 1, dense[2:3].sum(0) + 1
-    odds = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
+    several = dense[:5].sum(0) >= 2
+    positive, negative = dense[:2].sum(0)[several] + 1, dense[2:5].sum(0)[several] + 1
+    odds = np.zeros(len(several))
+    odds[several] = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
     information = np.log(dense.sum() / (dense.sum(1, keepdims=True) * dense.sum(0)))
     matrix = np.where(dense > 0, np.maximum(information * np.abs(odds) ** 0.5, 0), 0)
     left, values, _ = np.linalg.svd(matrix, full_matrices=False)
     expected = left[:, :3] * values[:3] ** 0.5
     expected = 10 * expected / np.linalg.norm(expected, axis=1, keepdims=True)
-    found = latent_vectors(occurs, labels, np.arange(3), size=3)
+    found = latent_vectors(occurs, labels, np.arange(5), size=3)
     np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-2)  # the sign of a vector is free
-    assert latent_vectors(occurs, labels, np.arange(3)).shape == (6, 6)  # no wider than there are texts
+    assert latent_vectors(occurs, labels, np.arange(5)).shape == (6, 6)  # no wider than there are texts
 
 
 def test_latent_vectors_make_texts_alike_that_share_no_word():
@@ -158,8 +175,3 @@ def test_folds_depend_on_the_seed_alone():
     )
     np.testing.assert_allclose(first, again, atol=1e-4)
     assert np.abs(first - other).max() > 1e-3
-
-
-def test_texts_without_a_common_word_are_refused():
-    with pytest.raises(ValueError):
-        ngram_counter().fit_transform(["one", "two"])

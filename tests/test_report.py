@@ -28,6 +28,11 @@ def test_interval_holds_the_figure_of_every_kind_of_target(tiny_config):
     config = tiny_config(problem_type="multi_label_classification")
     low, high = confidence_interval(config, 4 * (labels - 0.5) + rng.normal(size=(60, 2)) * 2, labels)
     assert 0.5 < low < high < 1
+    # A threshold of each label: with these nothing of the first is right, and all of the second.
+    config.threshold = [0.9, 0.1]
+    logits = np.array([[1.0, -1.0], [-1.0, -4.0]] * 30)
+    low, high = confidence_interval(config, logits, np.array([[1, 1], [0, 0]] * 30))
+    assert low == high == 0.5
     scores = rng.normal(size=60)
     regression = tiny_config(problem_type="regression", num_labels=1)
     low, high = confidence_interval(regression, scores[:, None] + 0.5, scores)
@@ -74,4 +79,4 @@ def test_bytes_of_a_folder(tmp_path):
     (tmp_path / "a").write_bytes(b"12345")
     (tmp_path / "b").write_bytes(b"123")
     (tmp_path / "sub").mkdir()
-    assert folder_bytes(tmp_path) == 8
+    assert folder_bytes(tmp_path) == 8 and folder_bytes(tmp_path, leave_out=["a"]) == 3
