@@ -51,6 +51,14 @@ class DataArguments(TextArguments):
             "help": "Texts without labels for the teacher, as in --dataset, or `none`; default: the corpus' own."
         },
     )
+    passage_words: int = field(
+        default=0,
+        metadata={
+            "help": "Teach passages of about so many words, cut from the texts without labels or, where there are "
+            "none, from the training texts: local, quickly learned, and a start for learning from whole texts. 0: "
+            "whole texts."
+        },
+    )
 
 
 @dataclass

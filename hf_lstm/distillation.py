@@ -1,6 +1,7 @@
 """Learn from what other models say of texts without labels (self-training), or of all (distillation)."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -21,9 +22,16 @@ FITTED = ("linear", "latent")
 # What the teachers of a training said, in its folder.
 TAUGHT_FILE = "taught.parquet"
 
+# What ends a sentence, in writings with and without spaces, and a line.
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n|<br ?/?>", re.IGNORECASE)
+
 
 def teach(
-    corpus: Corpus, teachers: Sequence[str], unlabelled: Dataset | None = None, save_to: str | Path | None = None
+    corpus: Corpus,
+    teachers: Sequence[str],
+    unlabelled: Dataset | None = None,
+    passage_words: int = 0,
+    save_to: str | Path | None = None,
 ) -> tuple[Dataset, str]:
     """
     Training rows with what teachers say as their labels.
@@ -39,6 +47,9 @@ def teach(
             to what the teachers before it say of them: `linear`, a model of n-grams ([`NgramModel`]), or `latent`, one
             of vectors of all these texts ([`latent_vectors`]).
         unlabelled: Rows with `text`, or `None` where there are none.
+        passage_words: Not 0: what is taught are passages of about so many words ([`cut_passages`]) of these texts, or
+            where there are none of the training texts. Of a passage a teacher says what stands in it, which is soon
+            learned; of a whole text it says one thing of hundreds of words.
         save_to: parquet file for the mean of what the teachers say: a teacher of other students, at once.
 
     Returns:
@@ -54,6 +65,8 @@ def teach(
     train = corpus.splits["train"]
     texts = train["text"][:]
     others = None if unlabelled is None else unlabelled["text"][:]
+    if passage_words:
+        others = cut_passages(texts if others is None else others, passage_words)
     labels = _as_vectors(np.array(train["labels"][:]), corpus)  # (rows, num_labels)
     said = _of_first_process(lambda: _average_of(teachers, corpus, labels, others, save_to))
     if others is None:
@@ -61,9 +74,36 @@ def teach(
         note = f"The labels of {counted(len(said), 'training text')} are averaged with what {', '.join(teachers)} say."
     else:
         texts, labels = texts + others, np.concatenate([labels, said])
-        note = f"{counted(len(said), 'text')} without labels, taught by {', '.join(teachers)}."
+        taught = "passage" if passage_words else "text"
+        note = f"{counted(len(said), taught)} without labels, taught by {', '.join(teachers)}."
     features = Features({"text": Value("string"), "labels": List(Value("float32"), length=labels.shape[1])})
     return Dataset.from_dict({"text": texts, "labels": labels.astype(np.float32)}, features), note
+
+
+def cut_passages(texts: Iterable[str], words: int) -> list[str]:
+    """
+    Cuts texts where sentences end.
+
+    Args:
+        texts: Any texts; what stands between spaces is a word.
+        words: A passage ends with the sentence in which it gets so many.
+
+    Returns:
+        The passages in order, each once: as a teacher's file can have them. What remains of a text with less than half
+        as many words belongs to the passage before it.
+    """
+    passages: list[str] = []
+    for text in texts:
+        of_text: list[list[str]] = [[]]
+        for sentence in SENTENCE_END.split(text):
+            if len(of_text[-1]) >= words:
+                of_text.append([])
+            of_text[-1] += sentence.split()
+        if len(of_text) > 1 and len(of_text[-1]) < words / 2:
+            rest = of_text.pop()
+            of_text[-1] += rest
+        passages += [" ".join(passage) for passage in of_text if passage]
+    return list(dict.fromkeys(passages))
 
 
 def _average_of(

@@ -53,7 +53,7 @@ def main() -> None:
     labelled, taught_file = corpus.splits, Path(args.output_dir) / TAUGHT_FILE
     if data_args.teacher:
         others = unlabelled_texts(corpus, data_args.unlabelled)
-        taught, note = teach(corpus, data_args.teacher, others, taught_file)
+        taught, note = teach(corpus, data_args.teacher, others, data_args.passage_words, taught_file)
         print(note)
         notes.append(note)
         labelled = DatasetDict(corpus.splits | {"train": taught})

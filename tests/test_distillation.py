@@ -8,7 +8,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, co
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.data import Corpus
-from hf_lstm.distillation import read_probabilities, teach
+from hf_lstm.distillation import cut_passages, read_probabilities, teach
 from hf_lstm.linear import NgramModel, ngram_counter, predict_out_of_fold
 from hf_lstm.prediction import predict_texts
 from hf_lstm.tokenization import train_tokenizer
@@ -188,6 +188,26 @@ def test_label_that_is_named_as_the_column_is_refused(unlabelled):
     corpus = replace(make_corpus(), label_names=("text", "image"))
     with pytest.raises(ValueError, match="A label is named 'text'"):
         teach(corpus, ["linear"], unlabelled)
+
+
+def test_passages_end_where_sentences_do():
+    text = "One two. Three four five! Six?<br /><br />Seven\neight. Nine"
+    assert cut_passages([text], 3) == ["One two. Three four five!", "Six? Seven eight. Nine"]
+    assert cut_passages([text], 4) == ["One two. Three four five!", "Six? Seven eight. Nine"]
+    assert cut_passages([text], 2) == ["One two.", "Three four five!", "Six? Seven", "eight. Nine"]
+    assert cut_passages(["a b c d e f g", "", " ", "好。坏！"], 1) == ["a b c d e f g", "好。", "坏！"]
+    assert cut_passages(["a. b.", "b. a."], 1) == ["a.", "b."]
+
+
+def test_passages_are_taught_in_place_of_texts(tmp_path):
+    said = {"Good film.": [0.1, 0.9], "Bad plot.": [0.8, 0.2]}
+    file = write_probabilities(tmp_path / "said.jsonl", said, NAMES[SINGLE])
+    others = Dataset.from_dict({"text": ["Good film. Bad plot."]})
+    taught, note = teach(make_corpus(), [file], others, passage_words=2)
+    assert taught["text"][:] == [*TEXTS, *said] and note.startswith("2 passages without labels, taught by")
+    np.testing.assert_allclose(taught["labels"][12:], list(said.values()), atol=1e-6)
+    own, note = teach(make_corpus(), ["linear"], passage_words=2)
+    assert own["text"][:] == [*TEXTS, *dict.fromkeys(TEXTS)] and note.startswith("6 passages")
 
 
 @pytest.mark.parametrize("teacher", ["linear", "latent"])
