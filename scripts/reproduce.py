@@ -31,33 +31,41 @@ TRIED = CARDS / "tried.csv"
 
 EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
 
-# What every student on the texts without labels is told.
-STUDENT = "--adversarial_size 0 --input_dropout 0.3 --classifier_dropout 0.3 --num_train_epochs 2 --baseline false"
+# What every student on texts without labels is told, and those of passages and of whole texts.
+STUDENT = "--adversarial_size 0 --label_smoothing 0 --half_weights true --baseline false"
+PASSAGES = (
+    "--pretrained runs/imdb-vectors --bidirectional false --passage_words 40 --num_train_epochs 1 "
+    f"--per_device_train_batch_size 128 --embedding_dropout 0.1 --input_dropout 0.1 --classifier_dropout 0.1 {STUDENT}"
+)
+TEXTS = f"--embedding_dropout 0.2 --input_dropout 0.2 --classifier_dropout 0.3 {STUDENT}"
+# The second generation: the first has a part in what it is taught.
+SECOND = f"--teacher runs/imdb-small/taught.parquet runs/imdb-small --num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
 # Each step: the script, its options, and the steps whose folders these name.
 STEPS = {
-    "imdb-vectors": ("pretrain", "--objective vectors", ()),
-    "imdb-labels": ("train", "--pretrained runs/imdb-vectors --bidirectional false", ("imdb-vectors",)),
-    "imdb-1": (
-        "train",
-        f"--pretrained runs/imdb-vectors --bidirectional false --teacher linear runs/imdb-labels {STUDENT}",
-        ("imdb-vectors", "imdb-labels"),
-    ),
-    "imdb-2": (
-        "train",
-        f"--pretrained runs/imdb-1 --teacher linear runs/imdb-1 linear {STUDENT} --label_smoothing 0 "
-        "--learning_rate 0.002 --half_weights true",
-        ("imdb-1",),
-    ),
     "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000", ()),
     "imdb-small": (
         "train",
-        f"--pretrained runs/imdb-vectors-16k --bidirectional false --teacher linear runs/imdb-1 linear {STUDENT} "
-        "--label_smoothing 0 --half_weights true",
-        ("imdb-vectors-16k", "imdb-1"),
+        "--pretrained runs/imdb-vectors-16k --bidirectional false --teacher linear latent latent linear "
+        f"--num_train_epochs 5 {TEXTS}",
+        ("imdb-vectors-16k",),
     ),
+    "imdb-vectors": ("pretrain", "--objective vectors", ()),
+    "imdb-base": ("train", f"--teacher linear {PASSAGES}", ("imdb-vectors",)),
+    "imdb-forward": ("train", f"--pretrained runs/imdb-base {SECOND}", ("imdb-base", "imdb-small")),
+    "imdb-base-reverse": (
+        "train",
+        f"--reverse true --teacher runs/imdb-base/taught.parquet {PASSAGES}",
+        ("imdb-vectors", "imdb-base"),
+    ),
+    "imdb-reverse": ("train", f"--pretrained runs/imdb-base-reverse {SECOND}", ("imdb-base-reverse", "imdb-small")),
 }
 # Each checkpoint: the step that trains it.
-CHECKPOINTS = {"lstm-imdb-base": "imdb-1", "lstm-imdb": "imdb-2", "lstm-imdb-small": "imdb-small"}
+CHECKPOINTS = {
+    "lstm-imdb-base": "imdb-base",
+    "lstm-imdb": "imdb-forward",
+    "lstm-imdb-reverse": "imdb-reverse",
+    "lstm-imdb-small": "imdb-small",
+}
 
 
 def main() -> None:

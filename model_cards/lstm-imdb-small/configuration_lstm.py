@@ -6,6 +6,9 @@ from typing import Literal
 # `strict` comes by way of transformers: this file travels with the weights and needs nothing but torch and that.
 from transformers.configuration_utils import PreTrainedConfig, strict
 
+# Fields with a number for each label: a config that is given other labels does not keep them.
+OF_EACH_LABEL = ("threshold", "class_weights")
+
 
 @strict
 class LstmConfig(PreTrainedConfig):
@@ -33,8 +36,8 @@ class LstmConfig(PreTrainedConfig):
         class_weights: One positive factor per label on its part of the loss: on the rows of a class, or in multi-label
             classification on the positive examples of a label. `None` weighs all the same.
         label_smoothing: Share of the target spread evenly over the labels, in [0, 1); 0 is the plain loss.
-        threshold: Probability from which a label counts as predicted where a text may have several. Training sets it to
-            the value that is best on the validation split.
+        threshold: Probability from which a label counts as predicted where a text may have several, or one for each
+            label. Training sets those that are best on the validation split.
         initializer_range: Standard deviation of the normal initialisation of the embeddings and the linear head.
         pad_token_id: Token whose embedding is zero and receives no gradient.
         bos_token_id: Token every text starts with.
@@ -64,13 +67,19 @@ class LstmConfig(PreTrainedConfig):
     classifier_dropout: float | int = 0.5
     class_weights: list[float | int] | tuple[float | int, ...] | None = None
     label_smoothing: float | int = 0.0
-    threshold: float | int = 0.5
+    threshold: float | int | list[float | int] | tuple[float | int, ...] = 0.5
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
     bos_token_id: int | None = 2
     eos_token_id: int | list[int] | None = 3
     tie_word_embeddings: bool = False
     sampled_tokens: int = 0
+
+    @classmethod
+    def from_dict(cls, config_dict, **kwargs):
+        if {"num_labels", "id2label"} & kwargs.keys():
+            config_dict = {name: value for name, value in config_dict.items() if name not in OF_EACH_LABEL}
+        return super().from_dict(config_dict, **kwargs)
 
     @property
     def num_directions(self) -> int:
@@ -104,10 +113,21 @@ class LstmConfig(PreTrainedConfig):
             "weight_dropout",
             "classifier_dropout",
             "label_smoothing",
-            "threshold",
         ):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be in [0, 1), got {getattr(self, name)}.")
+
+    def validate_threshold(self):
+        if not isinstance(self.threshold, (list, tuple)):
+            thresholds = [self.threshold]
+        elif len(self.threshold) != self.num_labels:
+            raise ValueError(
+                f"`threshold` needs one number, or one for each of {self.num_labels} labels, got {len(self.threshold)}."
+            )
+        else:
+            thresholds = self.threshold
+        if not all(0 <= threshold < 1 for threshold in thresholds):
+            raise ValueError(f"`threshold` must be in [0, 1), got {self.threshold}.")
 
     def validate_class_weights(self):
         if self.class_weights is None:
