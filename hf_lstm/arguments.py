@@ -60,6 +60,12 @@ class DataArguments(TextArguments):
         },
     )
 
+    def __post_init__(self):
+        if self.passage_words < 0:
+            raise ValueError(f"passage_words must be at least 0, got {self.passage_words}.")
+        if self.teacher is None and (self.unlabelled is not None or self.passage_words):
+            raise ValueError("Texts without labels and passages are for a teacher to say something of: name a teacher.")
+
 
 @dataclass
 class PretrainingDataArguments(TextArguments):

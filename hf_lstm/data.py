@@ -223,7 +223,7 @@ def _unlabelled_texts(
             texts.append(_only_texts(rows, text_column))
             notes.append(f"Kept {count} as texts without labels, for a teacher.")
     joined = concatenate_datasets(texts) if texts else None
-    return joined if joined else None, notes
+    return joined or None, notes
 
 
 def tokenize_corpus(

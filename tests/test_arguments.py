@@ -2,6 +2,7 @@ import pytest
 
 from hf_lstm.arguments import (
     ClassifierTrainingArguments,
+    DataArguments,
     LanguageModelTrainingArguments,
     ModelArguments,
     PretrainingArguments,
@@ -46,3 +47,12 @@ def test_language_model_is_evaluated_ten_times_whatever_its_length():
     args = LanguageModelTrainingArguments("x")
     assert args.eval_strategy == args.save_strategy == args.logging_strategy == "steps"
     assert args.eval_steps == args.save_steps == args.logging_steps == 0.1
+
+
+def test_what_only_a_teacher_needs_is_refused_without_one():
+    for alone in ({"unlabelled": "texts.txt"}, {"passage_words": 40}):
+        with pytest.raises(ValueError, match="name a teacher"):
+            DataArguments(**alone)
+        assert DataArguments(teacher=["linear"], **alone).teacher == ["linear"]
+    with pytest.raises(ValueError, match="passage_words must be at least 0, got -1"):
+        DataArguments(teacher=["linear"], passage_words=-1)
