@@ -32,39 +32,63 @@ TRIED = CARDS / "tried.csv"
 EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
 
 # What every student on texts without labels is told, and those of passages and of whole texts.
-STUDENT = "--adversarial_size 0 --label_smoothing 0 --half_weights true --baseline false"
+STUDENT = "--label_smoothing 0 --half_weights true --baseline false"
 PASSAGES = (
-    "--pretrained runs/imdb-vectors --bidirectional false --passage_words 40 --num_train_epochs 1 "
+    "--pretrained runs/imdb-vectors --bidirectional false --passage_words 40 --num_train_epochs 1 --adversarial_size 0 "
     f"--per_device_train_batch_size 128 --embedding_dropout 0.1 --input_dropout 0.1 --classifier_dropout 0.1 {STUDENT}"
 )
 TEXTS = f"--embedding_dropout 0.2 --input_dropout 0.2 --classifier_dropout 0.3 {STUDENT}"
-# The second generation: the first has a part in what it is taught.
-SECOND = f"--teacher runs/imdb-small/taught.parquet runs/imdb-small --num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
+# After passages: taught by the small one as well.
+TAUGHT_BY_SMALL = (
+    "--teacher runs/imdb-small/taught.parquet runs/imdb-small "
+    f"--adversarial_size 0 --num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
+)
+# Trained on, with the embeddings attacked, by teachers that have themselves been students.
+AGAIN = f"--adversarial_size 0.5 --num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
 # Each step: the script, its options, and the steps whose folders these name.
 STEPS = {
     "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000", ()),
     "imdb-small": (
         "train",
         "--pretrained runs/imdb-vectors-16k --bidirectional false --teacher linear latent latent linear "
-        f"--num_train_epochs 5 {TEXTS}",
+        f"--adversarial_size 0 --num_train_epochs 5 {TEXTS}",
         ("imdb-vectors-16k",),
     ),
     "imdb-vectors": ("pretrain", "--objective vectors", ()),
     "imdb-base": ("train", f"--teacher linear {PASSAGES}", ("imdb-vectors",)),
-    "imdb-forward": ("train", f"--pretrained runs/imdb-base {SECOND}", ("imdb-base", "imdb-small")),
+    "imdb-forward": ("train", f"--pretrained runs/imdb-base {TAUGHT_BY_SMALL}", ("imdb-base", "imdb-small")),
     "imdb-base-reverse": (
         "train",
         f"--reverse true --teacher runs/imdb-base/taught.parquet {PASSAGES}",
         ("imdb-vectors", "imdb-base"),
     ),
-    "imdb-reverse": ("train", f"--pretrained runs/imdb-base-reverse {SECOND}", ("imdb-base-reverse", "imdb-small")),
+    "imdb-reverse": (
+        "train",
+        f"--pretrained runs/imdb-base-reverse {TAUGHT_BY_SMALL}",
+        ("imdb-base-reverse", "imdb-small"),
+    ),
+    "imdb-forward-2": (
+        "train",
+        f"--pretrained runs/imdb-forward --teacher linear runs/imdb-forward runs/imdb-reverse runs/imdb-small {AGAIN}",
+        ("imdb-forward", "imdb-reverse", "imdb-small"),
+    ),
+    "imdb-reverse-2": (
+        "train",
+        f"--pretrained runs/imdb-reverse --teacher runs/imdb-forward-2/taught.parquet {AGAIN}",
+        ("imdb-reverse", "imdb-forward-2"),
+    ),
+    "imdb-small-2": (
+        "train",
+        f"--pretrained runs/imdb-small --teacher linear runs/imdb-forward-2 runs/imdb-reverse-2 {AGAIN}",
+        ("imdb-small", "imdb-forward-2", "imdb-reverse-2"),
+    ),
 }
 # Each checkpoint: the step that trains it.
 CHECKPOINTS = {
     "lstm-imdb-base": "imdb-base",
-    "lstm-imdb": "imdb-forward",
-    "lstm-imdb-reverse": "imdb-reverse",
-    "lstm-imdb-small": "imdb-small",
+    "lstm-imdb": "imdb-forward-2",
+    "lstm-imdb-reverse": "imdb-reverse-2",
+    "lstm-imdb-small": "imdb-small-2",
 }
 
 
@@ -82,11 +106,11 @@ def main() -> None:
 
 def train(step: str, dataset: str) -> None:
     """Trains a step and, before it, what it needs."""
+    if (Path("runs") / step / METRICS_FILE).exists():
+        return
     script, options, needed = STEPS[step]
     for other in needed:
         train(other, dataset)
-    if (Path("runs") / step / METRICS_FILE).exists():
-        return
     command = [str(SCRIPTS / f"{script}.py"), "--dataset", dataset, *options.split(), "--output_dir", f"runs/{step}"]
     print("python", *command, flush=True)
     done = subprocess.run([sys.executable, *command])

@@ -96,13 +96,12 @@ def test_steps_need_only_steps_that_are_there_and_lead_to_every_checkpoint(repro
         assert named == set(others), name
 
 
-def test_a_trained_step_is_not_trained_again(reproduce, tmp_path, monkeypatch):
+def test_a_trained_step_is_not_trained_again_nor_what_it_needed(reproduce, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(reproduce["train"].__globals__, "subprocess", None)  # nothing may be run
-    for name in reproduce["STEPS"]:
+    for name in reproduce["CHECKPOINTS"].values():
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "metrics.json").write_text("{}")
-    for name in reproduce["STEPS"]:
         reproduce["train"](name, "stanfordnlp/imdb")
 
 
