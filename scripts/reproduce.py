@@ -38,13 +38,11 @@ PASSAGES = (
     f"--per_device_train_batch_size 128 --embedding_dropout 0.1 --input_dropout 0.1 --classifier_dropout 0.1 {STUDENT}"
 )
 TEXTS = f"--embedding_dropout 0.2 --input_dropout 0.2 --classifier_dropout 0.3 {STUDENT}"
+TRAINED_ON = f"--num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
 # After passages: taught by the small one as well.
-TAUGHT_BY_SMALL = (
-    "--teacher runs/imdb-small/taught.parquet runs/imdb-small "
-    f"--adversarial_size 0 --num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
-)
-# Trained on, with the embeddings attacked, by teachers that have themselves been students.
-AGAIN = f"--adversarial_size 0.5 --num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
+TAUGHT_BY_SMALL = f"--teacher runs/imdb-small/taught.parquet runs/imdb-small --adversarial_size 0 {TRAINED_ON}"
+# By teachers that have themselves been students.
+ATTACKED = f"--adversarial_size 0.5 {TRAINED_ON}"
 # Each step: the script, its options, and the steps whose folders these name.
 STEPS = {
     "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000", ()),
@@ -69,17 +67,18 @@ STEPS = {
     ),
     "imdb-forward-2": (
         "train",
-        f"--pretrained runs/imdb-forward --teacher linear runs/imdb-forward runs/imdb-reverse runs/imdb-small {AGAIN}",
+        "--pretrained runs/imdb-forward --teacher linear runs/imdb-forward runs/imdb-reverse runs/imdb-small "
+        f"{ATTACKED}",
         ("imdb-forward", "imdb-reverse", "imdb-small"),
     ),
     "imdb-reverse-2": (
         "train",
-        f"--pretrained runs/imdb-reverse --teacher runs/imdb-forward-2/taught.parquet {AGAIN}",
+        f"--pretrained runs/imdb-reverse --teacher runs/imdb-forward-2/taught.parquet {ATTACKED}",
         ("imdb-reverse", "imdb-forward-2"),
     ),
     "imdb-small-2": (
         "train",
-        f"--pretrained runs/imdb-small --teacher linear runs/imdb-forward-2 runs/imdb-reverse-2 {AGAIN}",
+        f"--pretrained runs/imdb-small --teacher linear runs/imdb-forward-2 runs/imdb-reverse-2 {ATTACKED}",
         ("imdb-small", "imdb-forward-2", "imdb-reverse-2"),
     ),
 }

@@ -106,6 +106,20 @@ def test_a_trained_step_is_not_trained_again_nor_what_it_needed(reproduce, tmp_p
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
+def test_committed_checkpoint_was_trained_as_its_step_says(reproduce, name):
+    step = reproduce["CHECKPOINTS"][name]
+    script, options, _ = reproduce["STEPS"][step]
+    command = json.loads((CARDS / name / "metrics.json").read_text())["training"]["command"]
+    said = f"scripts/{script}.py --dataset stanfordnlp/imdb {options} --output_dir runs/{step}"
+    assert by_option(command.removeprefix("python ")) == by_option(said)
+
+
+def by_option(command: str) -> set[str]:
+    """What a command says of each option, in whatever order."""
+    return {part.strip() for part in command.split(" --")}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
 def test_committed_checkpoint_opens_with_the_pipeline_and_knows_good_from_bad(name):
     folder = CARDS / name
     classify = pipeline("text-classification", model=str(folder))
