@@ -39,47 +39,35 @@ PASSAGES = (
 )
 TEXTS = f"--embedding_dropout 0.2 --input_dropout 0.2 --classifier_dropout 0.3 {STUDENT}"
 TRAINED_ON = f"--num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
-# After passages: taught by the small one as well.
+# After passages: taught by the small one.
 TAUGHT_BY_SMALL = f"--teacher runs/imdb-small/taught.parquet runs/imdb-small --adversarial_size 0 {TRAINED_ON}"
 # By teachers that have themselves been students.
 ATTACKED = f"--adversarial_size 0.5 {TRAINED_ON}"
-# Each step: the script, its options, and the steps whose folders these name.
+# Each step: the script and its options; the steps whose folders these name come before it.
 STEPS = {
-    "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000", ()),
+    "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000"),
     "imdb-small": (
         "train",
         "--pretrained runs/imdb-vectors-16k --bidirectional false --teacher linear latent latent linear "
         f"--adversarial_size 0 --num_train_epochs 5 {TEXTS}",
-        ("imdb-vectors-16k",),
     ),
-    "imdb-vectors": ("pretrain", "--objective vectors", ()),
-    "imdb-base": ("train", f"--teacher linear {PASSAGES}", ("imdb-vectors",)),
-    "imdb-forward": ("train", f"--pretrained runs/imdb-base {TAUGHT_BY_SMALL}", ("imdb-base", "imdb-small")),
-    "imdb-base-reverse": (
-        "train",
-        f"--reverse true --teacher runs/imdb-base/taught.parquet {PASSAGES}",
-        ("imdb-vectors", "imdb-base"),
-    ),
-    "imdb-reverse": (
-        "train",
-        f"--pretrained runs/imdb-base-reverse {TAUGHT_BY_SMALL}",
-        ("imdb-base-reverse", "imdb-small"),
-    ),
+    "imdb-vectors": ("pretrain", "--objective vectors"),
+    "imdb-base": ("train", f"--teacher linear {PASSAGES}"),
+    "imdb-forward": ("train", f"--pretrained runs/imdb-base {TAUGHT_BY_SMALL}"),
+    "imdb-base-reverse": ("train", f"--reverse true --teacher runs/imdb-base/taught.parquet {PASSAGES}"),
+    "imdb-reverse": ("train", f"--pretrained runs/imdb-base-reverse {TAUGHT_BY_SMALL}"),
     "imdb-forward-2": (
         "train",
         "--pretrained runs/imdb-forward --teacher linear runs/imdb-forward runs/imdb-reverse runs/imdb-small "
         f"{ATTACKED}",
-        ("imdb-forward", "imdb-reverse", "imdb-small"),
     ),
     "imdb-reverse-2": (
         "train",
         f"--pretrained runs/imdb-reverse --teacher runs/imdb-forward-2/taught.parquet {ATTACKED}",
-        ("imdb-reverse", "imdb-forward-2"),
     ),
     "imdb-small-2": (
         "train",
         f"--pretrained runs/imdb-small --teacher linear runs/imdb-forward-2 runs/imdb-reverse-2 {ATTACKED}",
-        ("imdb-small", "imdb-forward-2", "imdb-reverse-2"),
     ),
 }
 # Each checkpoint: the step that trains it.
@@ -107,14 +95,19 @@ def train(step: str, dataset: str) -> None:
     """Trains a step and, before it, what it needs."""
     if (Path("runs") / step / METRICS_FILE).exists():
         return
-    script, options, needed = STEPS[step]
-    for other in needed:
+    script, options = STEPS[step]
+    for other in needed(options):
         train(other, dataset)
     command = [str(SCRIPTS / f"{script}.py"), "--dataset", dataset, *options.split(), "--output_dir", f"runs/{step}"]
     print("python", *command, flush=True)
     done = subprocess.run([sys.executable, *command])
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def needed(options: str) -> list[str]:
+    """The steps whose folders the options name, in this order."""
+    return [word.split("/")[1] for word in options.split() if word.startswith("runs/")]
 
 
 def publish(source: str, folder: Path, name: str) -> dict[str, int]:

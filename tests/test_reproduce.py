@@ -85,30 +85,49 @@ def test_published_folder_is_whole_small_and_has_a_card_without_texts_of_the_cor
     assert metrics["figures"] == {"test": {"model": {"accuracy": 0.5}}}
 
 
-def test_steps_need_only_steps_that_are_there_and_lead_to_every_checkpoint(reproduce):
+def test_steps_name_only_steps_before_them_and_lead_to_every_checkpoint(reproduce):
     steps = reproduce["STEPS"]
-    assert all(needed in steps for _, _, others in steps.values() for needed in others)
     assert set(reproduce["CHECKPOINTS"].values()) <= set(steps)
-    for name, (script, options, others) in steps.items():
+    before = set()
+    for name, (script, options) in steps.items():
         assert (SCRIPT.parent / f"{script}.py").is_file()
-        # What the options name of other runs is what the step waits for.
-        named = {word.split("/")[1] for word in options.split() if word.startswith("runs/")}
-        assert named == set(others), name
+        assert set(reproduce["needed"](options)) <= before, name
+        assert options.count("runs/") == len(reproduce["needed"](options))
+        before.add(name)
+
+
+def test_steps_are_trained_once_each_after_what_they_need(reproduce, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trained = []
+
+    class Processes:
+        @staticmethod
+        def run(command):
+            folder = Path(command[command.index("--output_dir") + 1])
+            folder.mkdir(parents=True)
+            (folder / "metrics.json").write_text("{}")
+            trained.append(folder.name)
+            return type("Done", (), {"returncode": 0})
+
+    monkeypatch.setitem(reproduce["train"].__globals__, "subprocess", Processes)
+    reproduce["train"]("imdb-forward", "stanfordnlp/imdb")
+    assert trained == ["imdb-vectors", "imdb-base", "imdb-vectors-16k", "imdb-small", "imdb-forward"]
 
 
 def test_a_trained_step_is_not_trained_again_nor_what_it_needed(reproduce, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(reproduce["train"].__globals__, "subprocess", None)  # nothing may be run
-    for name in reproduce["CHECKPOINTS"].values():
-        (tmp_path / "runs" / name).mkdir(parents=True)
-        (tmp_path / "runs" / name / "metrics.json").write_text("{}")
+    for name in reproduce["STEPS"]:
+        alone = tmp_path / name / "runs" / name
+        alone.mkdir(parents=True)
+        (alone / "metrics.json").write_text("{}")
+        monkeypatch.chdir(tmp_path / name)
         reproduce["train"](name, "stanfordnlp/imdb")
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
 def test_committed_checkpoint_was_trained_as_its_step_says(reproduce, name):
     step = reproduce["CHECKPOINTS"][name]
-    script, options, _ = reproduce["STEPS"][step]
+    script, options = reproduce["STEPS"][step]
     command = json.loads((CARDS / name / "metrics.json").read_text())["training"]["command"]
     said = f"scripts/{script}.py --dataset stanfordnlp/imdb {options} --output_dir runs/{step}"
     assert by_option(command.removeprefix("python ")) == by_option(said)
