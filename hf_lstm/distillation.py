@@ -10,17 +10,27 @@ import scipy.sparse as sp
 import torch
 from datasets import Dataset, Features, List, Value
 
-from .data import Corpus
+from .data import Corpus, texts_of
 from .labels import counted
 from .linear import LinearModel, NgramModel, latent_vectors, ngram_counter, predict_out_of_fold
 from .pieces import clean_text
-from .prediction import label_columns, load_classifier, open_writer, predict_texts, probabilities
+from .prediction import (
+    fastest_device,
+    label_columns,
+    load_classifier,
+    open_writer,
+    predict_texts,
+    probabilities,
+)
 from .reading import FILE_SUFFIXES, stream_file
 
 # The teachers that are fitted here and now.
 FITTED = ("linear", "latent")
 # What the teachers of a training said, in its folder.
 TAUGHT_FILE = "taught.parquet"
+
+# How far from 1 the probabilities of a text may add up, rounded as another program has written them.
+SUM_TOLERANCE = 0.02
 
 # What ends a sentence, in writings with and without spaces, and a line.
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n|<br ?/?>", re.IGNORECASE)
@@ -46,10 +56,11 @@ def teach(
             one named as each label), or what is fitted to the labels and, where there are texts without labels, also
             to what the teachers before it say of them: `linear`, a model of n-grams ([`NgramModel`]), or `latent`, one
             of vectors of all these texts ([`latent_vectors`]).
-        unlabelled: Rows with `text`, or `None` where there are none.
+        unlabelled: Rows with `text`, or `None` where there are none; those of validation or test are left out.
         passage_words: Not 0: what is taught are passages of about so many words ([`cut_passages`]) of these texts, or
-            where there are none of the training texts. Of a passage a teacher says what stands in it, which is soon
-            learned; of a whole text it says one thing of hundreds of words.
+            where there are none of the training texts, from which fitted teachers have then learned. Of a passage a
+            teacher says what stands in it, which is soon learned; of a whole text it says one thing of hundreds of
+            words.
         save_to: parquet file for the mean of what the teachers say: a teacher of other students, at once.
 
     Returns:
@@ -64,7 +75,12 @@ def teach(
         raise ValueError("A label is named 'text', as the column of what teachers are asked: name it otherwise.")
     train = corpus.splits["train"]
     texts = train["text"][:]
-    others = None if unlabelled is None else unlabelled["text"][:]
+    others, left_out = None, 0
+    if unlabelled is not None:
+        held_out = {text for split in corpus.splits if split != "train" for text in texts_of(corpus.splits[split])}
+        others = [text for text in unlabelled["text"][:] if text not in held_out] or None
+        left_out = len(unlabelled) - len(others or ())
+    origin = "of the training texts" if others is None else "without labels"
     if passage_words:
         others = cut_passages(texts if others is None else others, passage_words)
     labels = _as_vectors(np.array(train["labels"][:]), corpus)  # (rows, num_labels)
@@ -74,8 +90,10 @@ def teach(
         note = f"The labels of {counted(len(said), 'training text')} are averaged with what {', '.join(teachers)} say."
     else:
         texts, labels = texts + others, np.concatenate([labels, said])
-        taught = "passage" if passage_words else "text"
-        note = f"{counted(len(said), taught)} without labels, taught by {', '.join(teachers)}."
+        taught = counted(len(said), "passage" if passage_words else "text")
+        note = f"{taught} {origin}, taught by {', '.join(teachers)}."
+    if left_out:
+        note += f" {counted(left_out, 'text')} that also stand in validation or test left out."
     features = Features({"text": Value("string"), "labels": List(Value("float32"), length=labels.shape[1])})
     return Dataset.from_dict({"text": texts, "labels": labels.astype(np.float32)}, features), note
 
@@ -166,14 +184,15 @@ class _FittedTeachers:
 def _said_by(teacher: str, texts: list[str], corpus: Corpus) -> np.ndarray:
     """Probabilities, or scores, `(texts, num_labels)`, of a saved classifier or from a file."""
     if Path(teacher).suffix.lower() in FILE_SUFFIXES:
-        return read_probabilities(teacher, texts, corpus.label_names)
+        return read_probabilities(teacher, texts, corpus.label_names, corpus.problem_type)
     model, tokenizer = load_classifier(teacher)
+    model.to(fastest_device())
     columns = label_columns(model.config, corpus.label_names, corpus.problem_type, teacher)
     logits = predict_texts(model, tokenizer, texts, show_progress=True)[:, columns]
     return probabilities(logits, corpus.problem_type)
 
 
-def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[str]) -> np.ndarray:
+def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[str], problem_type: str) -> np.ndarray:
     """
     Probabilities that another program wrote.
 
@@ -181,13 +200,14 @@ def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[st
         path: csv, tsv, json, jsonl or parquet file with the column `text` and a column named as each label.
         texts: Whose probabilities are wanted, in any order.
         label_names: The labels.
+        problem_type: Of one class a text the probabilities add up to 1; a regression's are scores of any size.
 
     Returns:
         `(texts, num_labels)`.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It lacks a column or a text, or holds something that is no number.
+        ValueError: It lacks a column or a text, or holds something that is no number or no probability.
     """
     said = {}
     for row in stream_file(path):
@@ -205,7 +225,19 @@ def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[st
             f"{path} says nothing of {counted(len(absent), 'text')} of {len(texts):,}, the first of them "
             f"{absent[0][:40]!r}."
         )
-    return np.array([said[text] for text in asked])
+    scores = np.array([said[text] for text in asked])  # (texts, num_labels)
+    possible = np.isfinite(scores).all(1)
+    if problem_type != "regression":
+        possible &= ((scores >= 0) & (scores <= 1)).all(1)
+    if problem_type == "single_label_classification":
+        possible &= np.abs(scores.sum(1) - 1) < SUM_TOLERANCE
+    if not possible.all():
+        first = int(np.flatnonzero(~possible)[0])
+        raise ValueError(
+            f"{path} says {scores[first].tolist()} of {asked[first][:40]!r}, which are no probabilities of "
+            f"{', '.join(label_names)}."
+        )
+    return scores
 
 
 def _as_vectors(labels: np.ndarray, corpus: Corpus) -> np.ndarray:

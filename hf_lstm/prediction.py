@@ -108,6 +108,11 @@ def load_classifier(source: str) -> tuple[LstmForSequenceClassification, PreTrai
     return model.eval(), tokenizer
 
 
+def fastest_device() -> torch.device:
+    """The accelerator where there is one, else the processor."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
 def predict_logits(
     model: PreTrainedModel,
     input_ids: Sequence[Sequence[int]],

@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from hf_lstm.cli import run
-from hf_lstm.prediction import WINDOW, describe, load_classifier, predict_file, predict_texts, windows
+from hf_lstm.prediction import WINDOW, describe, fastest_device, load_classifier, predict_file, predict_texts, windows
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
         parser.error("give texts or --input, not both")
 
     model, tokenizer = load_classifier(args.model)
+    model.to(fastest_device())
     if args.input:
         count, skipped = predict_file(model, tokenizer, args.input, args.output, args.text_column)
         print(f"{count:,} rows written to {args.output}", file=sys.stderr)

@@ -198,6 +198,11 @@ def test_test_split_is_never_learned_from(tmp_path, streaming):
     found = [row["text"] for rows in texts.values() for row in rows]
     assert sorted(found) == sorted(f"{name} {i}" for name in ("train", "extra") for i in range(4))
     assert "train, extra" in note
+    twice = [*splits["train"], *splits["test"][:2], *splits["extra"][:1]]
+    both = write(tmp_path / "b", train=twice, validation=splits["extra"], test=splits["test"])
+    texts, (note,) = load_texts(both, streaming=streaming)
+    assert sorted(row["text"] for row in texts["train"]) == [f"train {i}" for i in range(4)]
+    assert streaming or "4 to learn from" in note and "3 texts that also stand in validation or test left out" in note
     kept = write(tmp_path / "v", train=splits["train"], validation=splits["extra"], test=splits["test"])
     texts, _ = load_texts(kept, streaming=streaming)
     assert [row["text"] for row in texts["validation"]] == [f"extra {i}" for i in range(4)]

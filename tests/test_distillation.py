@@ -128,7 +128,7 @@ def test_teacher_that_is_not_there_is_refused():
 def test_probabilities_of_a_file_are_found_by_text_and_column(tmp_path, ending):
     said = {"good film": [0.1, 0.9], "bad film": [0.8, 0.2], "more": [0.5, 0.5]}
     path = write_probabilities(tmp_path / f"said.{ending}", said, ("bad", "good"))
-    found = read_probabilities(path, ["bad film", "good film", "bad film"], ("good", "bad"))
+    found = read_probabilities(path, ["bad film", "good film", "bad film"], ("good", "bad"), SINGLE)
     assert found.tolist() == [[0.2, 0.8], [0.9, 0.1], [0.2, 0.8]]
 
 
@@ -144,8 +144,31 @@ def test_probabilities_of_a_file_are_found_by_text_and_column(tmp_path, ending):
 def test_file_that_lacks_something_is_one_sentence(tmp_path, said, names, sentence, ending):
     path = write_probabilities(tmp_path / f"said.{ending}", said, names)
     with pytest.raises(ValueError) as error:
-        read_probabilities(path, ["good film", "bad film", "odd film"], ("bad", "good"))
+        read_probabilities(path, ["good film", "bad film", "odd film"], ("bad", "good"), SINGLE)
     assert str(error.value) == f"{path} {sentence.format(repr('0.9') if ending == 'csv' else 0.9)}"
+
+
+@pytest.mark.parametrize(
+    ("said", "refused_by"),
+    [
+        ([0.1, 0.9], set()),
+        ([0.333, 0.666], set()),  # rounded
+        ([0.9, 0.8], {SINGLE}),
+        ([30.0, 70.0], {SINGLE, MULTI}),
+        ([-4.2, 5.2], {SINGLE, MULTI}),
+        (["nan", 0.5], {SINGLE, MULTI, "regression"}),
+        ([0.5, "inf"], {SINGLE, MULTI, "regression"}),
+    ],
+)
+@pytest.mark.parametrize("problem_type", [SINGLE, MULTI, "regression"])
+def test_what_cannot_be_a_probability_is_refused(tmp_path, said, refused_by, problem_type):
+    path = write_probabilities(tmp_path / "said.csv", {"film": said, "plot": [0.5, 0.5]}, ("bad", "good"))
+    if problem_type not in refused_by:
+        found = read_probabilities(path, ["film"], ("bad", "good"), problem_type)
+        assert found.tolist() == [said]
+        return
+    with pytest.raises(ValueError, match="of 'film', which are no probabilities of bad, good"):
+        read_probabilities(path, ["plot", "film"], ("bad", "good"), problem_type)
 
 
 def test_linear_teacher_says_of_a_training_text_what_it_learned_from_the_others():
@@ -207,7 +230,22 @@ def test_passages_are_taught_in_place_of_texts(tmp_path):
     assert taught["text"][:] == [*TEXTS, *said] and note.startswith("2 passages without labels, taught by")
     np.testing.assert_allclose(taught["labels"][12:], list(said.values()), atol=1e-6)
     own, note = teach(make_corpus(), ["linear"], passage_words=2)
-    assert own["text"][:] == [*TEXTS, *dict.fromkeys(TEXTS)] and note.startswith("6 passages")
+    assert own["text"][:] == [*TEXTS, *dict.fromkeys(TEXTS)] and note.startswith("6 passages of the training texts")
+
+
+def test_texts_to_measure_on_are_not_learned_from(tmp_path):
+    corpus = make_corpus()
+    for split, text in (("validation", "kept apart"), ("test", "kept for last")):
+        corpus.splits[split] = Dataset.from_dict({"text": [text], "labels": [1]})
+    file = write_probabilities(tmp_path / "said.jsonl", dict.fromkeys(NEW, [0.5, 0.5]), NAMES[SINGLE])
+    others = Dataset.from_dict({"text": ["kept apart", *NEW, "kept for last", "kept apart"]})
+    taught, note = teach(corpus, [file], others)
+    assert taught["text"][:] == TEXTS + NEW and note.endswith(
+        " 3 texts that also stand in validation or test left out."
+    )
+    # Where nothing remains, it is as if there were no other texts.
+    taught, note = teach(corpus, ["linear"], others.select([0]))
+    assert taught["text"][:] == TEXTS and "12 training texts are averaged" in note
 
 
 @pytest.mark.parametrize("teacher", ["linear", "latent"])
@@ -247,4 +285,4 @@ def test_what_teachers_said_is_a_teacher_of_other_students(tmp_path, unlabelled)
     first, _ = teach(make_corpus(), ["linear", "latent"], unlabelled, save_to=file)
     second, _ = teach(make_corpus(), [str(file)], unlabelled)
     np.testing.assert_allclose(first["labels"][:], second["labels"][:], atol=1e-6)
-    assert len(read_probabilities(str(file), NEW, NAMES[SINGLE])) == 3
+    assert len(read_probabilities(str(file), NEW, NAMES[SINGLE], SINGLE)) == 3
