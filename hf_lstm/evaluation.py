@@ -13,11 +13,15 @@ from .data import Corpus, tokenize_corpus
 from .metrics import compute_metrics_for
 from .modeling_lstm import LstmForSequenceClassification
 from .prediction import average_logits, label_columns, predict_logits
+from .report import reliability
+
+# By name; an interval is a pair.
+Figures = dict[str, float | tuple[float, float]]
 
 
 def evaluate_split(
     model: LstmForSequenceClassification, split: Dataset, show_progress: bool = False
-) -> tuple[dict[str, float], np.ndarray]:
+) -> tuple[Figures, np.ndarray]:
     """
     Measures a classifier on a tokenised split, in full precision and at full length.
 
@@ -27,17 +31,18 @@ def evaluate_split(
         show_progress: Show a progress bar.
 
     Returns:
-        The figures and the logits, `(rows, num_labels)`.
+        The figures, with the interval of the main one and how far the probabilities can be believed
+        ([`reliability`]), and the logits, `(rows, num_labels)`.
     """
     logits = predict_logits(model, split["input_ids"][:], show_progress=show_progress)
-    return _figures(logits, np.array(split["labels"][:]), model.config, model.config.threshold), logits
+    return _figures(logits, np.array(split["labels"][:]), model.config), logits
 
 
 def evaluate_average(
     classifiers: Sequence[tuple[LstmForSequenceClassification, PreTrainedTokenizerFast]],
     rows: Dataset,
     show_progress: bool = False,
-) -> tuple[list[dict[str, float]], np.ndarray, LstmConfig]:
+) -> tuple[list[Figures], np.ndarray, LstmConfig]:
     """
     Measures classifiers, each with its own tokenizer, and the average of their probabilities.
 
@@ -62,17 +67,17 @@ def evaluate_average(
         input_ids = tokenize_corpus({"rows": rows}, tokenizer)["rows"]["input_ids"][:]
         logits.append(predict_logits(model, input_ids, show_progress=show_progress)[:, order])
         thresholds.append(np.broadcast_to(model.config.threshold, config.num_labels)[order])
-        figures.append(_figures(logits[-1], labels, config, thresholds[-1]))
+        config.threshold = thresholds[-1].tolist()
+        figures.append(_figures(logits[-1], labels, config))
     config.threshold = np.mean(thresholds, axis=0).tolist()
     average = average_logits(logits, config.problem_type)
-    return [*figures, _figures(average, labels, config, config.threshold)], average, config
+    return [*figures, _figures(average, labels, config)], average, config
 
 
-def _figures(
-    logits: np.ndarray, labels: np.ndarray, config: LstmConfig, threshold: float | Sequence[float]
-) -> dict[str, float]:
-    compute_metrics = compute_metrics_for(config.problem_type, config.num_labels, threshold)
-    return compute_metrics(EvalPrediction(predictions=logits, label_ids=labels))
+def _figures(logits: np.ndarray, labels: np.ndarray, config: LstmConfig) -> Figures:
+    compute_metrics = compute_metrics_for(config.problem_type, config.num_labels, config.threshold)
+    prediction = EvalPrediction(predictions=logits, label_ids=labels)
+    return compute_metrics(prediction) | reliability(config, logits, labels)
 
 
 def choose_split(corpus: Corpus, source: str | None, split: str | None, config=None) -> tuple[str, Dataset]:

@@ -19,7 +19,7 @@ from hf_lstm.data import load_corpus
 from hf_lstm.evaluation import choose_split, evaluate_average
 from hf_lstm.model_card import figure_table
 from hf_lstm.plots import plot_predictions
-from hf_lstm.prediction import load_classifier
+from hf_lstm.prediction import fastest_device, load_classifier
 
 
 @dataclass
@@ -37,6 +37,8 @@ class Arguments:
 def main() -> None:
     args = HfArgumentParser(Arguments, description=__doc__).parse_args_into_dataclasses()[0]
     classifiers = [load_classifier(model) for model in args.model]
+    for model, _ in classifiers:
+        model.to(fastest_device())
     corpus = load_corpus(
         args.dataset,
         config_name=args.dataset_config,

@@ -65,7 +65,10 @@ def test_evaluate_split_measures_the_predictions(tiny_config):
     predicted = logits.argmax(1)
     rows = rows.remove_columns("labels").add_column("labels", [int(predicted[0]), *(1 - predicted[1:]).tolist()])
     figures, again = evaluate_split(model, rows)
-    assert figures["accuracy"] == 0.25
+    assert figures["accuracy"] == 0.25 and figures["accuracy_interval"][0] <= 0.25 <= figures["accuracy_interval"][1]
+    labels = rows["labels"][:]
+    said = softmax(logits.astype(float), axis=1)[range(4), labels]
+    assert figures["log_loss"] == pytest.approx(-np.log(said).mean(), rel=1e-5)
     np.testing.assert_array_equal(logits, again)
 
 
@@ -84,6 +87,7 @@ def test_average_of_models_with_labels_and_vocabularies_of_their_own(tiny_config
     np.testing.assert_allclose(softmax(logits, axis=1), mean, atol=1e-6)
     right = [(part.argmax(1) == [1, 0, 0, 1]).mean() for part in (first, second[:, ::-1], mean)]
     assert [part["accuracy"] for part in figures] == right
+    assert figures[2]["log_loss"] == pytest.approx(-np.log(mean[range(4), rows["labels"][:]]).mean(), rel=1e-5)
     other = LstmForSequenceClassification(config_of(tiny_config, ["neg", "mixed"], "single_label_classification"))
     with pytest.raises(ValueError, match="A model has the labels neg, mixed .* not the same as neg, pos "):
         evaluate_average([classifiers[0], (other, tokenizers[0])], rows)
@@ -103,3 +107,4 @@ def test_average_of_several_labels_a_text_has_the_mean_of_the_thresholds_of_each
     second = 1 / (1 + np.exp(-predict_texts(*classifiers[1], texts)[:, ::-1].astype(float)))
     expected = f1_score(labels, second >= [0.4, 0.5], average="macro", zero_division=0)
     assert figures[1]["f1_macro"] == pytest.approx(expected)
+    assert all(part["f1_macro_interval"][0] <= part["f1_macro"] <= part["f1_macro_interval"][1] for part in figures)

@@ -31,7 +31,7 @@ ALLOWED = {
     "linear": set(),
     "prediction": {"cli", "configuration_lstm", "data", "modeling_lstm", "pieces", "reading"},
     "metrics": {"prediction"},
-    "evaluation": {"configuration_lstm", "data", "metrics", "modeling_lstm", "prediction"},
+    "evaluation": {"configuration_lstm", "data", "metrics", "modeling_lstm", "prediction", "report"},
     "streaming": {"cli", "modeling_lstm", "pieces", "prediction", "recurrence_lstm", "tokenization"},
     "report": {"metrics", "prediction"},
     "plots": {"prediction"},
@@ -93,10 +93,6 @@ def test_nothing_is_unpickled_or_evaluated(path):
             called.add(ast.unparse(node.func))
     assert not imported & {"pickle", "joblib", "dill", "marshal", "shelve", "importlib"}
     assert not called & {"eval", "exec", "compile", "__import__", "torch.load", "torch.save", "np.load", "numpy.load"}
-
-
-def test_package_never_imports_scripts():
-    assert not any("scripts" in path.read_text(encoding="utf-8").split("import") for path in PACKAGE)
 
 
 @pytest.mark.parametrize("path", [*PACKAGE, ROOT / "scripts" / "rnn_example.py"], ids=lambda path: path.stem)
