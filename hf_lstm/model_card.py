@@ -153,8 +153,9 @@ def build_card(config, location: str, metrics: dict[str, Any] | None = None, exa
         location: Folder or Hub id that the usage snippet opens.
         metrics: What `scripts/train.py` records: `name`, `dataset`, `language`, `license`, `notes`, `splits`, `figures`
             (by split, then by model), `training`, `machine`, `bytes` and `texts_per_second`; where there are, also
-            `failures` (`on`, `accuracy` and `examples`) and `tried` (rows of a table, the heading first). Without it
-            the card has no figures.
+            `failures` (`on`, `accuracy` and `examples`), `steps` (`command`, `seconds` and `machine` of each) with the
+            command that takes them all, `reproduce`, and `tried` (rows of a table, the heading first). Without it the
+            card has no figures.
         example: A text for the usage snippet.
 
     Returns:
@@ -226,7 +227,7 @@ def _measured_sections(config, metrics: dict[str, Any]) -> dict[str, str]:
     single = config.problem_type == "single_label_classification"
     return {
         "figures": figure_table(columns),
-        "baseline_note": "The linear model learned from the same training split." if baseline else "",
+        "baseline_note": "The linear model learned from the labelled training texts alone." if baseline else "",
         "data": "\n".join(f"- {note}" for note in metrics["notes"]),
         "training": "\n".join(
             [
@@ -235,6 +236,7 @@ def _measured_sections(config, metrics: dict[str, Any]) -> dict[str, str]:
                 f"{training['seconds']:,.0f} s, {training['precision']}, seed {training['seed']}; best checkpoint by "
                 f"validation {training['metric']}",
                 f"- Machine: {metrics['machine']}",
+                *_steps(metrics),
             ]
         ),
         "cost": (
@@ -245,6 +247,17 @@ def _measured_sections(config, metrics: dict[str, Any]) -> dict[str, str]:
         "tried": markdown_table(metrics["tried"]) if "tried" in metrics else None,
         "predictions_title": "Confusion matrix" if single else "Predictions",
     }
+
+
+def _steps(metrics: dict[str, Any]) -> list[str]:
+    """Where a model was trained in several steps: the one command for all, and each step with its time."""
+    if "steps" not in metrics:
+        return []
+    rows = [["step", "seconds", "machine"]]
+    for step in metrics["steps"]:
+        seconds = "not kept" if step["seconds"] is None else f"{step['seconds']:,.0f}"
+        rows.append([f"`{step['command']}`", seconds, (step["machine"] or "not kept").partition(";")[0]])
+    return [f"- All its steps, from the corpus on: `{metrics['reproduce']}`", "", markdown_table(rows)]
 
 
 def _failures(failures: dict[str, Any]) -> str:
@@ -284,7 +297,13 @@ def _limits(config, metrics: dict[str, Any] | None) -> list[str]:
     if config.problem_type != "regression":
         limits.append("It answers with one of its labels for any text, also where none fits, and an empty one.")
         smoothed = f" (it was trained with label smoothing {config.label_smoothing:g})" * (config.label_smoothing > 0)
-        limits.append(f"Its scores rank; as probabilities they were not calibrated{smoothed}.")
+        error = metrics and metrics["figures"][_final_split(metrics)]["model"].get("calibration_error")
+        limits.append(
+            f"Its scores are as the training left them{smoothed}: on the texts above, a score and how often it is "
+            f"right are {error:.3f} apart on average; on others, more."
+            if error is not None
+            else f"Its scores rank; as probabilities they were not calibrated{smoothed}."
+        )
     limits.append("Whatever bias towards names, groups or subjects its training texts have, it has too.")
     if not config.reads_forward:
         limits.append("It reads from the end, so it needs the whole text: it cannot score a stream token by token.")

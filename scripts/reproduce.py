@@ -3,14 +3,17 @@
 python scripts/reproduce.py lstm-imdb-small
 python scripts/reproduce.py lstm-imdb --dataset path/to/imdb
 
-What a step has trained, in runs/, is not trained again.
+What a step has trained, in runs/, is not trained again, and what was interrupted goes on.
 """
 
 import argparse
 import csv
 import json
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
@@ -24,7 +27,9 @@ from hf_lstm.prediction import load_classifier
 from hf_lstm.report import failures, folder_bytes
 from hf_lstm.sample_reviews import build_sample_reviews
 
+CORPUS = "stanfordnlp/imdb"
 SCRIPTS = Path("scripts")
+RUNS = Path("runs")
 CARDS = Path("model_cards")
 # What was tried on the way, with validation figures: the same for all checkpoints.
 TRIED = CARDS / "tried.csv"
@@ -82,58 +87,99 @@ CHECKPOINTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", choices=CHECKPOINTS)
-    parser.add_argument("--dataset", default="stanfordnlp/imdb", help="Hub id or folder of the corpus.")
+    parser.add_argument("--dataset", default=CORPUS, help="a copy of the corpus on this machine (default: %(default)s)")
     args = parser.parse_args()
-    step = CHECKPOINTS[args.checkpoint]
-    train(step, args.dataset)
+    train(CHECKPOINTS[args.checkpoint], args.dataset)
     folder = CARDS / args.checkpoint
-    sizes = publish(f"runs/{step}", folder, args.checkpoint)
+    sizes = publish(CHECKPOINTS[args.checkpoint], folder)
     print(f"{folder}: {sum(sizes.values()) / 1e6:.1f} MB")
 
 
 def train(step: str, dataset: str) -> None:
-    """Trains a step and, before it, what it needs."""
-    if (Path("runs") / step / METRICS_FILE).exists():
-        return
+    """Trains a step and, before it, what it needs; goes on with what was interrupted."""
     script, options = STEPS[step]
-    for other in needed(options):
+    options = f"--dataset {dataset} {options} --output_dir {RUNS / step}"
+    if record := record_of(step):
+        if not by_option(options) <= by_option(record["training"]["command"]):
+            raise ValueError(f"{RUNS / step} was trained otherwise than here ({options}): move it away.")
+        print(f"{RUNS / step} is trained already.")
+        return
+    for other in needed(STEPS[step][1]):
         train(other, dataset)
-    command = [str(SCRIPTS / f"{script}.py"), "--dataset", dataset, *options.split(), "--output_dir", f"runs/{step}"]
+    command = [str(SCRIPTS / f"{script}.py"), *options.split()]
+    if any((RUNS / step).glob("checkpoint-*")):
+        command += ["--resume_from_checkpoint", "last"]
     print("python", *command, flush=True)
     done = subprocess.run([sys.executable, *command])
     if done.returncode:
         sys.exit(done.returncode)
 
 
+def record_of(step: str) -> dict | None:
+    """What was recorded of a step's training, where it has come to its end."""
+    path = RUNS / step / METRICS_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def by_option(command: str) -> set[str]:
+    """What a command says of each option, in whatever order."""
+    return {part.strip() for part in f" {command}".split(" --")[1:]}
+
+
 def needed(options: str) -> list[str]:
     """The steps whose folders the options name, in this order."""
-    return [word.split("/")[1] for word in options.split() if word.startswith("runs/")]
+    return [word.split("/")[1] for word in options.split() if word.startswith(f"{RUNS}/")]
 
 
-def publish(source: str, folder: Path, name: str) -> dict[str, int]:
-    """Writes a checkpoint's folder with its card; sizes of its files."""
-    for old in folder.glob("*"):
-        old.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-    assemble_repository(source, name, folder)
-    metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-    model, tokenizer = load_classifier(str(folder))
-    # The corpus' own texts are not ours to show; these are generated, and their verdict depends on order and memory.
-    reviews = build_sample_reviews()["test"]
-    accuracy, examples = failures(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
-    with open(TRIED, newline="", encoding="utf-8") as file:
-        tried = list(csv.reader(file))
-    metrics |= {
-        "name": name,
-        "dataset": "stanfordnlp/imdb",
-        "dataset_on_hub": True,
-        "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
-        "tried": tried,
-    }
-    metrics["bytes"] = folder_bytes(folder)
-    save_metrics(metrics, folder)
-    build_card(model.config, str(folder), metrics, EXAMPLE).save(folder / "README.md")
+def way_to(step: str) -> list[str]:
+    """A step after all that it needs, in an order in which they can be trained."""
+    way = dict.fromkeys(before for other in needed(STEPS[step][1]) for before in way_to(other))
+    return [*way, step]
+
+
+def publish(step: str, folder: Path) -> dict[str, int]:
+    """Writes the folder of a trained step's checkpoint, with its card; sizes of its files."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
+        new = Path(parent) / folder.name
+        new.mkdir()
+        assemble_repository(str(RUNS / step), folder.name, new)
+        model, tokenizer = load_classifier(str(new))
+        # The corpus' own texts are not ours to show; these are generated, and turn on order and memory.
+        reviews = build_sample_reviews()["test"]
+        accuracy, examples = failures(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
+        with open(TRIED, newline="", encoding="utf-8") as file:
+            tried = list(csv.reader(file))
+        metrics = record_of(step)
+        metrics |= {
+            "name": folder.name,
+            "dataset": CORPUS,
+            "dataset_on_hub": True,
+            "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
+            "reproduce": f"python scripts/reproduce.py {folder.name}",
+            "steps": [described(part) for part in way_to(step)],
+            "tried": tried,
+        }
+        # A path says nothing to others.
+        metrics["training"]["command"] = re.sub(r"--dataset \S+", f"--dataset {CORPUS}", metrics["training"]["command"])
+        metrics["bytes"] = folder_bytes(new)
+        save_metrics(metrics, new)
+        build_card(model.config, str(folder), metrics, EXAMPLE).save(new / "README.md")
+        if folder.exists():
+            shutil.rmtree(folder)
+        new.rename(folder)
     return {path.name: path.stat().st_size for path in folder.iterdir()}
+
+
+def described(step: str) -> dict[str, str | float | None]:
+    """A step's command and, where there is a record of it, how many seconds it took on which machine."""
+    script, options = STEPS[step]
+    record = record_of(step)
+    return {
+        "command": f"{script}.py --dataset {CORPUS} {options} --output_dir {RUNS / step}",
+        "seconds": record["training"]["seconds"] if record else None,
+        "machine": record["machine"] if record else None,
+    }
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import json
 import runpy
+import shutil
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def reproduce():
 @pytest.fixture
 def trained(tmp_path):
     """A classifier that says `pos` of everything, with its weights in half precision, and a record of its training."""
-    folder = tmp_path / "runs" / "model"
+    folder = tmp_path / "runs" / "last"
     tokenizer = train_tokenizer(["the film was good"] * 2, "word", 60, show_progress=False)
     names = {0: "neg", 1: "pos"}
     sizes = {"vocab_size": len(tokenizer), "embedding_size": 4, "hidden_size": 4, "bidirectional": False}
@@ -39,7 +40,13 @@ def trained(tmp_path):
     model.classifier.bias.data[:] = model.classifier.bias.data.new_tensor([0.0, 2.0])
     model.save_pretrained(folder, state_dict={name: weight.half() for name, weight in model.state_dict().items()})
     tokenizer.save_pretrained(folder)
-    training = {"command": "python train.py", "epochs": 1.0, "seconds": 2.0, "precision": "fp32", "seed": 42}
+    training = {
+        "command": "python train.py --dataset here/imdb --seed 1",
+        "epochs": 1.0,
+        "seconds": 2.0,
+        "precision": "fp32",
+        "seed": 42,
+    }
     save_metrics(
         {
             "name": "model",
@@ -67,20 +74,36 @@ def test_published_folder_is_whole_small_and_has_a_card_without_texts_of_the_cor
     tried = tmp_path / "tried.csv"
     tried.write_text("what,validation\nmore of it,0.9\n")
     reviews = {"text": ["fine", "dull", "bad"], "label": [1, 0, 0]}
-    monkeypatch.setitem(publish.__globals__, "TRIED", tried)
+    steps = {"first": ("pretrain", "--objective vectors"), "last": ("train", "--pretrained runs/first")}
+    for name, value in (("TRIED", tried), ("STEPS", steps)):
+        monkeypatch.setitem(publish.__globals__, name, value)
     monkeypatch.setitem(publish.__globals__, "build_sample_reviews", lambda: {"test": Dataset.from_dict(reviews)})
-    folder = tmp_path / "cards" / "lstm-x"
-    folder.mkdir(parents=True)
-    (folder / "stale.txt").write_text("of before")
-    publish(str(trained), folder, "lstm-x")
+    monkeypatch.chdir(tmp_path)
+    folder = Path("cards") / "lstm-x"
+    (folder / "onnx").mkdir(parents=True)
+    (folder / "onnx" / "stale.txt").write_text("of before")
+    with pytest.raises(FileNotFoundError):
+        publish("first", folder)  # which has not been trained
+    assert (folder / "onnx" / "stale.txt").exists()
+    publish("last", folder)
 
-    assert not (folder / "stale.txt").exists()
+    assert not (folder / "onnx").exists() and list(folder.parent.iterdir()) == [folder]
     assert {weight.dtype.itemsize for weight in load_file(folder / "model.safetensors").values()} == {2}
     said = pipeline("text-classification", model=str(folder))("anything")
     assert said[0]["label"] == "pos" and said[0]["score"] == pytest.approx(1 / (1 + np.exp(-2)), abs=1e-4)
     card = ModelCard.load(folder / "README.md")
     assert card.data.datasets == ["stanfordnlp/imdb"] and card.data.model_name == "lstm-x"
     assert "right in 33.3%" in card.text and "| dull | pos" in card.text and "| more of it | 0.9" in card.text
+    assert "`python scripts/reproduce.py lstm-x`" in card.text and "here/imdb" not in card.text
+    lines = [line.split("|") for line in card.text.splitlines() if line.startswith("| `")]
+    assert [[cell.strip() for cell in line[1:-1]] for line in lines] == [
+        [
+            "`pretrain.py --dataset stanfordnlp/imdb --objective vectors --output_dir runs/first`",
+            "not kept",
+            "not kept",
+        ],
+        ["`train.py --dataset stanfordnlp/imdb --pretrained runs/first --output_dir runs/last`", "2", "a machine"],
+    ]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["figures"] == {"test": {"model": {"accuracy": 0.5}}}
 
@@ -96,46 +119,67 @@ def test_steps_name_only_steps_before_them_and_lead_to_every_checkpoint(reproduc
         before.add(name)
 
 
-def test_steps_are_trained_once_each_after_what_they_need(reproduce, tmp_path, monkeypatch):
+@pytest.fixture
+def commands(reproduce, tmp_path, monkeypatch):
+    """The commands that would be run, each of which leaves a record of itself."""
     monkeypatch.chdir(tmp_path)
-    trained = []
+    commands = []
 
     class Processes:
         @staticmethod
         def run(command):
             folder = Path(command[command.index("--output_dir") + 1])
-            folder.mkdir(parents=True)
-            (folder / "metrics.json").write_text("{}")
-            trained.append(folder.name)
+            folder.mkdir(parents=True, exist_ok=True)
+            record = {"training": {"command": " ".join(command)}}
+            (folder / "metrics.json").write_text(json.dumps(record))
+            commands.append(command)
             return type("Done", (), {"returncode": 0})
 
     monkeypatch.setitem(reproduce["train"].__globals__, "subprocess", Processes)
-    reproduce["train"]("imdb-forward", "stanfordnlp/imdb")
+    return commands
+
+
+def test_steps_are_trained_once_each_after_what_they_need(reproduce, commands, capsys):
+    reproduce["train"]("imdb-forward", "my/imdb")
+    trained = [command[-1].removeprefix("runs/") for command in commands]
     assert trained == ["imdb-vectors", "imdb-base", "imdb-vectors-16k", "imdb-small", "imdb-forward"]
+    assert sorted(reproduce["way_to"]("imdb-forward")) == sorted(trained)
+    assert all("my/imdb" in command for command in commands)
+    shutil.rmtree("runs/imdb-small")  # what a trained step needed is not asked for
+    reproduce["train"]("imdb-forward", "my/imdb")
+    assert len(commands) == 5 and "runs/imdb-forward is trained already" in capsys.readouterr().out
 
 
-def test_a_trained_step_is_not_trained_again_nor_what_it_needed(reproduce, tmp_path, monkeypatch):
-    monkeypatch.setitem(reproduce["train"].__globals__, "subprocess", None)  # nothing may be run
-    for name in reproduce["STEPS"]:
-        alone = tmp_path / name / "runs" / name
-        alone.mkdir(parents=True)
-        (alone / "metrics.json").write_text("{}")
-        monkeypatch.chdir(tmp_path / name)
-        reproduce["train"](name, "stanfordnlp/imdb")
+def test_what_was_trained_otherwise_is_not_taken_for_a_step(reproduce, commands):
+    reproduce["train"]("imdb-vectors", "my/imdb")
+    with pytest.raises(ValueError, match="runs/imdb-vectors was trained otherwise"):
+        reproduce["train"]("imdb-vectors", "my/reviews")
+
+
+def test_an_interrupted_step_goes_on(reproduce, commands):
+    Path("runs/imdb-vectors/checkpoint-7").mkdir(parents=True)
+    reproduce["train"]("imdb-vectors", "my/imdb")
+    assert commands[0][-2:] == ["--resume_from_checkpoint", "last"]
+
+
+def test_command_publishes_what_it_has_trained(reproduce, commands, monkeypatch, capsys):
+    published = []
+    main = reproduce["main"]
+    monkeypatch.setitem(main.__globals__, "publish", lambda *args: published.append(args) or {"a": 2_500_000})
+    monkeypatch.setattr(sys, "argv", ["reproduce.py", "lstm-imdb-base", "--dataset", "my/imdb"])
+    main()
+    assert published == [("imdb-base", Path("model_cards/lstm-imdb-base"))] and len(commands) == 2
+    assert "model_cards/lstm-imdb-base: 2.5 MB" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
-def test_committed_checkpoint_was_trained_as_its_step_says(reproduce, name):
+def test_committed_checkpoint_records_the_command_of_its_step(reproduce, name):
     step = reproduce["CHECKPOINTS"][name]
     script, options = reproduce["STEPS"][step]
     command = json.loads((CARDS / name / "metrics.json").read_text())["training"]["command"]
-    said = f"scripts/{script}.py --dataset stanfordnlp/imdb {options} --output_dir runs/{step}"
-    assert by_option(command.removeprefix("python ")) == by_option(said)
-
-
-def by_option(command: str) -> set[str]:
-    """What a command says of each option, in whatever order."""
-    return {part.strip() for part in command.split(" --")}
+    assert command.split()[1] == f"scripts/{script}.py"
+    said = f"--dataset stanfordnlp/imdb {options} --output_dir runs/{step}"
+    assert reproduce["by_option"](command) == reproduce["by_option"](said)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
