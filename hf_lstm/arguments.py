@@ -48,7 +48,8 @@ class DataArguments(TextArguments):
     unlabelled: str | None = field(
         default=None,
         metadata={
-            "help": "Texts without labels for the teacher, as in --dataset, or `none`; default: the corpus' own."
+            "help": "Texts without labels for the teacher, as in --dataset and --text_column, or `none`; default: the "
+            "corpus' own."
         },
     )
     passage_words: int = field(
@@ -143,8 +144,8 @@ class ModelArguments(BackboneArguments):
     label_smoothing: float | None = field(
         default=None,
         metadata={
-            "help": "Share of the target spread over the labels. Default: 0.1; 0 where a text may have several, since "
-            "it would outweigh the few texts of a rare label."
+            "help": "Share of the target spread over the labels. Default: 0.1; 0 with a teacher, whose targets are "
+            "smooth, and where a text may have several, since it would outweigh the few texts of a rare label."
         },
     )
     class_weights: Literal["balanced"] | None = field(
@@ -223,7 +224,10 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
 
     num_train_epochs: float | None = field(
         default=None,
-        metadata={"help": "Default: as many as read about 80,000 texts, at most 30, and each text at least 3 times."},
+        metadata={
+            "help": "Default: as many as read about 80,000 texts, at most 30, and each text at least 3 times; with "
+            "gradual unfreezing as many as unfreeze all."
+        },
     )
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})
     per_device_train_batch_size: int = field(default=32, metadata={"help": "Texts in a training batch."})
@@ -246,7 +250,11 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
         metadata={"help": "Learning rate of each layer, as a share of that of the layer above it; 1: all the same."},
     )
     gradual_unfreezing: bool = field(
-        default=False, metadata={"help": "Train the head alone in the first epoch, then one more layer in each."}
+        default=False,
+        metadata={
+            "help": "Train the head alone in the first epoch, then one more layer in each, the embeddings last: those "
+            "that no epoch is left for stay as they are."
+        },
     )
     early_stopping_patience: int = field(
         default=5, metadata={"help": "Evaluations without improvement after which training stops; 0 never does."}

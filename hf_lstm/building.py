@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset, DatasetDict
+from datasets import ClassLabel, Dataset, DatasetDict
 from safetensors import safe_open
 from sklearn.utils.class_weight import compute_class_weight
+from torch import nn
 from transformers import PreTrainedTokenizerFast
 from transformers.utils import SAFE_WEIGHTS_NAME, cached_file
 
@@ -86,7 +87,8 @@ def build_model(
         "problem_type": corpus.problem_type,
         "class_weights": balanced_weights(corpus) if args.class_weights else None,
     }
-    fields.setdefault("label_smoothing", 0.0 if corpus.problem_type == "multi_label_classification" else 0.1)
+    # What teachers say is smooth already; among several labels a text, smoothing would outweigh the rare ones.
+    fields.setdefault("label_smoothing", 0.1 if isinstance(splits["train"].features["labels"], ClassLabel) else 0.0)
     large = is_large(splits)
     if large:
         fields.setdefault("embedding_dropout", 0.3)
@@ -141,7 +143,7 @@ def _new_config(tokenizer: PreTrainedTokenizerFast, fields: dict[str, Any]) -> L
 
 
 def _load_layers(kind: type[LstmPreTrainedModel], source: str, fields: dict[str, Any]) -> LstmPreTrainedModel:
-    """A model on what a saved one has learned; what that lacks, and a head of another shape, starts anew."""
+    """A model on what a saved one has learned; what that lacks, and a head of other labels, starts anew."""
     saved = load_config(source)
     fixed = ["embedding_size", *(LAYER_FIELDS if _has_layers(source) else ())]
     if changed := [name for name in fixed if fields.get(name, getattr(saved, name)) != getattr(saved, name)]:
@@ -150,9 +152,15 @@ def _load_layers(kind: type[LstmPreTrainedModel], source: str, fields: dict[str,
         raise ValueError(f"{source} reads in both directions: a language model starts from one that reads in one.")
     config = LstmConfig.from_pretrained(source, **fields)
     # The weights may be saved in half precision, in which nothing is trained.
-    return kind.from_pretrained(
+    model = kind.from_pretrained(
         source, config=config, use_safetensors=True, ignore_mismatched_sizes=True, dtype=torch.float32
     )
+    same_labels = (saved.id2label, saved.problem_type) == (config.id2label, config.problem_type)
+    if kind is LstmForSequenceClassification and not same_labels:
+        # Of as many labels it would fit, and say the wrong ones.
+        nn.init.normal_(model.classifier.weight, std=config.initializer_range)
+        nn.init.zeros_(model.classifier.bias)
+    return model
 
 
 def _has_layers(source: str) -> bool:

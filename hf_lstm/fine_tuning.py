@@ -42,7 +42,7 @@ def split_groups(
     optimizer.param_groups[:] = groups
 
 
-def unfreeze_gradually(scheduler: LambdaLR, steps_per_epoch: float) -> None:
+def unfreeze_gradually(scheduler: LambdaLR, steps_per_epoch: int) -> None:
     """
     Holds each layer still until its epoch: the head learns from the start, the layer below it from the second epoch.
 
@@ -54,7 +54,7 @@ def unfreeze_gradually(scheduler: LambdaLR, steps_per_epoch: float) -> None:
         steps_per_epoch: Optimizer steps in an epoch.
     """
     scheduler.lr_lambdas = [
-        _waiting(factor, round(group["depth"] * steps_per_epoch))
+        _waiting(factor, group["depth"] * steps_per_epoch)
         for factor, group in zip(scheduler.lr_lambdas, scheduler.optimizer.param_groups, strict=True)
     ]
     for group, factor, rate in zip(

@@ -219,7 +219,7 @@ def save_language_model(trainer: Trainer) -> LstmForCausalLM:
         (partial / TRAINING_ARGS_NAME).unlink(missing_ok=True)
         model = LstmForCausalLM.from_pretrained(partial)
     finish_folder(trainer)
-    return model
+    return model.to(trainer.args.device)
 
 
 def save_vectors(model: LstmModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
@@ -233,5 +233,6 @@ def save_vectors(model: LstmModel, tokenizer: PreTrainedTokenizerFast, folder: s
     """
     forget_records(folder)
     embeddings = {name: part for name, part in model.state_dict().items() if name.startswith("embed_tokens")}
-    model.save_pretrained(folder, state_dict=embeddings)
-    tokenizer.save_pretrained(folder)
+    with replaced_when_complete(Path(folder)) as partial:
+        model.save_pretrained(partial, state_dict=embeddings)
+        tokenizer.save_pretrained(partial)

@@ -117,7 +117,7 @@ class ClassifierTrainer(Trainer):
         scheduler = super().create_scheduler(num_training_steps, optimizer)
         if self.args.gradual_unfreezing:
             batches = len(self.get_train_dataloader())
-            unfreeze_gradually(scheduler, batches / self.args.gradient_accumulation_steps)
+            unfreeze_gradually(scheduler, math.ceil(batches / self.args.gradient_accumulation_steps))
         return scheduler
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler:
@@ -194,6 +194,8 @@ def build_trainer(
         args.adversarial_size = 0.5 if is_large(splits) else 0
     if args.num_train_epochs is None:
         args.num_train_epochs = default_epochs(len(splits["train"]), readings=2 if args.adversarial_size else 1)
+        if args.gradual_unfreezing:
+            args.num_train_epochs = max(args.num_train_epochs, len(layer_groups(model)))
     if args.metric_for_best_model in (None, "loss") and args.load_best_model_at_end:
         args.metric_for_best_model = MAIN_METRIC[problem_type]
         args.greater_is_better = problem_type != "regression"
@@ -298,6 +300,7 @@ def save_classifier(
             halves = {name: weight.half() for name, weight in model.state_dict().items()}
             model.save_pretrained(partial, state_dict=halves)  # the config still says single: what is computed in
             model = LstmForSequenceClassification.from_pretrained(partial)
+        model.to(trainer.args.device)
         if model.config.problem_type == "multi_label_classification":
             logits = predict_logits(model, validation["input_ids"][:], show_progress=show_progress)
             scores = probabilities(logits, model.config.problem_type)

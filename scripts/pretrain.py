@@ -45,6 +45,8 @@ def main() -> None:
     name = Path(data_args.dataset).stem if data_args.dataset else "sample_reviews"
     args.output_dir = args.output_dir or f"runs/{name}-{model_args.objective}"
     checkpoint = find_resume_checkpoint(args)
+    if args.push_to_hub:
+        raise ValueError("A classifier is pushed, not what it starts from: leave out push_to_hub.")
 
     with args.main_process_first():
         texts, notes = load_texts(
@@ -71,6 +73,8 @@ def main() -> None:
         "machine": describe_machine(),
     }
     if model_args.objective == "vectors":
+        if args.process_index:
+            return
         start_from_vectors(model, blocks["train"])
         save_vectors(model, tokenizer, folder)
     else:

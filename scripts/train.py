@@ -20,7 +20,7 @@ from hf_lstm.hub import check_push, push_repository
 from hf_lstm.metrics import tfidf_baseline
 from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
 from hf_lstm.plots import plot_learning_curve, plot_predictions
-from hf_lstm.report import TIMED_TEXTS, folder_bytes, reliability, texts_per_second
+from hf_lstm.report import TIMED_TEXTS, folder_bytes, texts_per_second
 from hf_lstm.training import build_trainer, find_resume_checkpoint, save_classifier
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
@@ -52,8 +52,10 @@ def main() -> None:
 
     labelled, taught_file = corpus.splits, Path(args.output_dir) / TAUGHT_FILE
     if data_args.teacher:
-        others = unlabelled_texts(corpus, data_args.unlabelled)
-        taught, note = teach(corpus, data_args.teacher, others, data_args.passage_words, taught_file)
+        others = unlabelled_texts(corpus, data_args)
+        # A training that goes on need not ask again.
+        teachers = [str(taught_file)] if checkpoint and taught_file.exists() else data_args.teacher
+        taught, note = teach(corpus, teachers, others, data_args.passage_words, taught_file)
         print(note)
         notes.append(note)
         labelled = DatasetDict(corpus.splits | {"train": taught})
@@ -86,7 +88,7 @@ def main() -> None:
     figures, logits = {}, None
     for split in measured:
         own, logits = evaluate_split(model, splits[split], show_progress=not args.disable_tqdm)
-        figures[split] = {"model": own | reliability(model.config, logits, np.array(splits[split]["labels"][:]))}
+        figures[split] = {"model": own}
     final = measured[-1]
     if args.baseline and (baseline := measure_baseline(corpus, final)):
         figures[final]["baseline"] = baseline
@@ -129,11 +131,13 @@ def main() -> None:
         print(f"Pushed to {repo_id}.")
 
 
-def unlabelled_texts(corpus: Corpus, source: str | None) -> Dataset | None:
+def unlabelled_texts(corpus: Corpus, args: DataArguments) -> Dataset | None:
     """Texts without labels for the teacher: those of the corpus, of another source, or none."""
-    if source in (None, "none"):
-        return corpus.unlabelled if source is None else None
-    splits, _ = load_texts(source)
+    if args.unlabelled in (None, "none"):
+        return corpus.unlabelled if args.unlabelled is None else None
+    has_columns = Path(args.unlabelled).suffix.lower() != ".txt"
+    splits, notes = load_texts(args.unlabelled, text_column=args.text_column if has_columns else None)
+    print(*notes, sep="\n")
     return concatenate_datasets(list(splits.values()))
 
 

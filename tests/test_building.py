@@ -15,6 +15,7 @@ from hf_lstm.building import (
     start_from_vectors,
 )
 from hf_lstm.data import Corpus, tokenize_corpus
+from hf_lstm.distillation import teach
 from hf_lstm.pretraining import save_vectors
 from hf_lstm.vectors import train_vectors
 
@@ -95,6 +96,28 @@ def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
         build(three, ModelArguments(pretrained=str(tmp_path), hidden_size=9))
     with pytest.raises(ValueError, match="has its own|brings its own vocabulary: leave out tokenizer"):
         build(three, ModelArguments(pretrained=str(tmp_path), tokenizer="bpe"))
+
+
+@pytest.mark.parametrize(
+    ("names", "problem_type", "kept"),
+    [
+        (("other", "good"), "single_label_classification", True),
+        (("good", "other"), "single_label_classification", False),
+        (("spam", "ham"), "single_label_classification", False),
+        (("other", "good"), "multi_label_classification", False),
+    ],
+)
+def test_a_head_goes_on_only_with_its_own_labels(corpus, splits, tokenizer, tmp_path, names, problem_type, kept):
+    model = build_model(corpus, splits, tokenizer, ModelArguments(**SIZES))
+    model.classifier.bias.data.fill_(7.0)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    others = Corpus(corpus.splits, names, problem_type, ())
+    tuned = build_model(others, splits, tokenizer, ModelArguments(pretrained=str(tmp_path)))
+    assert_same_backbone(tuned.model, model.model)
+    assert torch.equal(tuned.classifier.weight, model.classifier.weight) is kept
+    assert tuned.classifier.bias.tolist() == ([7.0, 7.0] if kept else [0.0, 0.0])
+    assert tuned.classifier.weight.std().item() == pytest.approx(tuned.config.initializer_range, rel=0.4)
 
 
 def test_tokenizer_learns_the_texts_or_comes_with_the_model(language_model):
@@ -242,3 +265,9 @@ def test_labels_are_smoothed_where_a_text_has_one_of_them(problem_type, expected
     assert model.config.label_smoothing == expected
     model, _, _ = build(tiny_corpus(problem_type), ModelArguments(**SIZES, label_smoothing=0.3))
     assert model.config.label_smoothing == 0.3
+
+
+def test_what_teachers_say_is_not_smoothed(corpus, tokenizer):
+    taught, _ = teach(corpus, ["linear"])
+    splits = tokenize_corpus(DatasetDict(corpus.splits | {"train": taught}), tokenizer)
+    assert build_model(corpus, splits, tokenizer, ModelArguments(**SIZES)).config.label_smoothing == 0.0

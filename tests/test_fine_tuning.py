@@ -108,6 +108,25 @@ def test_one_more_layer_learns_in_each_epoch(tmp_path, layer_decay):
         assert moved == set(range(min(4, 1 + step // 5))), step
 
 
+def test_epochs_are_counted_as_the_trainer_does_where_gradients_accumulate(tmp_path):
+    fields = {"gradient_accumulation_steps": 2, "num_train_epochs": 4, "save_strategy": "no"}
+    trainer = make_trainer(tmp_path, gradual_unfreezing=True, **fields)
+    recorder = Recorder(trainer.model)
+    trainer.add_callback(recorder)
+    trainer.train()
+    weights = recorder.weights
+    assert len(weights) == 1 + 4 * 3  # 5 batches are 3 steps
+    for step in range(12):
+        assert changed_parts(weights[step], weights[step + 1]) == set(range(1 + step // 3)), step
+
+
+def test_default_epochs_let_all_layers_learn(tmp_path, monkeypatch):
+    monkeypatch.setattr("hf_lstm.training.default_epochs", lambda *args, **kwargs: 2)
+    for gradual, epochs in ((True, 4), (False, 2)):
+        trainer = make_trainer(tmp_path, gradual_unfreezing=gradual, num_train_epochs=None)
+        assert trainer.args.num_train_epochs == epochs
+
+
 def test_epochs_of_a_number_of_steps_are_those_of_the_texts(tmp_path):
     fields = {"max_steps": 10, "num_train_epochs": 5, "save_strategy": "no"}
     trainer = make_trainer(tmp_path, gradual_unfreezing=True, **fields)

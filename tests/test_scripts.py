@@ -4,16 +4,18 @@ import csv
 import io
 import json
 import runpy
+import shutil
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
-from transformers import AutoTokenizer, TrainerState
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer, Trainer, TrainerState
 
 from hf_lstm.prediction import load_classifier, predict_texts, probabilities
 
@@ -244,6 +246,11 @@ def test_pretrain_vectors_and_train_from_them(script, table, lines, tmp_path):
     assert (config["cell_type"], config["hidden_size"], config["embedding_size"]) == ("gru", 12, 16)
 
 
+def test_what_a_classifier_starts_from_is_not_pushed(script, lines, tmp_path):
+    done = script("pretrain", "--dataset", lines, "--output_dir", tmp_path / "lm", "--push_to_hub", "true")
+    assert done.returncode == 1 and "leave out push_to_hub" in done.stderr and not (tmp_path / "lm").exists()
+
+
 def test_pretrain_from_a_stream(script, table, tmp_path):
     source = ("--dataset", table, "--text_column", "review", "--streaming", "true", "--validation_texts", 10)
     done = script("pretrain", *source, "--output_dir", tmp_path / "lm", *SMALL, *STEPS)
@@ -252,12 +259,49 @@ def test_pretrain_from_a_stream(script, table, tmp_path):
     assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["training"]["steps"] == 20
 
 
-def test_interrupted_pretraining_is_resumed_only_when_asked(script, lines, tmp_path):
-    checkpoint = tmp_path / "lm" / "checkpoint-5"
-    checkpoint.mkdir(parents=True)
-    (checkpoint / "trainer_state.json").write_text(json.dumps(TrainerState().__dict__))
-    done = script("pretrain", "--dataset", lines, "--output_dir", tmp_path / "lm", *SMALL, *STEPS)
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Lets a training end in the middle: after its first checkpoint."""
+    save = Trainer._save_checkpoint
+
+    @contextmanager
+    def interrupted():
+        def save_and_end(self, *args, **kwargs):
+            save(self, *args, **kwargs)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_save_checkpoint", save_and_end)
+            with suppress(KeyboardInterrupt):
+                yield
+
+    return interrupted
+
+
+def test_interrupted_pretraining_is_resumed_only_when_asked(script, lines, tmp_path, interrupt):
+    arguments = ("pretrain", "--dataset", lines, "--output_dir", tmp_path / "lm", *SMALL, *STEPS)
+    with interrupt():
+        script(*arguments)
+    done = script(*arguments)
     assert done.returncode == 1 and "--resume_from_checkpoint last" in done.stderr
+    (checkpoint,) = (tmp_path / "lm").glob("checkpoint-*")
+    before = TrainerState.load_from_json(checkpoint / "trainer_state.json")
+    done = script(*arguments, "--resume_from_checkpoint", "last")
+    assert done.returncode == 0, done.stderr
+    after = TrainerState.load_from_json(tmp_path / "lm" / "trainer_state.json")
+    assert 0 < before.global_step < after.global_step == 20
+    assert after.log_history[: len(before.log_history)] == before.log_history
+
+
+def test_resumed_training_does_not_ask_its_teachers_again(script, table, tmp_path, interrupt, monkeypatch):
+    arguments = ("train", "--dataset", table, "--output_dir", tmp_path / "taught", *SMALL[:4], *SHORT)
+    with interrupt():
+        script(*arguments, "--teacher", "linear")
+    monkeypatch.setattr("hf_lstm.linear.NgramModel.fit", None)
+    assert script(*arguments, "--teacher", "linear").returncode == 1  # to begin anew has to be asked for
+    done = script(*arguments, "--teacher", "linear", "--resume_from_checkpoint", "last")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "taught" / "taught.parquet").exists() and "240 training texts are averaged" in done.stdout
 
 
 def test_train_with_teachers(script, trained, table, lines, tmp_path):
@@ -304,10 +348,21 @@ def test_stream(script, trained, table, tmp_path):
 
 def test_evaluate_an_average(script, trained, table, tmp_path):
     folder, _ = trained
-    done = script("evaluate", "--model", folder, folder, "--dataset", table, "--json", tmp_path / "figures.json")
+    other = tmp_path / "undecided"  # which says 1/2 of everything
+    shutil.copytree(folder, other)
+    weights = load_file(other / "model.safetensors")
+    save_file(
+        {name: value * ("classifier" not in name) for name, value in weights.items()},
+        other / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    done = script("evaluate", "--model", folder, other, "--dataset", table, "--json", tmp_path / "figures.json")
     assert done.returncode == 0, done.stderr
+    assert "average" in done.stdout and "95 % interval" in done.stdout and "Log loss" in done.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["average"] == figures[str(folder)]
+    assert figures["average"]["accuracy"] == figures[str(folder)]["accuracy"] > figures[str(other)]["accuracy"]
+    assert figures[str(other)]["log_loss"] == pytest.approx(np.log(2), abs=1e-6)
+    assert figures[str(folder)]["log_loss"] < figures["average"]["log_loss"] < np.log(2)
 
 
 def test_export_onnx(script, trained, table, tmp_path):
@@ -329,9 +384,8 @@ def test_fuzz(script, trained):
 
 
 def test_help_names_every_script(script):
-    names = ("train", "pretrain", "evaluate", "predict", "train_tokenizer", "push_to_hub", "fuzz", "stream")
-    for name in (*names, "export_onnx"):
-        assert "usage:" in script(name, "--help").stdout
+    for path in sorted((ROOT / "scripts").glob("*.py")):
+        assert path.stem == "rnn_example" or "usage:" in script(path.stem, "--help").stdout
 
 
 def test_train_tokenizer(script, table, tmp_path):
