@@ -304,6 +304,19 @@ def test_resumed_training_does_not_ask_its_teachers_again(script, table, tmp_pat
     assert (tmp_path / "taught" / "taught.parquet").exists() and "240 training texts are averaged" in done.stdout
 
 
+def test_two_processes_pretrain_and_learn_from_a_teacher(table, lines, tmp_path):
+    def launch(name, *arguments):
+        launcher = ["-m", "torch.distributed.run", "--nproc_per_node", 2, ROOT / "scripts" / f"{name}.py"]
+        command = [sys.executable, *launcher, *arguments, "--output_dir", tmp_path / name]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / name / "metrics.json").read_text())
+
+    assert launch("pretrain", "--dataset", lines, *SMALL, *STEPS)["training"]["steps"] == 20
+    taught = launch("train", "--dataset", table, "--pretrained", tmp_path / "pretrain", "--teacher", "linear", *SHORT)
+    assert taught["figures"]["test"]["model"]["accuracy"] > 0.9
+
+
 def test_train_with_teachers(script, trained, table, lines, tmp_path):
     rows = [json.dumps({"text": f"a {text}", "bad": "bad" in text, "good": "good" in text}) for text in TEXTS]
     said = tmp_path / "said.jsonl"
