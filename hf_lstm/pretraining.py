@@ -8,14 +8,13 @@ import torch
 from datasets import Dataset, DatasetDict, IterableDatasetDict
 from transformers import PreTrainedTokenizerFast, Trainer
 from transformers.trainer import TRAINING_ARGS_NAME
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
+from transformers.trainer_callback import ProgressCallback
 
 from .arguments import LanguageModelTrainingArguments
-from .averaging import ParameterAveraging
 from .causal_lstm import LstmForCausalLM
 from .modeling_lstm import LstmModel, replaced_when_complete
 from .prediction import pad_batch
-from .training import finish_folder, forget_records
+from .training import add_callbacks, finish_folder, forget_records
 
 # Texts that are joined and cut into rows at a time.
 JOINED_TEXTS = 1_000
@@ -170,12 +169,7 @@ def build_pretrainer(
         processing_class=tokenizer,
         data_collator=BlockCollator(tokenizer.pad_token_id),
     )
-    if args.average_decay:
-        trainer.add_callback(ParameterAveraging(args.average_decay))
-    trainer.remove_callback(ProgressCallback)
-    trainer.remove_callback(PrinterCallback)
-    if not args.disable_tqdm:
-        trainer.add_callback(SampleLines(tokenizer))
+    add_callbacks(trainer, SampleLines(tokenizer))
     return trainer
 
 

@@ -216,13 +216,18 @@ def build_trainer(
     )
     if args.adversarial_size:
         trainer.attack_embeddings(args.adversarial_size)
-    if args.average_decay:
-        trainer.add_callback(ParameterAveraging(args.average_decay))
+    add_callbacks(trainer, EpochLines())
+    return trainer
+
+
+def add_callbacks(trainer: Trainer, progress: ProgressCallback) -> None:
+    """Averages the weights and shows `progress` in place of the stock bar, each as the arguments say."""
+    if trainer.args.average_decay:
+        trainer.add_callback(ParameterAveraging(trainer.args.average_decay))
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    if not args.disable_tqdm:
-        trainer.add_callback(EpochLines)
-    return trainer
+    if not trainer.args.disable_tqdm:
+        trainer.add_callback(progress)
 
 
 def _validation_figures(prediction: EvalPrediction, config: LstmConfig) -> dict[str, float]:

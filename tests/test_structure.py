@@ -47,7 +47,7 @@ ALLOWED = {
         *("adversarial", "arguments", "averaging", "building", "configuration_lstm", "fine_tuning", "metrics"),
         *("model_card", "modeling_lstm", "prediction", "sampling"),
     },
-    "pretraining": {"arguments", "averaging", "causal_lstm", "modeling_lstm", "prediction", "training"},
+    "pretraining": {"arguments", "causal_lstm", "modeling_lstm", "prediction", "training"},
     "hub": {"cli", "model_card", "prediction"},
 }
 
