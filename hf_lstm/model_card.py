@@ -253,11 +253,12 @@ def _steps(metrics: dict[str, Any]) -> list[str]:
     """Where a model was trained in several steps: the one command for all, and each step with its time."""
     if "steps" not in metrics:
         return []
-    rows = [["step", "seconds", "machine"]]
-    for step in metrics["steps"]:
-        seconds = "not kept" if step["seconds"] is None else f"{step['seconds']:,.0f}"
-        rows.append([f"`{step['command']}`", seconds, (step["machine"] or "not kept").partition(";")[0]])
-    return [f"- All its steps, from the corpus on: `{metrics['reproduce']}`", "", markdown_table(rows)]
+    lines = [f"- All its steps, from the corpus on: `{metrics['reproduce']}`", ""]
+    for number, step in enumerate(metrics["steps"], 1):
+        known = step["seconds"] is not None
+        took = f"{step['seconds']:,.0f} s, {step['machine'].partition(';')[0]}" if known else "its time was not kept"
+        lines.append(f"{number}. `{step['command']}` ({took})")
+    return lines
 
 
 def _failures(failures: dict[str, Any]) -> str:

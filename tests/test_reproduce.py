@@ -95,15 +95,9 @@ def test_published_folder_is_whole_small_and_has_a_card_without_texts_of_the_cor
     assert card.data.datasets == ["stanfordnlp/imdb"] and card.data.model_name == "lstm-x"
     assert "right in 33.3%" in card.text and "| dull | pos" in card.text and "| more of it | 0.9" in card.text
     assert "`python scripts/reproduce.py lstm-x`" in card.text and "here/imdb" not in card.text
-    lines = [line.split("|") for line in card.text.splitlines() if line.startswith("| `")]
-    assert [[cell.strip() for cell in line[1:-1]] for line in lines] == [
-        [
-            "`pretrain.py --dataset stanfordnlp/imdb --objective vectors --output_dir runs/first`",
-            "not kept",
-            "not kept",
-        ],
-        ["`train.py --dataset stanfordnlp/imdb --pretrained runs/first --output_dir runs/last`", "2", "a machine"],
-    ]
+    first = "1. `pretrain.py --dataset stanfordnlp/imdb --objective vectors --output_dir runs/first` (its time was not"
+    last = "2. `train.py --dataset stanfordnlp/imdb --pretrained runs/first --output_dir runs/last` (2 s, a machine)"
+    assert first in card.text and last in card.text
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["figures"] == {"test": {"model": {"accuracy": 0.5}}}
 
