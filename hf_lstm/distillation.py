@@ -232,9 +232,9 @@ def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[st
     if problem_type == "single_label_classification":
         possible &= np.abs(scores.sum(1) - 1) < SUM_TOLERANCE
     if not possible.all():
-        first = int(np.flatnonzero(~possible)[0])
+        first, wanted = int(np.flatnonzero(~possible)[0]), "scores" if problem_type == "regression" else "probabilities"
         raise ValueError(
-            f"{path} says {scores[first].tolist()} of {asked[first][:40]!r}, which are no probabilities of "
+            f"{path} says {scores[first].tolist()} of {asked[first][:40]!r}, which are no {wanted} of "
             f"{', '.join(label_names)}."
         )
     return scores

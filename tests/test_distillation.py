@@ -167,7 +167,8 @@ def test_what_cannot_be_a_probability_is_refused(tmp_path, said, refused_by, pro
         found = read_probabilities(path, ["film"], ("bad", "good"), problem_type)
         assert found.tolist() == [said]
         return
-    with pytest.raises(ValueError, match="of 'film', which are no probabilities of bad, good"):
+    wanted = "scores" if problem_type == "regression" else "probabilities"
+    with pytest.raises(ValueError, match=f"of 'film', which are no {wanted} of bad, good"):
         read_probabilities(path, ["plot", "film"], ("bad", "good"), problem_type)
 
 
