@@ -48,8 +48,8 @@ class DataArguments(TextArguments):
     unlabelled: str | None = field(
         default=None,
         metadata={
-            "help": "Texts without labels for the teacher, as in --dataset and --text_column, or `none`; default: the "
-            "corpus' own."
+            "help": "Texts without labels for the teacher, as in --dataset and in a column with a usual name, or "
+            "`none`; default: the corpus' own."
         },
     )
     passage_words: int = field(

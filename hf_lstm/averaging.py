@@ -38,11 +38,11 @@ class ParameterAveraging(TrainerCallback):
     def on_step_end(self, args, state, control, optimizer=None, **kwargs):
         decay = min(self.decay, (1 + state.global_step) / (10 + state.global_step))
         for parameter in _parameters(optimizer):
-            state = optimizer.state[parameter]
-            if "other" in state:
-                state["other"].lerp_(parameter, 1 - decay)
+            kept = optimizer.state[parameter]
+            if "other" in kept:
+                kept["other"].lerp_(parameter, 1 - decay)
             else:
-                state["other"] = parameter.detach().clone()
+                kept["other"] = parameter.detach().clone()
         if control.should_evaluate or control.should_save:
             self._hold(True, optimizer)
 

@@ -152,11 +152,18 @@ def _load_layers(kind: type[LstmPreTrainedModel], source: str, fields: dict[str,
         raise ValueError(f"{source} reads in both directions: a language model starts from one that reads in one.")
     config = LstmConfig.from_pretrained(source, **fields)
     # The weights may be saved in half precision, in which nothing is trained.
-    model = kind.from_pretrained(
-        source, config=config, use_safetensors=True, ignore_mismatched_sizes=True, dtype=torch.float32
+    model, loading = kind.from_pretrained(
+        source,
+        config=config,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        dtype=torch.float32,
+        output_loading_info=True,
     )
-    same_labels = (saved.id2label, saved.problem_type) == (config.id2label, config.problem_type)
-    if kind is LstmForSequenceClassification and not same_labels:
+    new = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
+    is_regression = saved.problem_type == config.problem_type == "regression"  # whose scores have no names to differ
+    same_labels = is_regression or (saved.id2label, saved.problem_type) == (config.id2label, config.problem_type)
+    if kind is LstmForSequenceClassification and "classifier.weight" not in new and not same_labels:
         # Of as many labels it would fit, and say the wrong ones.
         nn.init.normal_(model.classifier.weight, std=config.initializer_range)
         nn.init.zeros_(model.classifier.bias)

@@ -146,7 +146,7 @@ def load_texts(
         text_column: Name of the text column; by default the one with a usual name (`text`, `sentence`, ...).
         validation_texts: Texts to validate on where there is no such split, at most a tenth of all.
         streaming: Give datasets that read the texts anew in each pass and keep none, for more of them than fit on the
-            disk. The first texts then validate, without a limit of a tenth.
+            disk; only what is not to be learned is read at once. The first texts validate, without a limit of a tenth.
         seed: Seed of the choice of validation texts.
 
     Returns:
@@ -178,10 +178,15 @@ def load_texts(
     texts = {split: _only_texts(raw[split], text_column) for split in raw if split != "test"}
     train = concatenate_datasets([texts[split] for split in used])
     # Splits share texts: 110 of IMDB's test reviews stand among those without labels, too.
-    held_out = {hash(row.get(text_column)) for split in raw if split not in used for row in raw[split]}
-    learned = train.filter(lambda row: hash(row["text"]) not in held_out) if held_out else train
-    left_out = 0 if streaming else len(train) - len(learned)
-    train = learned
+    held_out = {row.get(text_column) for split in raw if split not in used for row in raw[split]}
+    left_out = 0
+    if streaming:
+        train = train.filter(lambda row: row["text"] not in held_out)
+    elif held_out:
+        kept = [row for row, text in enumerate(texts_of(train)) if text not in held_out]
+        left_out, train = len(train) - len(kept), train.select(kept)
+    if next(iter(train), None) is None:
+        raise ValueError(f"Every text that {name} has to learn from also stands in its validation or test split.")
     if "validation" in texts:
         validation = texts["validation"]
     elif streaming:

@@ -29,8 +29,8 @@ FITTED = ("linear", "latent")
 # What the teachers of a training said, in its folder.
 TAUGHT_FILE = "taught.parquet"
 
-# How far from 1 the probabilities of a text may add up, rounded as another program has written them.
-SUM_TOLERANCE = 0.02
+# How far each probability of a text may be rounded.
+ROUNDING = 0.01
 
 # What ends a sentence, in writings with and without spaces, and a line.
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n|<br ?/?>", re.IGNORECASE)
@@ -230,12 +230,12 @@ def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[st
     if problem_type != "regression":
         possible &= ((scores >= 0) & (scores <= 1)).all(1)
     if problem_type == "single_label_classification":
-        possible &= np.abs(scores.sum(1) - 1) < SUM_TOLERANCE
+        possible &= np.abs(scores.sum(1) - 1) <= ROUNDING * len(label_names)
     if not possible.all():
         first, wanted = int(np.flatnonzero(~possible)[0]), "scores" if problem_type == "regression" else "probabilities"
         raise ValueError(
-            f"{path} says {scores[first].tolist()} of {asked[first][:40]!r}, which are no {wanted} of "
-            f"{', '.join(label_names)}."
+            f"{path} says of {asked[first][:40]!r} what are no {wanted}: {scores[first].min():g} to "
+            f"{scores[first].max():g}, together {scores[first].sum():g}."
         )
     return scores
 

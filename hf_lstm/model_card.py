@@ -300,8 +300,9 @@ def _limits(config, metrics: dict[str, Any] | None) -> list[str]:
         smoothed = f" (it was trained with label smoothing {config.label_smoothing:g})" * (config.label_smoothing > 0)
         error = metrics and metrics["figures"][_final_split(metrics)]["model"].get("calibration_error")
         limits.append(
-            f"Its scores are as the training left them{smoothed}: on the texts above, a score and how often it is "
-            f"right are {error:.3f} apart on average; on others, more."
+            f"Its scores are as the training left them{smoothed}: on the {_final_split(metrics)} split, the "
+            f"probability of the label it names differs from how often that is right by {error:.3f} on average; on "
+            "other texts this is not known."
             if error is not None
             else f"Its scores rank; as probabilities they were not calibrated{smoothed}."
         )

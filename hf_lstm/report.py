@@ -9,7 +9,7 @@ from scipy.stats import bootstrap
 from sklearn.metrics import log_loss
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from .metrics import MAIN_METRIC, f1_macro
+from .metrics import MAIN_METRIC
 from .prediction import predict_texts, probabilities
 
 # Resamples of an interval, and how many of the intervals would hold the true figure.
@@ -50,12 +50,15 @@ def confidence_interval(config, logits: np.ndarray, labels: np.ndarray, seed: in
         def figure(rows, axis=-1):
             return squares[rows].mean(axis=axis)
     else:
-        predicted, true = scores >= config.threshold, np.asarray(labels, dtype=int)
+        predicted, true = scores >= config.threshold, np.asarray(labels, dtype=bool)
+        found = np.stack([predicted & true, predicted, true], axis=1).astype(float)  # (texts, 3, num_labels)
 
         def figure(rows, axis=-1):
-            return np.apply_along_axis(lambda row: f1_macro(predicted[row], true[row]), axis, rows)
+            drawn = np.stack([np.bincount(row, minlength=len(true)) for row in rows.reshape(-1, len(true))])
+            both, said, had = np.moveaxis(np.tensordot(drawn, found, 1), 1, 0)  # each (resamples, num_labels)
+            return (2 * both / np.maximum(said + had, 1)).mean(1).reshape(rows.shape[:-1])
 
-    found = bootstrap(
+    resampled = bootstrap(
         (np.arange(len(labels)),),
         figure,
         n_resamples=RESAMPLES,
@@ -64,7 +67,7 @@ def confidence_interval(config, logits: np.ndarray, labels: np.ndarray, seed: in
         method="percentile",
         rng=seed,
     )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
 
 
 def calibration(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -90,8 +93,10 @@ def calibration(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def reliability(config, logits: np.ndarray, labels: np.ndarray) -> dict[str, float | tuple[float, float]]:
-    """Interval of the main figure, as `NAME_interval`, and, of one class a text, the figures of [`calibration`]."""
-    found = {f"{MAIN_METRIC[config.problem_type]}_interval": confidence_interval(config, logits, labels)}
+    """Of two texts or more the main figure's interval, `NAME_interval`; of one class a text also [`calibration`]."""
+    found = {}
+    if len(labels) > 1:
+        found[f"{MAIN_METRIC[config.problem_type]}_interval"] = confidence_interval(config, logits, labels)
     if config.problem_type == "single_label_classification":
         found |= calibration(logits, labels)
     return found

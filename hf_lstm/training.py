@@ -238,7 +238,7 @@ def _validation_figures(prediction: EvalPrediction, config: LstmConfig) -> dict[
     return compute_metrics_for(config.problem_type, config.num_labels, threshold)(prediction)
 
 
-def _is_complete(checkpoint: Path) -> bool:
+def is_complete(checkpoint: Path) -> bool:
     """Whether the Trainer's state, which it writes last, is there and whole."""
     try:
         TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
@@ -261,7 +261,7 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
         ValueError: There is nothing to continue, or there is and it was not asked for.
     """
     checkpoints = Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*")
-    complete = [path for path in checkpoints if _is_complete(path)]
+    complete = [path for path in checkpoints if is_complete(path)]
     last = str(max(complete, key=lambda path: int(path.name.rpartition("-")[2]))) if complete else None
     if args.resume_from_checkpoint is None:
         if last is not None:

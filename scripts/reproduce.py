@@ -9,7 +9,7 @@ What a step has trained, in runs/, is not trained again, and what was interrupte
 import argparse
 import csv
 import json
-import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +26,7 @@ from hf_lstm.model_card import METRICS_FILE, build_card, save_metrics
 from hf_lstm.prediction import load_classifier
 from hf_lstm.report import failures, folder_bytes
 from hf_lstm.sample_reviews import build_sample_reviews
+from hf_lstm.training import is_complete
 
 CORPUS = "stanfordnlp/imdb"
 SCRIPTS = Path("scripts")
@@ -97,22 +98,26 @@ def main() -> None:
 
 def train(step: str, dataset: str) -> None:
     """Trains a step and, before it, what it needs; goes on with what was interrupted."""
-    script, options = STEPS[step]
-    options = f"--dataset {dataset} {options} --output_dir {RUNS / step}"
+    folder, command = RUNS / step, command_of(step, dataset)
     if record := record_of(step):
-        if not by_option(options) <= by_option(record["training"]["command"]):
-            raise ValueError(f"{RUNS / step} was trained otherwise than here ({options}): move it away.")
-        print(f"{RUNS / step} is trained already.")
+        if by_option(record["training"]["command"]) != by_option(command):
+            raise ValueError(f"{folder} was trained otherwise than by {command}: move it away.")
+        print(f"{folder} is trained already.")
         return
     for other in needed(STEPS[step][1]):
         train(other, dataset)
-    command = [str(SCRIPTS / f"{script}.py"), *options.split()]
-    if any((RUNS / step).glob("checkpoint-*")):
-        command += ["--resume_from_checkpoint", "last"]
-    print("python", *command, flush=True)
-    done = subprocess.run([sys.executable, *command])
+    if any(is_complete(checkpoint) for checkpoint in folder.glob("checkpoint-*")):
+        command += " --resume_from_checkpoint last"
+    print(command, flush=True)
+    done = subprocess.run([sys.executable, *shlex.split(command)[1:]])
     if done.returncode:
         sys.exit(done.returncode)
+
+
+def command_of(step: str, dataset: str) -> str:
+    """The command that trains a step."""
+    script, options = STEPS[step]
+    return f"python {SCRIPTS / script}.py --dataset {shlex.quote(dataset)} {options} --output_dir {RUNS / step}"
 
 
 def record_of(step: str) -> dict | None:
@@ -122,8 +127,9 @@ def record_of(step: str) -> dict | None:
 
 
 def by_option(command: str) -> set[str]:
-    """What a command says of each option, in whatever order."""
-    return {part.strip() for part in f" {command}".split(" --")[1:]}
+    """What a command says of each option, in whatever order, but not that it goes on from a checkpoint."""
+    parts = shlex.join(shlex.split(command)).split(" --")[1:]
+    return {part for part in parts if not part.startswith("resume_from_checkpoint ")}
 
 
 def needed(options: str) -> list[str]:
@@ -151,6 +157,9 @@ def publish(step: str, folder: Path) -> dict[str, int]:
         with open(TRIED, newline="", encoding="utf-8") as file:
             tried = list(csv.reader(file))
         metrics = record_of(step)
+        # A path says nothing to others.
+        metrics["notes"] = [note.replace(metrics["dataset"], CORPUS) for note in metrics["notes"]]
+        metrics["training"]["command"] = command_of(step, CORPUS)
         metrics |= {
             "name": folder.name,
             "dataset": CORPUS,
@@ -160,8 +169,6 @@ def publish(step: str, folder: Path) -> dict[str, int]:
             "steps": [described(part) for part in way_to(step)],
             "tried": tried,
         }
-        # A path says nothing to others.
-        metrics["training"]["command"] = re.sub(r"--dataset \S+", f"--dataset {CORPUS}", metrics["training"]["command"])
         metrics["bytes"] = folder_bytes(new)
         save_metrics(metrics, new)
         build_card(model.config, str(folder), metrics, EXAMPLE).save(new / "README.md")
@@ -173,10 +180,9 @@ def publish(step: str, folder: Path) -> dict[str, int]:
 
 def described(step: str) -> dict[str, str | float | None]:
     """A step's command and, where there is a record of it, how many seconds it took on which machine."""
-    script, options = STEPS[step]
     record = record_of(step)
     return {
-        "command": f"{script}.py --dataset {CORPUS} {options} --output_dir {RUNS / step}",
+        "command": command_of(step, CORPUS),
         "seconds": record["training"]["seconds"] if record else None,
         "machine": record["machine"] if record else None,
     }

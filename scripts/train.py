@@ -52,10 +52,8 @@ def main() -> None:
 
     labelled, taught_file = corpus.splits, Path(args.output_dir) / TAUGHT_FILE
     if data_args.teacher:
-        others = unlabelled_texts(corpus, data_args)
-        # A training that goes on need not ask again.
-        teachers = [str(taught_file)] if checkpoint and taught_file.exists() else data_args.teacher
-        taught, note = teach(corpus, teachers, others, data_args.passage_words, taught_file)
+        others = unlabelled_texts(corpus, data_args.unlabelled)
+        taught, note = teach(corpus, data_args.teacher, others, data_args.passage_words, taught_file)
         print(note)
         notes.append(note)
         labelled = DatasetDict(corpus.splits | {"train": taught})
@@ -131,13 +129,11 @@ def main() -> None:
         print(f"Pushed to {repo_id}.")
 
 
-def unlabelled_texts(corpus: Corpus, args: DataArguments) -> Dataset | None:
+def unlabelled_texts(corpus: Corpus, source: str | None) -> Dataset | None:
     """Texts without labels for the teacher: those of the corpus, of another source, or none."""
-    if args.unlabelled in (None, "none"):
-        return corpus.unlabelled if args.unlabelled is None else None
-    has_columns = Path(args.unlabelled).suffix.lower() != ".txt"
-    splits, notes = load_texts(args.unlabelled, text_column=args.text_column if has_columns else None)
-    print(*notes, sep="\n")
+    if source in (None, "none"):
+        return corpus.unlabelled if source is None else None
+    splits, _ = load_texts(source)
     return concatenate_datasets(list(splits.values()))
 
 

@@ -98,26 +98,31 @@ def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
         build(three, ModelArguments(pretrained=str(tmp_path), tokenizer="bpe"))
 
 
+SINGLE, MULTI = "single_label_classification", "multi_label_classification"
+
+
 @pytest.mark.parametrize(
-    ("names", "problem_type", "kept"),
+    ("first", "second", "kept"),
     [
-        (("other", "good"), "single_label_classification", True),
-        (("good", "other"), "single_label_classification", False),
-        (("spam", "ham"), "single_label_classification", False),
-        (("other", "good"), "multi_label_classification", False),
+        ((SINGLE, "other", "good"), (SINGLE, "other", "good"), True),
+        ((SINGLE, "other", "good"), (SINGLE, "good", "other"), False),
+        ((SINGLE, "other", "good"), (SINGLE, "spam", "ham"), False),
+        ((SINGLE, "other", "good"), (MULTI, "other", "good"), False),
+        (("regression", "score"), ("regression", "rating"), True),
+        (("regression", "score"), (MULTI, "score"), False),
     ],
 )
-def test_a_head_goes_on_only_with_its_own_labels(corpus, splits, tokenizer, tmp_path, names, problem_type, kept):
-    model = build_model(corpus, splits, tokenizer, ModelArguments(**SIZES))
+def test_a_head_goes_on_only_with_its_own_labels(corpus, splits, tokenizer, tmp_path, first, second, kept):
+    ours, others = (Corpus(corpus.splits, names, problem_type, ()) for problem_type, *names in (first, second))
+    model = build_model(ours, splits, tokenizer, ModelArguments(**SIZES))
     model.classifier.bias.data.fill_(7.0)
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    others = Corpus(corpus.splits, names, problem_type, ())
     tuned = build_model(others, splits, tokenizer, ModelArguments(pretrained=str(tmp_path)))
     assert_same_backbone(tuned.model, model.model)
     assert torch.equal(tuned.classifier.weight, model.classifier.weight) is kept
-    assert tuned.classifier.bias.tolist() == ([7.0, 7.0] if kept else [0.0, 0.0])
-    assert tuned.classifier.weight.std().item() == pytest.approx(tuned.config.initializer_range, rel=0.4)
+    assert set(tuned.classifier.bias.tolist()) == {7.0 if kept else 0.0}
+    assert tuned.classifier.weight.std().item() == pytest.approx(tuned.config.initializer_range, rel=0.5)
 
 
 def test_tokenizer_learns_the_texts_or_comes_with_the_model(language_model):

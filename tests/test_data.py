@@ -203,6 +203,9 @@ def test_test_split_is_never_learned_from(tmp_path, streaming):
     texts, (note,) = load_texts(both, streaming=streaming)
     assert sorted(row["text"] for row in texts["train"]) == [f"train {i}" for i in range(4)]
     assert streaming or "4 to learn from" in note and "3 texts that also stand in validation or test left out" in note
+    same = write(tmp_path / "s", train=splits["test"], test=splits["test"])
+    with pytest.raises(ValueError, match="Every text that .* has to learn from also stands in its validation or test"):
+        load_texts(same, streaming=streaming)
     kept = write(tmp_path / "v", train=splits["train"], validation=splits["extra"], test=splits["test"])
     texts, _ = load_texts(kept, streaming=streaming)
     assert [row["text"] for row in texts["validation"]] == [f"extra {i}" for i in range(4)]

@@ -168,8 +168,15 @@ def test_what_cannot_be_a_probability_is_refused(tmp_path, said, refused_by, pro
         assert found.tolist() == [said]
         return
     wanted = "scores" if problem_type == "regression" else "probabilities"
-    with pytest.raises(ValueError, match=f"of 'film', which are no {wanted} of bad, good"):
+    with pytest.raises(ValueError, match=f"says of 'film' what are no {wanted}: "):
         read_probabilities(path, ["plot", "film"], ("bad", "good"), problem_type)
+
+
+def test_probabilities_of_many_labels_may_be_rounded(tmp_path):
+    names = [f"label {i}" for i in range(150)]
+    said = np.random.default_rng(0).dirichlet(np.ones(150)).round(2).tolist()
+    path = write_probabilities(tmp_path / "said.jsonl", {"film": said}, names)
+    assert read_probabilities(path, ["film"], names, SINGLE).tolist() == [said] and abs(sum(said) - 1) > 0.02
 
 
 def test_linear_teacher_says_of_a_training_text_what_it_learned_from_the_others():

@@ -68,6 +68,17 @@ def test_card_shows_failures_and_what_was_tried(tiny_config):
     assert "| no \\| yes | bad" in text and "| 0.99" in text and "| a wider one | 0.9" in text
 
 
+def test_card_says_how_far_scores_can_be_believed(tiny_config):
+    config = tiny_config(problem_type="single_label_classification", label_smoothing=0.1)
+    text = build_card(config, "x", METRICS).text
+    assert "as probabilities they were not calibrated (it was trained with label smoothing 0.1)" in text
+    assert "learned from the labelled training texts alone" in text
+    figures = {"test": {"model": {"accuracy": 0.75, "calibration_error": 0.0625}}}
+    text = build_card(config, "x", METRICS | {"figures": figures}).text
+    assert "label smoothing 0.1): on the test split" in text and "by 0.062 on average" in text
+    assert "not calibrated" not in text and "The linear model" not in text
+
+
 def test_card_of_a_local_corpus_names_no_hub_dataset(tiny_config):
     card = build_card(tiny_config(), "x", METRICS | {"dataset": "my.csv", "dataset_on_hub": False})
     assert card.data.datasets is None

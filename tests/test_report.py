@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.metrics import f1_score
 
 from hf_lstm.report import calibration, confidence_interval, failures, folder_bytes, reliability, texts_per_second
 
@@ -37,6 +38,24 @@ def test_interval_holds_the_figure_of_every_kind_of_target(tiny_config):
     regression = tiny_config(problem_type="regression", num_labels=1)
     low, high = confidence_interval(regression, scores[:, None] + 0.5, scores)
     assert low == pytest.approx(0.25) and high == pytest.approx(0.25)
+
+
+def test_interval_of_a_macro_f1_is_that_of_texts_drawn_anew(tiny_config):
+    rng = np.random.default_rng(3)
+    labels = (rng.random((400, 3)) < [0.5, 0.3, 0.05]).astype(int)
+    logits = 2 * labels - 1 + rng.normal(size=(400, 3)) * 2
+    found = confidence_interval(tiny_config(problem_type="multi_label_classification"), logits, labels)
+    drawn = [rng.integers(0, 400, 400) for _ in range(500)]
+    figures = [f1_score(labels[rows], logits[rows] >= 0, average="macro", zero_division=0) for rows in drawn]
+    low, high = np.percentile(figures, [2.5, 97.5])
+    assert high - low > 0.08 and found == (pytest.approx(low, abs=0.015), pytest.approx(high, abs=0.015))
+
+
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
+def test_one_text_has_no_interval(tiny_config, problem_type):
+    config = tiny_config(problem_type=problem_type, num_labels=2)
+    labels = np.array([1]) if problem_type.startswith("single") else np.array([[1.0, 0.0]])
+    assert not any(name.endswith("interval") for name in reliability(config, np.array([[0.3, 0.1]]), labels))
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():

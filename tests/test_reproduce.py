@@ -1,5 +1,6 @@
 import json
 import runpy
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from datasets import Dataset
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
-from transformers import pipeline
+from transformers import TrainerState, pipeline
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.model_card import save_metrics
@@ -41,7 +42,7 @@ def trained(tmp_path):
     model.save_pretrained(folder, state_dict={name: weight.half() for name, weight in model.state_dict().items()})
     tokenizer.save_pretrained(folder)
     training = {
-        "command": "python train.py --dataset here/imdb --seed 1",
+        "command": "python scripts/train.py --dataset here/imdb --pretrained runs/first --output_dir runs/last",
         "epochs": 1.0,
         "seconds": 2.0,
         "precision": "fp32",
@@ -54,7 +55,7 @@ def trained(tmp_path):
             "dataset_on_hub": False,
             "language": "en",
             "license": "apache-2.0",
-            "notes": ["A note."],
+            "notes": ["Read here/imdb: train 3 rows."],
             "splits": {"train": 3, "test": 2},
             "figures": {"test": {"model": {"accuracy": 0.5}}},
             "training": training | {"metric": "accuracy", "parameters": 5},
@@ -95,9 +96,11 @@ def test_published_folder_is_whole_small_and_has_a_card_without_texts_of_the_cor
     assert card.data.datasets == ["stanfordnlp/imdb"] and card.data.model_name == "lstm-x"
     assert "right in 33.3%" in card.text and "| dull | pos" in card.text and "| more of it | 0.9" in card.text
     assert "`python scripts/reproduce.py lstm-x`" in card.text and "here/imdb" not in card.text
-    first = "1. `pretrain.py --dataset stanfordnlp/imdb --objective vectors --output_dir runs/first` (its time was not"
-    last = "2. `train.py --dataset stanfordnlp/imdb --pretrained runs/first --output_dir runs/last` (2 s, a machine)"
-    assert first in card.text and last in card.text
+    of_imdb = ".py --dataset stanfordnlp/imdb"
+    first = f"python scripts/pretrain{of_imdb} --objective vectors --output_dir runs/first"
+    last = f"python scripts/train{of_imdb} --pretrained runs/first --output_dir runs/last"
+    assert f"1. `{first}` (its time was not kept)\n2. `{last}` (2 s, a machine)\n" in card.text
+    assert f"Command: `{last}`" in card.text and "Read stanfordnlp/imdb: train 3 rows." in card.text
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["figures"] == {"test": {"model": {"accuracy": 0.5}}}
 
@@ -124,7 +127,7 @@ def commands(reproduce, tmp_path, monkeypatch):
         def run(command):
             folder = Path(command[command.index("--output_dir") + 1])
             folder.mkdir(parents=True, exist_ok=True)
-            record = {"training": {"command": " ".join(command)}}
+            record = {"training": {"command": shlex.join(["python", *command[1:]])}}
             (folder / "metrics.json").write_text(json.dumps(record))
             commands.append(command)
             return type("Done", (), {"returncode": 0})
@@ -134,26 +137,37 @@ def commands(reproduce, tmp_path, monkeypatch):
 
 
 def test_steps_are_trained_once_each_after_what_they_need(reproduce, commands, capsys):
-    reproduce["train"]("imdb-forward", "my/imdb")
+    reproduce["train"]("imdb-forward", "my own/imdb")
     trained = [command[-1].removeprefix("runs/") for command in commands]
     assert trained == ["imdb-vectors", "imdb-base", "imdb-vectors-16k", "imdb-small", "imdb-forward"]
     assert sorted(reproduce["way_to"]("imdb-forward")) == sorted(trained)
-    assert all("my/imdb" in command for command in commands)
+    assert all("my own/imdb" in command for command in commands)
     shutil.rmtree("runs/imdb-small")  # what a trained step needed is not asked for
-    reproduce["train"]("imdb-forward", "my/imdb")
+    reproduce["train"]("imdb-forward", "my own/imdb")
     assert len(commands) == 5 and "runs/imdb-forward is trained already" in capsys.readouterr().out
 
 
-def test_what_was_trained_otherwise_is_not_taken_for_a_step(reproduce, commands):
+@pytest.mark.parametrize("option", ["--seed 1", "--vocab_size 99"])
+def test_what_was_trained_otherwise_is_not_taken_for_a_step(reproduce, commands, option):
     reproduce["train"]("imdb-vectors", "my/imdb")
     with pytest.raises(ValueError, match="runs/imdb-vectors was trained otherwise"):
         reproduce["train"]("imdb-vectors", "my/reviews")
+    record = Path("runs/imdb-vectors/metrics.json")
+    record.write_text(record.read_text().replace(" --objective", f" {option} --objective"))
+    with pytest.raises(ValueError, match="runs/imdb-vectors was trained otherwise"):
+        reproduce["train"]("imdb-vectors", "my/imdb")
 
 
-def test_an_interrupted_step_goes_on(reproduce, commands):
-    Path("runs/imdb-vectors/checkpoint-7").mkdir(parents=True)
+@pytest.mark.parametrize("complete", [False, True])
+def test_an_interrupted_step_goes_on_from_what_was_saved_whole(reproduce, commands, complete):
+    checkpoint = Path("runs/imdb-vectors/checkpoint-7")
+    checkpoint.mkdir(parents=True)
+    if complete:
+        TrainerState().save_to_json(str(checkpoint / "trainer_state.json"))
     reproduce["train"]("imdb-vectors", "my/imdb")
-    assert commands[0][-2:] == ["--resume_from_checkpoint", "last"]
+    assert (commands[0][-2:] == ["--resume_from_checkpoint", "last"]) is complete
+    reproduce["train"]("imdb-vectors", "my/imdb")  # which is then known as the step
+    assert len(commands) == 1
 
 
 def test_command_publishes_what_it_has_trained(reproduce, commands, monkeypatch, capsys):
@@ -169,10 +183,9 @@ def test_command_publishes_what_it_has_trained(reproduce, commands, monkeypatch,
 @pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
 def test_committed_checkpoint_records_the_command_of_its_step(reproduce, name):
     step = reproduce["CHECKPOINTS"][name]
-    script, options = reproduce["STEPS"][step]
     command = json.loads((CARDS / name / "metrics.json").read_text())["training"]["command"]
-    assert command.split()[1] == f"scripts/{script}.py"
-    said = f"--dataset stanfordnlp/imdb {options} --output_dir runs/{step}"
+    said = reproduce["command_of"](step, "stanfordnlp/imdb")
+    assert command.split()[:2] == said.split()[:2]
     assert reproduce["by_option"](command) == reproduce["by_option"](said)
 
 

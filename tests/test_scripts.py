@@ -293,17 +293,6 @@ def test_interrupted_pretraining_is_resumed_only_when_asked(script, lines, tmp_p
     assert after.log_history[: len(before.log_history)] == before.log_history
 
 
-def test_resumed_training_does_not_ask_its_teachers_again(script, table, tmp_path, interrupt, monkeypatch):
-    arguments = ("train", "--dataset", table, "--output_dir", tmp_path / "taught", *SMALL[:4], *SHORT)
-    with interrupt():
-        script(*arguments, "--teacher", "linear")
-    monkeypatch.setattr("hf_lstm.linear.NgramModel.fit", None)
-    assert script(*arguments, "--teacher", "linear").returncode == 1  # to begin anew has to be asked for
-    done = script(*arguments, "--teacher", "linear", "--resume_from_checkpoint", "last")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "taught" / "taught.parquet").exists() and "240 training texts are averaged" in done.stdout
-
-
 def test_two_processes_pretrain_and_learn_from_a_teacher(table, lines, tmp_path):
     def launch(name, *arguments):
         launcher = ["-m", "torch.distributed.run", "--nproc_per_node", 2, ROOT / "scripts" / f"{name}.py"]
@@ -312,6 +301,7 @@ def test_two_processes_pretrain_and_learn_from_a_teacher(table, lines, tmp_path)
         assert done.returncode == 0, done.stderr
         return json.loads((tmp_path / name / "metrics.json").read_text())
 
+    assert "steps" not in launch("pretrain", "--dataset", lines, "--objective", "vectors")["training"]
     assert launch("pretrain", "--dataset", lines, *SMALL, *STEPS)["training"]["steps"] == 20
     taught = launch("train", "--dataset", table, "--pretrained", tmp_path / "pretrain", "--teacher", "linear", *SHORT)
     assert taught["figures"]["test"]["model"]["accuracy"] > 0.9

@@ -57,6 +57,17 @@ def own_imports(path: Path) -> set[str]:
     return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}
 
 
+def imported_roots(path: Path) -> set[str]:
+    """What a module imports by its full name, up to the first dot."""
+    roots = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            roots |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            roots.add(node.module.split(".")[0])
+    return roots
+
+
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.stem)
 def test_module_imports_only_what_it_may(path):
     assert own_imports(path) <= ALLOWED[path.stem]
@@ -72,14 +83,9 @@ def test_imports_have_no_cycle():
 
 @pytest.mark.parametrize("name", ["configuration_lstm", "recurrence_lstm", "modeling_lstm", "causal_lstm"])
 def test_remote_code_imports_only_torch_and_transformers(name):
-    tree = ast.parse((ROOT / "hf_lstm" / f"{name}.py").read_text(encoding="utf-8"))
-    roots = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            roots |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            roots.add(node.module.split(".")[0])
-    assert roots - sys.stdlib_module_names == {"transformers"} | (set() if name == "configuration_lstm" else {"torch"})
+    assert imported_roots(ROOT / "hf_lstm" / f"{name}.py") - sys.stdlib_module_names == {"transformers"} | (
+        set() if name == "configuration_lstm" else {"torch"}
+    )
 
 
 @pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.stem)
@@ -93,6 +99,13 @@ def test_nothing_is_unpickled_or_evaluated(path):
             called.add(ast.unparse(node.func))
     assert not imported & {"pickle", "joblib", "dill", "marshal", "shelve", "importlib"}
     assert not called & {"eval", "exec", "compile", "__import__", "torch.load", "torch.save", "np.load", "numpy.load"}
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=lambda path: path.stem)
+def test_package_imports_no_script_and_itself_by_dots_alone(path):
+    assert not imported_roots(path) & {"hf_lstm", "scripts", *(script.stem for script in ROOT.glob("scripts/*.py"))} - {
+        "evaluate"  # the library's name too
+    }
 
 
 @pytest.mark.parametrize("path", [*PACKAGE, ROOT / "scripts" / "rnn_example.py"], ids=lambda path: path.stem)
