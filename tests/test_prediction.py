@@ -11,6 +11,7 @@ from hf_lstm import LstmForSequenceClassification, LstmModel
 from hf_lstm.prediction import (
     average_logits,
     describe,
+    fastest_device,
     label_columns,
     load_classifier,
     open_writer,
@@ -269,3 +270,11 @@ def test_predict_file_leaves_nothing_half_written(model, tokenizer, tmp_path):
 def test_writer_refuses_an_unknown_ending(tmp_path):
     with pytest.raises(ValueError, match="should end in .csv"), open_writer(str(tmp_path / "out.xlsx")):
         pass
+
+
+@pytest.mark.parametrize("accelerator", [None, torch.device("cuda")])
+def test_fastest_device_is_the_accelerator_that_is_there(monkeypatch, accelerator):
+    monkeypatch.setattr(
+        torch.accelerator, "current_accelerator", lambda check_available: check_available and accelerator
+    )
+    assert fastest_device() == (accelerator or torch.device("cpu"))
