@@ -225,8 +225,8 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     num_train_epochs: float | None = field(
         default=None,
         metadata={
-            "help": "Default: as many as read about 80,000 texts, at most 30, and each text at least 3 times; with "
-            "gradual unfreezing as many as unfreeze all."
+            "help": "Default: as many as read about 80,000 texts, at most 30, and each text at least 3 times (an "
+            "attacked epoch reads each twice); with gradual unfreezing as many as unfreeze all."
         },
     )
     learning_rate: float = field(default=3e-3, metadata={"help": "Peak learning rate of AdamW."})

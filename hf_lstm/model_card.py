@@ -277,10 +277,10 @@ def _failures(failures: dict[str, Any]) -> str:
 def _intended_use(config) -> str:
     """What the model is for."""
     if config.problem_type == "regression":
-        return "To give texts of the kind below a score, in large numbers or where a small model has to do."
+        return "To give texts of the kind above a score, in large numbers or where a small model has to do."
     ways = " It can also read a text while it arrives (`scripts/stream.py`)." if config.reads_forward else ""
     return (
-        f"To sort texts of the kind below by {', '.join(list(config.label2id)[:8])}, in large numbers or where a small "
+        f"To sort texts of the kind above by {', '.join(list(config.label2id)[:8])}, in large numbers or where a small "
         f"model has to do, and as a start for other labels on like texts (`scripts/train.py --pretrained`).{ways}"
     )
 
