@@ -44,6 +44,15 @@ class Recorder(TrainerCallback):
         control.should_training_stop = control.should_training_stop or state.global_step == self.stop
 
 
+def unfreeze(folder, **fields) -> list[dict]:
+    """The weights at the start and after each step of a training that unfreezes gradually."""
+    trainer = make_trainer(folder, gradual_unfreezing=True, save_strategy="no", **fields)
+    recorder = Recorder(trainer.model)
+    trainer.add_callback(recorder)
+    trainer.train()
+    return recorder.weights
+
+
 def changed_parts(before: dict, after: dict) -> set[int]:
     return {depth_of(name) for name, value in before.items() if not torch.equal(value, after[name])}
 
@@ -97,11 +106,7 @@ def test_without_the_arguments_the_optimizer_is_the_stock_one(tmp_path):
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.5])
 def test_one_more_layer_learns_in_each_epoch(tmp_path, layer_decay):
-    trainer = make_trainer(tmp_path, gradual_unfreezing=True, layer_decay=layer_decay, save_strategy="no")
-    recorder = Recorder(trainer.model)
-    trainer.add_callback(recorder)
-    trainer.train()
-    weights = recorder.weights
+    weights = unfreeze(tmp_path, layer_decay=layer_decay)
     assert len(weights) == 1 + 25
     for step in range(25):
         moved = changed_parts(weights[step], weights[step + 1])
@@ -109,12 +114,7 @@ def test_one_more_layer_learns_in_each_epoch(tmp_path, layer_decay):
 
 
 def test_epochs_are_counted_as_the_trainer_does_where_gradients_accumulate(tmp_path):
-    fields = {"gradient_accumulation_steps": 2, "num_train_epochs": 4, "save_strategy": "no"}
-    trainer = make_trainer(tmp_path, gradual_unfreezing=True, **fields)
-    recorder = Recorder(trainer.model)
-    trainer.add_callback(recorder)
-    trainer.train()
-    weights = recorder.weights
+    weights = unfreeze(tmp_path, gradient_accumulation_steps=2, num_train_epochs=4)
     assert len(weights) == 1 + 4 * 3  # 5 batches are 3 steps
     for step in range(12):
         assert changed_parts(weights[step], weights[step + 1]) == set(range(1 + step // 3)), step
@@ -128,13 +128,9 @@ def test_default_epochs_let_all_layers_learn(tmp_path, monkeypatch):
 
 
 def test_epochs_of_a_number_of_steps_are_those_of_the_texts(tmp_path):
-    fields = {"max_steps": 10, "num_train_epochs": 5, "save_strategy": "no"}
-    trainer = make_trainer(tmp_path, gradual_unfreezing=True, **fields)
-    recorder = Recorder(trainer.model)
-    trainer.add_callback(recorder)
-    trainer.train()
-    assert changed_parts(recorder.weights[0], recorder.weights[5]) == {0}
-    assert changed_parts(recorder.weights[5], recorder.weights[10]) == {0, 1}
+    weights = unfreeze(tmp_path, max_steps=10, num_train_epochs=5)
+    assert changed_parts(weights[0], weights[5]) == {0}
+    assert changed_parts(weights[5], weights[10]) == {0, 1}
 
 
 def test_weight_decay_waits_as_well(tmp_path):
