@@ -1,5 +1,6 @@
 """What the command lines in `scripts/` share."""
 
+import argparse
 import os
 import shlex
 import sys
@@ -45,6 +46,10 @@ def run(main: Callable[[], None]) -> None:
         sys.exit("interrupted")
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Help with the description's lines as they are, and the default of each option."""
+
+
 def parse_arguments(groups: Sequence[type], description: str) -> tuple[Any, ...]:
     """
     Arguments of a training, from flags or from one JSON or YAML file that holds them.
@@ -58,7 +63,7 @@ def parse_arguments(groups: Sequence[type], description: str) -> tuple[Any, ...]
     """
     script = Path(sys.argv[0]).name
     usage = f"{script} [--option value ...], or {script} FILE.yaml with all of them; --help lists the options"
-    parser = HfArgumentParser(groups, description=description, usage=usage)
+    parser = HfArgumentParser(groups, description=description, usage=usage, formatter_class=HelpFormatter)
     if len(sys.argv) == 2 and sys.argv[1].endswith((".json", ".yaml", ".yml")):
         return parser.parse_yaml_file(sys.argv[1])  # YAML includes JSON
     *parsed, unknown = parser.parse_args_into_dataclasses(return_remaining_strings=True)

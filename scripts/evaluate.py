@@ -14,7 +14,7 @@ sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate
 import numpy as np
 from transformers import HfArgumentParser
 
-from hf_lstm.cli import run
+from hf_lstm.cli import HelpFormatter, run
 from hf_lstm.data import load_corpus
 from hf_lstm.evaluation import choose_split, evaluate_average
 from hf_lstm.model_card import figure_table
@@ -35,7 +35,8 @@ class Arguments:
 
 
 def main() -> None:
-    args = HfArgumentParser(Arguments, description=__doc__).parse_args_into_dataclasses()[0]
+    parser = HfArgumentParser(Arguments, description=__doc__, formatter_class=HelpFormatter)
+    args = parser.parse_args_into_dataclasses()[0]
     classifiers = [load_classifier(model) for model in args.model]
     for model, _ in classifiers:
         model.to(fastest_device())

@@ -7,7 +7,7 @@ from typing import Literal
 
 from transformers import HfArgumentParser
 
-from hf_lstm.cli import run
+from hf_lstm.cli import HelpFormatter, run
 from hf_lstm.data import TEXT_COLUMNS, find_column
 from hf_lstm.reading import read_source, stream_file
 from hf_lstm.tokenization import train_tokenizer
@@ -29,7 +29,8 @@ class Arguments:
 
 
 def main() -> None:
-    args = HfArgumentParser(Arguments, description=__doc__).parse_args_into_dataclasses()[0]
+    parser = HfArgumentParser(Arguments, description=__doc__, formatter_class=HelpFormatter)
+    args = parser.parse_args_into_dataclasses()[0]
     tokenizer = train_tokenizer(read_texts(args), args.kind, args.vocab_size, args.lowercase)
     tokenizer.save_pretrained(args.output_dir)
     print(f"{len(tokenizer):,} tokens saved to {args.output_dir}")
