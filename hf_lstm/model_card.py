@@ -232,7 +232,7 @@ def _measured_sections(config, metrics: dict[str, Any]) -> dict[str, str]:
         "training": "\n".join(
             [
                 f"- Command: `{training['command']}`",
-                f"- {training['parameters']:,} parameters; {training['epochs']:g} epochs in "
+                f"- {training['parameters']:,} parameters; epochs: {training['epochs']:g}, in "
                 f"{training['seconds']:,.0f} s, {training['precision']}, seed {training['seed']}; best checkpoint by "
                 f"validation {training['metric']}",
                 f"- Machine: {metrics['machine']}",
