@@ -185,7 +185,7 @@ def load_texts(
     elif held_out:
         kept = [row for row, text in enumerate(texts_of(train)) if text not in held_out]
         left_out, train = len(train) - len(kept), train.select(kept)
-    if next(iter(train), None) is None:
+    if held_out and next(iter(train), None) is None:
         raise ValueError(f"Every text that {name} has to learn from also stands in its validation or test split.")
     if "validation" in texts:
         validation = texts["validation"]

@@ -230,6 +230,7 @@ def test_texts_of_the_bundled_corpus(streaming):
         ({"train": [{"words": "a"}] * 3}, {}, "no column that is known to hold the text; name one as text_column"),
         ({"train": [{"text": 1.5}] * 3}, {}, "Column 'text' of .* holds 1.5, not a text"),
         ({"test": [{"text": "a"}]}, {}, "has no texts to learn from, only test"),
+        ({"train": [{"text": " "}] * 3}, {}, "has 0 texts, too few to split|has no more than the 1,000 texts"),
     ],
 )
 def test_texts_that_cannot_be_used_are_one_sentence(tmp_path, splits, options, sentence, streaming):

@@ -7,7 +7,6 @@ import runpy
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, Trainer, TrainerState
+from transformers import Trainer, TrainerState
 
 from hf_lstm.prediction import load_classifier, predict_texts, probabilities
 
@@ -259,29 +258,17 @@ def test_pretrain_from_a_stream(script, table, tmp_path):
     assert json.loads((tmp_path / "lm" / "metrics.json").read_text())["training"]["steps"] == 20
 
 
-@pytest.fixture
-def interrupt(monkeypatch):
-    """Lets a training end in the middle: after its first checkpoint."""
+def test_interrupted_pretraining_is_resumed_only_when_asked(script, lines, tmp_path, monkeypatch):
+    arguments = ("pretrain", "--dataset", lines, "--output_dir", tmp_path / "lm", *SMALL, *STEPS)
     save = Trainer._save_checkpoint
 
-    @contextmanager
-    def interrupted():
-        def save_and_end(self, *args, **kwargs):
-            save(self, *args, **kwargs)
-            raise KeyboardInterrupt
+    def save_and_end(self, *args, **kwargs):
+        save(self, *args, **kwargs)
+        raise KeyboardInterrupt
 
-        with monkeypatch.context() as patch:
-            patch.setattr(Trainer, "_save_checkpoint", save_and_end)
-            with suppress(KeyboardInterrupt):
-                yield
-
-    return interrupted
-
-
-def test_interrupted_pretraining_is_resumed_only_when_asked(script, lines, tmp_path, interrupt):
-    arguments = ("pretrain", "--dataset", lines, "--output_dir", tmp_path / "lm", *SMALL, *STEPS)
-    with interrupt():
-        script(*arguments)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save_checkpoint", save_and_end)
+        assert "interrupted" in script(*arguments).stderr
     done = script(*arguments)
     assert done.returncode == 1 and "--resume_from_checkpoint last" in done.stderr
     (checkpoint,) = (tmp_path / "lm").glob("checkpoint-*")
@@ -386,18 +373,9 @@ def test_fuzz(script, trained):
     assert "the longest of 1," in done.stdout or "the longest of 2," in done.stdout  # millions: words of a megabyte
 
 
-def test_help_names_every_script(script):
-    for path in sorted((ROOT / "scripts").glob("*.py")):
-        shown = script(path.stem, "--help").stdout
-        assert path.stem == "rnn_example" or "usage:" in shown
-        for line in path.read_text(encoding="utf-8").split('"""')[1].splitlines():
-            assert path.stem == "rnn_example" or not line.startswith("python ") or line in shown.splitlines()
-
-
-def test_train_tokenizer(script, table, tmp_path):
-    done = script("train_tokenizer", "--dataset", table, "--output_dir", tmp_path / "tok", "--kind", "word")
-    assert done.returncode == 0 and "tokens saved to" in done.stdout, done.stderr
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "tok")
-    assert tokenizer.convert_ids_to_tokens(tokenizer("Good FILM")["input_ids"]) == ["[CLS]", "good", "film"]
-    missing = script("train_tokenizer", "--dataset", table, "--output_dir", tmp_path / "no", "--text_column", "nope")
-    assert missing.returncode == 1 and "'nope'" in missing.stderr
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.stem)
+def test_help_has_the_usage_and_the_examples_line_by_line(script, path):
+    shown = script(path.stem, "--help").stdout
+    description = path.read_text(encoding="utf-8").split('"""')[1]
+    examples = {line for line in description.splitlines() if line.startswith("python ")}
+    assert "usage:" in shown and examples <= set(shown.splitlines())
