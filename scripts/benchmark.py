@@ -40,13 +40,14 @@ from transformers import (
 )
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.cli import run
-from hf_lstm.data import load_corpus
-from hf_lstm.model_card import describe_machine, markdown_table
-from hf_lstm.pieces import clean_text
-from hf_lstm.prediction import pad_batch, predict_texts
-from hf_lstm.sampling import SimilarLengthSampler
-from hf_lstm.tokenization import train_tokenizer
+from hf_lstm.cli.arguments import run
+from hf_lstm.data.batching import SimilarLengthSampler, pad_batch
+from hf_lstm.data.corpus import load_corpus
+from hf_lstm.evaluation.cost import describe_machine
+from hf_lstm.inference.prediction import predict_texts
+from hf_lstm.messages import markdown_table
+from hf_lstm.text.boundaries import clean_text
+from hf_lstm.text.tokenization import train_tokenizer
 
 MAX_TRAIN_TOKENS = 1000
 BATCH = 64
@@ -338,10 +339,10 @@ def suite_latency(setting: Setting) -> list[Row]:
 _SCORE_ONE = """
 import statistics, sys, time, torch
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.prediction import predict_logits
-from hf_lstm.sample_reviews import build_sample_reviews
-from hf_lstm.streaming import StreamingClassifier
-from hf_lstm.tokenization import train_tokenizer
+from hf_lstm.inference.prediction import predict_logits
+from hf_lstm.data.sample_reviews import build_sample_reviews
+from hf_lstm.inference.streaming import StreamingClassifier
+from hf_lstm.text.tokenization import train_tokenizer
 length, way, threads = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 torch.set_num_threads(threads)
 config = LstmConfig(bidirectional=way == "bidirectional", problem_type="single_label_classification")

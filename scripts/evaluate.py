@@ -14,12 +14,12 @@ sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate
 import numpy as np
 from transformers import HfArgumentParser
 
-from hf_lstm.cli import HelpFormatter, run
-from hf_lstm.data import load_corpus
-from hf_lstm.evaluation import choose_split, evaluate_average
-from hf_lstm.model_card import figure_table
-from hf_lstm.plots import plot_predictions
-from hf_lstm.prediction import fastest_device, load_classifier
+from hf_lstm.cli.arguments import HelpFormatter, run
+from hf_lstm.data.corpus import load_corpus
+from hf_lstm.evaluation.evaluation import choose_split, evaluate_average
+from hf_lstm.evaluation.plots import plot_predictions
+from hf_lstm.hub.model_card import metrics_table
+from hf_lstm.inference.loading import fastest_device, load_model_and_tokenizer
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Arguments:
 def main() -> None:
     parser = HfArgumentParser(Arguments, description=__doc__, formatter_class=HelpFormatter)
     args = parser.parse_args_into_dataclasses()[0]
-    classifiers = [load_classifier(model) for model in args.model]
+    classifiers = [load_model_and_tokenizer(model) for model in args.model]
     for model, _ in classifiers:
         model.to(fastest_device())
     corpus = load_corpus(
@@ -53,7 +53,7 @@ def main() -> None:
     figures, logits, config = evaluate_average(classifiers, rows, show_progress=True)
     headings = args.model if len(args.model) == 1 else [*args.model, "average"]
     columns = dict(zip(headings, figures, strict=False))  # the average of one is that one
-    print(f"{name}, {len(rows):,} texts:\n{figure_table(columns)}")
+    print(f"{name}, {len(rows):,} texts:\n{metrics_table(columns)}")
     if args.json:
         written = figures[0] if len(args.model) == 1 else columns
         Path(args.json).write_text(json.dumps(written, indent=2) + "\n")

@@ -8,11 +8,11 @@ sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate
 
 import numpy as np
 
-from hf_lstm.cli import run
-from hf_lstm.data import load_corpus
-from hf_lstm.evaluation import choose_split
-from hf_lstm.model_card import markdown_table
-from hf_lstm.prediction import load_classifier, load_config
+from hf_lstm.cli.arguments import run
+from hf_lstm.data.corpus import load_corpus
+from hf_lstm.evaluation.evaluation import choose_split
+from hf_lstm.inference.loading import load_config, load_model_and_tokenizer
+from hf_lstm.messages import markdown_table
 
 
 def main() -> None:
@@ -25,13 +25,13 @@ def main() -> None:
     parser.add_argument("--split", help="split of the dataset; by default test, or validation where there is no test")
     args = parser.parse_args()
     try:
-        from hf_lstm.onnx_export import export_onnx
+        from hf_lstm.export.onnx_export import export_onnx
     except ImportError as error:
         parser.error(str(error))
     load_config(args.model)
     if args.output_dir is None and not Path(args.model).is_dir():
         parser.error(f"{args.model} is on the Hub: name an --output_dir")
-    model, tokenizer = load_classifier(args.model)
+    model, tokenizer = load_model_and_tokenizer(args.model)
     folder = Path(args.output_dir or Path(args.model) / "onnx")
     corpus = load_corpus(args.dataset)
     print(*corpus.notes, sep="\n")

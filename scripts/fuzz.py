@@ -18,8 +18,10 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from hf_lstm.cli import run
-from hf_lstm.prediction import describe, load_classifier, predict_file, predict_texts
+from hf_lstm.cli.arguments import run
+from hf_lstm.inference.files import predict_file
+from hf_lstm.inference.loading import load_model_and_tokenizer
+from hf_lstm.inference.prediction import format_predictions, predict_texts
 
 BATCH = 250
 MEGABYTE = 2**20
@@ -80,7 +82,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of the strings")
     args = parser.parse_args()
 
-    model, tokenizer = load_classifier(args.model)
+    model, tokenizer = load_model_and_tokenizer(args.model)
     rng = random.Random(args.seed)
     characters = longest = 0
     labels, peaks = [], []
@@ -92,7 +94,7 @@ def main() -> None:
             logits = predict_texts(model, tokenizer, texts)
             if not np.isfinite(logits).all():
                 raise ValueError(f"No finite score for {texts[np.flatnonzero(~np.isfinite(logits).all(1))[0]]!r:.200}.")
-            labels += [row.get("label") for row in describe(logits, model.config)]
+            labels += [row.get("label") for row in format_predictions(logits, model.config)]
             with source.open("a", encoding="utf-8") as stream:
                 stream.writelines(json.dumps({"text": text}) + "\n" for text in texts)
             characters += sum(map(len, texts))

@@ -7,8 +7,10 @@ python scripts/predict.py --model runs/imdb --input reviews.csv --output scored.
 import argparse
 import sys
 
-from hf_lstm.cli import run
-from hf_lstm.prediction import WINDOW, describe, fastest_device, load_classifier, predict_file, predict_texts, windows
+from hf_lstm.cli.arguments import run
+from hf_lstm.inference.files import WINDOW, predict_file, windows
+from hf_lstm.inference.loading import fastest_device, load_model_and_tokenizer
+from hf_lstm.inference.prediction import format_predictions, predict_texts
 
 
 def main() -> None:
@@ -24,7 +26,7 @@ def main() -> None:
     if args.input and args.texts:
         parser.error("give texts or --input, not both")
 
-    model, tokenizer = load_classifier(args.model)
+    model, tokenizer = load_model_and_tokenizer(args.model)
     model.to(fastest_device())
     if args.input:
         count, skipped = predict_file(model, tokenizer, args.input, args.output, args.text_column)
@@ -36,7 +38,9 @@ def main() -> None:
     # A pipe is answered in windows, a person line by line.
     window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
     for texts in windows(lines, window):
-        for text, prediction in zip(texts, describe(predict_texts(model, tokenizer, texts), model.config), strict=True):
+        for text, prediction in zip(
+            texts, format_predictions(predict_texts(model, tokenizer, texts), model.config), strict=True
+        ):
             print(format_line(prediction, text), flush=window == 1)
 
 

@@ -17,21 +17,22 @@ sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate
 from datasets import Dataset, IterableDataset
 from transformers import AutoTokenizer, set_seed
 
-from hf_lstm.arguments import LanguageModelTrainingArguments, PretrainingArguments, PretrainingDataArguments
-from hf_lstm.building import build_pretraining_model, build_tokenizer, start_from_vectors
-from hf_lstm.cli import command_line, parse_arguments, run
-from hf_lstm.data import load_texts
-from hf_lstm.model_card import describe_machine, save_metrics
-from hf_lstm.plots import plot_learning_curve
-from hf_lstm.pretraining import (
+from hf_lstm.cli.arguments import command_line, parse_arguments, run
+from hf_lstm.data.batching import tokenize_blocks
+from hf_lstm.data.unlabelled import load_texts
+from hf_lstm.evaluation.cost import describe_machine
+from hf_lstm.evaluation.plots import plot_learning_curve
+from hf_lstm.hub.model_card import save_metrics
+from hf_lstm.training.arguments import LanguageModelTrainingArguments, PretrainingArguments, PretrainingDataArguments
+from hf_lstm.training.building import build_pretraining_model, build_tokenizer, start_from_vectors
+from hf_lstm.training.checkpoints import find_resume_checkpoint
+from hf_lstm.training.pretraining import (
     build_pretrainer,
     measure_perplexity,
     sample_text,
     save_language_model,
     save_vectors,
-    tokenize_blocks,
 )
-from hf_lstm.training import find_resume_checkpoint
 
 # Texts of a stream that a tokenizer is trained on.
 VOCABULARY_TEXTS = 200_000

@@ -6,8 +6,8 @@ python scripts/push_to_hub.py runs/imdb owner/imdb-lstm
 import argparse
 import tempfile
 
-from hf_lstm.cli import run
-from hf_lstm.hub import assemble_repository, card_metadata, push_repository
+from hf_lstm.cli.arguments import run
+from hf_lstm.hub.push import assemble_repository, card_metadata, push_repository
 
 
 def main() -> None:

@@ -20,13 +20,14 @@ sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate
 
 import numpy as np
 
-from hf_lstm.cli import run
-from hf_lstm.hub import assemble_repository
-from hf_lstm.model_card import METRICS_FILE, build_card, save_metrics
-from hf_lstm.prediction import load_classifier
-from hf_lstm.report import failures, folder_bytes
-from hf_lstm.sample_reviews import build_sample_reviews
-from hf_lstm.training import is_complete
+from hf_lstm.cli.arguments import run
+from hf_lstm.data.sample_reviews import build_sample_reviews
+from hf_lstm.evaluation.cost import folder_bytes
+from hf_lstm.evaluation.evaluation import confident_errors
+from hf_lstm.hub.model_card import METRICS_FILE, build_card, save_metrics
+from hf_lstm.hub.push import assemble_repository
+from hf_lstm.inference.loading import load_model_and_tokenizer
+from hf_lstm.training.checkpoints import is_complete
 
 CORPUS = "stanfordnlp/imdb"
 SCRIPTS = Path("scripts")
@@ -150,10 +151,10 @@ def publish(step: str, folder: Path) -> dict[str, int]:
         new = Path(parent) / folder.name
         new.mkdir()
         assemble_repository(str(RUNS / step), folder.name, new)
-        model, tokenizer = load_classifier(str(new))
+        model, tokenizer = load_model_and_tokenizer(str(new))
         # The corpus' own texts are not ours to show; these are generated, and turn on order and memory.
         reviews = build_sample_reviews()["test"]
-        accuracy, examples = failures(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
+        accuracy, examples = confident_errors(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
         with open(TRIED, newline="", encoding="utf-8") as file:
             tried = list(csv.reader(file))
         metrics = record_of(step)

@@ -22,10 +22,11 @@ from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.cli import run
-from hf_lstm.prediction import pad_batch, predict_logits
-from hf_lstm.sample_reviews import build_sample_reviews
-from hf_lstm.tokenization import train_tokenizer
+from hf_lstm.cli.arguments import run
+from hf_lstm.data.batching import pad_batch
+from hf_lstm.data.sample_reviews import build_sample_reviews
+from hf_lstm.inference.prediction import predict_logits
+from hf_lstm.text.tokenization import train_tokenizer
 
 CELLS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 

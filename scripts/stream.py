@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hf_lstm.cli import run
-from hf_lstm.labels import counted
-from hf_lstm.pieces import clean_text
-from hf_lstm.plots import plot_stream
-from hf_lstm.prediction import load_classifier
-from hf_lstm.streaming import StreamingClassifier, StreamResult
+from hf_lstm.cli.arguments import run
+from hf_lstm.evaluation.plots import plot_stream
+from hf_lstm.inference.loading import load_model_and_tokenizer
+from hf_lstm.inference.stream_state import StreamResult
+from hf_lstm.inference.streaming import StreamingClassifier
+from hf_lstm.messages import format_count
+from hf_lstm.text.boundaries import clean_text
 
 PIECE = 65_536  # bytes; what has arrived is read at once, and this is the most at a time
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--plot", help="PNG file: the probability of the last verdict after each token, under the text")
     args = parser.parse_args()
 
-    stream = StreamingClassifier(*load_classifier(args.model))
+    stream = StreamingClassifier(*load_model_and_tokenizer(args.model))
     if args.stop_when:
         label, probability, tokens = args.stop_when
         try:
@@ -73,7 +74,7 @@ def main() -> None:
     if result.stopped_at is not None:
         rule = stream.stop_rule
         print(
-            f"stopped: {rule.label} had {rule.probability:g} for {counted(rule.for_tokens, 'token')} at character "
+            f"stopped: {rule.label} had {rule.probability:g} for {format_count(rule.for_tokens, 'token')} at character "
             f"{result.stopped_at:,} of {state.position:,} read",
             file=sys.stderr,
         )
@@ -84,7 +85,7 @@ def show(result: StreamResult, shown: str | None) -> str:
     """Prints a line, if it is not the one shown: on a terminal over the last one, else below it."""
     labels = [result.label] if isinstance(result.label, str) else result.label
     verdict = "  ".join(f"{label} {result.scores[label]:.4f}" for label in labels or result.scores)
-    line = f"{counted(result.num_tokens, 'token')}  {verdict}"
+    line = f"{format_count(result.num_tokens, 'token')}  {verdict}"
     if line != shown and sys.stdout.isatty():
         print(f"\r\033[K{line}", end="", flush=True)
     elif line != shown:

@@ -10,18 +10,21 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import AutoTokenizer, set_seed
 
-from hf_lstm.arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
-from hf_lstm.building import build_model, build_tokenizer
-from hf_lstm.cli import command_line, parse_arguments, run
-from hf_lstm.data import Corpus, load_corpus, load_texts, tokenize_corpus
-from hf_lstm.distillation import TAUGHT_FILE, teach
-from hf_lstm.evaluation import evaluate_split
-from hf_lstm.hub import check_push, push_repository
-from hf_lstm.metrics import tfidf_baseline
-from hf_lstm.model_card import build_card, describe_machine, figure_table, save_metrics
-from hf_lstm.plots import plot_learning_curve, plot_predictions
-from hf_lstm.report import TIMED_TEXTS, folder_bytes, texts_per_second
-from hf_lstm.training import build_trainer, find_resume_checkpoint, save_classifier
+from hf_lstm.cli.arguments import command_line, parse_arguments, run
+from hf_lstm.data.batching import tokenize_corpus
+from hf_lstm.data.corpus import Corpus, load_corpus
+from hf_lstm.data.unlabelled import load_texts
+from hf_lstm.evaluation.baseline import tfidf_baseline
+from hf_lstm.evaluation.cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
+from hf_lstm.evaluation.evaluation import evaluate_split
+from hf_lstm.evaluation.plots import plot_learning_curve, plot_predictions
+from hf_lstm.hub.model_card import build_card, metrics_table, save_metrics
+from hf_lstm.hub.push import check_push, push_repository
+from hf_lstm.knowledge.teachers import TAUGHT_FILE, label_with_teachers
+from hf_lstm.training.arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
+from hf_lstm.training.building import build_model, build_tokenizer
+from hf_lstm.training.checkpoints import find_resume_checkpoint, save_classifier
+from hf_lstm.training.trainer import build_trainer
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
@@ -53,7 +56,7 @@ def main() -> None:
     labelled, taught_file = corpus.splits, Path(args.output_dir) / TAUGHT_FILE
     if data_args.teacher:
         others = unlabelled_texts(corpus, data_args.unlabelled)
-        taught, note = teach(corpus, data_args.teacher, others, data_args.passage_words, taught_file)
+        taught, note = label_with_teachers(corpus, data_args.teacher, others, data_args.passage_words, taught_file)
         print(note)
         notes.append(note)
         labelled = DatasetDict(corpus.splits | {"train": taught})
@@ -91,7 +94,7 @@ def main() -> None:
     if args.baseline and (baseline := measure_baseline(corpus, final)):
         figures[final]["baseline"] = baseline
     print(f"\nThe {final} split, {len(splits[final]):,} texts:")
-    print(figure_table({COLUMN_NAMES[model]: row for model, row in figures[final].items()}))
+    print(metrics_table({COLUMN_NAMES[model]: row for model, row in figures[final].items()}))
 
     folder = Path(args.output_dir)
     metrics = {

@@ -7,10 +7,11 @@ from typing import Literal
 
 from transformers import HfArgumentParser
 
-from hf_lstm.cli import HelpFormatter, run
-from hf_lstm.data import TEXT_COLUMNS, find_column
-from hf_lstm.reading import read_source, stream_file
-from hf_lstm.tokenization import train_tokenizer
+from hf_lstm.cli.arguments import HelpFormatter, run
+from hf_lstm.data.columns import TEXT_COLUMNS, find_column
+from hf_lstm.data.files import stream_file
+from hf_lstm.data.reading import read_source
+from hf_lstm.text.tokenization import train_tokenizer
 
 
 @dataclass

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from hf_lstm.modeling_lstm import LstmForSequenceClassification
-from hf_lstm.sample_reviews import build_sample_reviews
+from hf_lstm.data.sample_reviews import build_sample_reviews
+from hf_lstm.models.modeling_lstm import LstmForSequenceClassification
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "rnn_example.py"
 GROUPS = ["0-4", "5-14", "15-29", "30-59", "60+"]

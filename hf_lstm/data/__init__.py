@@ -1,0 +1,35 @@
+"""Read labelled and unlabelled texts from files, folders and the Hub."""
+
+from .batching import (
+    BlockCollator,
+    ClassifierCollator,
+    SimilarLengthSampler,
+    pad_batch,
+    tokenize_blocks,
+    tokenize_corpus,
+)
+from .columns import TEXT_COLUMNS, find_column, iterate_texts
+from .corpus import Corpus, load_corpus
+from .files import FILE_SUFFIXES, stream_file
+from .reading import read_source
+from .sample_reviews import build_sample_reviews
+from .unlabelled import load_texts
+
+__all__ = [
+    "BlockCollator",
+    "ClassifierCollator",
+    "Corpus",
+    "FILE_SUFFIXES",
+    "SimilarLengthSampler",
+    "TEXT_COLUMNS",
+    "build_sample_reviews",
+    "find_column",
+    "iterate_texts",
+    "load_corpus",
+    "load_texts",
+    "pad_batch",
+    "read_source",
+    "stream_file",
+    "tokenize_blocks",
+    "tokenize_corpus",
+]

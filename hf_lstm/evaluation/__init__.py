@@ -1,0 +1,26 @@
+"""Metrics, confidence intervals, calibration and plots."""
+
+from .baseline import tfidf_baseline
+from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
+from .evaluation import choose_split, confident_errors, evaluate_average, evaluate_split
+from .metrics import MAIN_METRIC, build_compute_metrics
+from .plots import plot_learning_curve, plot_predictions, plot_stream
+from .thresholds import best_thresholds
+
+__all__ = [
+    "MAIN_METRIC",
+    "TIMED_TEXTS",
+    "best_thresholds",
+    "build_compute_metrics",
+    "choose_split",
+    "confident_errors",
+    "describe_machine",
+    "evaluate_average",
+    "evaluate_split",
+    "folder_bytes",
+    "plot_learning_curve",
+    "plot_predictions",
+    "plot_stream",
+    "texts_per_second",
+    "tfidf_baseline",
+]

@@ -1,0 +1,188 @@
+"""Write a classifier as an ONNX graph."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from ..models import LstmForSequenceClassification
+
+OPSET = 17  # what every runtime of the last years reads
+
+# Rows of a gate in torch's order that come first, second, ... in ONNX's.
+GATES = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2], "rnn": [0]}
+
+OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+
+
+class GraphBuilder:
+    """Collects the operators and constants of a graph; values are their names."""
+
+    def __init__(self):
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, value) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(onnx.numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def op(self, operator: str, *inputs: str, outputs: int = 1, **attributes):
+        """Adds an operator; the name of its output, or a list of them."""
+        names = [f"{operator}_{len(self.nodes)}_{i}" for i in range(outputs)]
+        self.nodes.append(onnx.helper.make_node(operator, inputs, names, **attributes))
+        return names[0] if outputs == 1 else names
+
+
+def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -> onnx.ModelProto:
+    """
+    Writes a classifier as ONNX with the operators `LSTM`, `GRU` or `RNN` (https://onnx.ai/onnx/operators).
+
+    Args:
+        model: The classifier; its weights are written in single precision.
+        streaming: Take the state as inputs (`h`, `c` of an LSTM, and `highest`, `total`, `count` as pooling needs them;
+            all zeros at the start of a text) and give what it is afterwards as outputs `next_h` and so on.
+
+    Returns:
+        A model from `input_ids` and `attention_mask`, `(batch, seq)`, to `logits`, for any batch, length and padding.
+
+    Raises:
+        ValueError: `streaming` of a model that also reads from the end.
+    """
+    config, weights = model.config, {k: v.float().cpu().numpy() for k, v in model.state_dict().items()}
+    if streaming and not config.reads_forward:
+        raise ValueError(
+            "A model that reads from the end needs the whole text, so it cannot be exported for streaming: train one "
+            "with bidirectional=False (train.py --bidirectional false)."
+        )
+    graph = GraphBuilder()
+    inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
+    memory = memory_inputs(config) if streaming else {}
+    ids, lengths = left_aligned(graph, config.pad_token_id or 0)
+    embeddings = graph.op("Gather", graph.constant(weights["model.embed_tokens.weight"]), ids)
+    outputs, last, after = recurrent_layers(graph, config, weights, embeddings, lengths, streaming)
+    pooled, kept = pool(graph, config, outputs, last, lengths, streaming)
+    after |= kept
+    head = graph.constant(weights["classifier.weight"]), graph.constant(weights["classifier.bias"])
+    logits = graph.op("Gemm", pooled, *head, transB=1)  # (batch, num_labels)
+
+    results = {"logits": ("float32", ["batch", config.num_labels], logits)}
+    results |= {f"next_{name}": (*memory[name], after[name]) for name in memory}
+    for name, (_, _, value) in results.items():
+        graph.nodes.append(onnx.helper.make_node("Identity", [value], [name]))
+    proto = onnx.helper.make_graph(
+        graph.nodes,
+        "hf_lstm",
+        [_value(name, *kind) for name, kind in (inputs | memory).items()],
+        [_value(name, kind, shape) for name, (kind, shape, _) in results.items()],
+        graph.constants,
+    )
+    built = onnx.helper.make_model(proto, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="hf_lstm")
+    built.ir_version = 8  # of the same age as the opset
+    onnx.checker.check_model(built, full_check=True)
+    return built
+
+
+def memory_inputs(config) -> dict[str, tuple[str, list]]:
+    """Type and shape of the tensors that hold a state."""
+    memory = {"h": ("float32", [config.num_hidden_layers, "batch", config.hidden_size])}
+    if config.cell_type == "lstm":
+        memory["c"] = memory["h"]
+    if config.pooling in ("max", "concat"):
+        memory["highest"] = ("float32", ["batch", config.hidden_size])
+    if config.pooling in ("mean", "concat"):
+        memory["total"] = ("float64", ["batch", config.hidden_size])
+    return memory | {"count": ("int64", ["batch", 1])}
+
+
+def left_aligned(graph: GraphBuilder, pad_token_id: int) -> tuple[str, str]:
+    """The ids `(seq, batch)`, as ONNX has it, with the real tokens of each row first, and their number `(batch, 1)`."""
+    op, one = graph.op, graph.constant(np.int64(1))
+    real = op("Cast", "attention_mask", to=onnx.TensorProto.BOOL)  # (batch, seq)
+    ones = op("Cast", real, to=onnx.TensorProto.INT64)
+    lengths = op("ReduceSum", ones, graph.constant([1]), keepdims=1)
+    nth_padding = op("CumSum", op("Sub", one, ones), one)
+    place = op("Sub", op("Where", real, op("CumSum", ones, one), op("Add", lengths, nth_padding)), one)
+    ids = op("Where", real, "input_ids", graph.constant(np.int64(pad_token_id)))
+    return op("Transpose", op("ScatterElements", ids, place, ids, axis=1), perm=[1, 0]), lengths
+
+
+def recurrent_layers(
+    graph: GraphBuilder, config, weights: dict[str, np.ndarray], outputs: str, lengths: str, streaming: bool
+) -> tuple[str, str, dict[str, str]]:
+    """From embeddings to the outputs, `(seq, batch, features)`, the last one of each row, and the final state."""
+    op, constant = graph.op, graph.constant
+    features = config.hidden_size * config.num_directions
+    states = ["h", "c"] if config.cell_type == "lstm" else ["h"]
+    sequence_lens = op("Cast", op("Squeeze", lengths, constant([1])), to=onnx.TensorProto.INT32)  # (batch,)
+    final = []
+    for i in range(config.num_hidden_layers):
+        cell = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
+        initial = []
+        if streaming:
+            layer = constant([i]), constant([i + 1]), constant([0])
+            initial = [op("Slice", name, *layer) for name in states]
+        outputs, *ended = op(
+            OPERATORS[config.cell_type],
+            outputs,
+            *map(constant, cell),
+            sequence_lens,
+            *initial,
+            outputs=1 + len(states),
+            hidden_size=config.hidden_size,
+            direction="bidirectional" if config.bidirectional else "reverse" if config.reverse else "forward",
+            **({"linear_before_reset": 1} if config.cell_type == "gru" else {}),
+        )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
+        outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
+        if streaming:  # the operators forget the state of a row that has no token
+            some = op("Greater", op("Unsqueeze", lengths, constant([0])), constant(np.int64(0)))  # (1, batch, 1)
+            ended = [op("Where", some, part, before) for part, before in zip(ended, initial, strict=True)]
+        final.append(ended)
+    last = op("Reshape", op("Transpose", final[-1][0], perm=[1, 0, 2]), constant([0, features]))  # (batch, features)
+    if not streaming:
+        return outputs, last, {}
+    return outputs, last, {name: op("Concat", *parts, axis=0) for name, *parts in zip(states, *final, strict=True)}
+
+
+def pool(
+    graph: GraphBuilder, config, outputs: str, last: str, lengths: str, streaming: bool
+) -> tuple[str, dict[str, str]]:
+    """The pooled vector, `(batch, pooled)`, and what pooling keeps of the text so far."""
+    op, constant = graph.op, graph.constant
+    vectors = [last] if config.pooling in ("last", "concat") else []
+    kept = {"count": op("Add", lengths, "count") if streaming else lengths}
+    if config.pooling in ("max", "concat"):
+        seq = op("Squeeze", op("Shape", "input_ids", start=1))
+        steps = op("Range", constant(np.int64(0)), seq, constant(np.int64(1)))  # (seq,)
+        read = op("Less", op("Unsqueeze", steps, constant([1])), op("Transpose", lengths, perm=[1, 0]))  # (seq, batch)
+        lowest = constant(np.finfo(np.float32).min)
+        real_outputs = op("Where", op("Unsqueeze", read, constant([2])), outputs, lowest)
+        highest = op("ReduceMax", real_outputs, axes=[0], keepdims=0)  # (batch, features)
+        if streaming:  # before the first token there is no maximum, whatever stands there
+            first = op("Equal", "count", constant(np.int64(0)))
+            highest = op("Where", first, highest, op("Max", highest, "highest"))
+        kept["highest"] = highest
+        none = op("Equal", kept["count"], constant(np.int64(0)))
+        vectors.append(op("Where", none, constant(np.float32(0)), highest))
+    if config.pooling in ("mean", "concat"):
+        # The operators give zeros at the padding. In double, since a sum over millions has to notice the next one.
+        total = op("Cast", op("ReduceSum", outputs, constant([0]), keepdims=0), to=onnx.TensorProto.DOUBLE)
+        kept["total"] = op("Add", total, "total") if streaming else total
+        number = op("Cast", op("Max", kept["count"], constant(np.int64(1))), to=onnx.TensorProto.DOUBLE)
+        vectors.append(op("Cast", op("Div", kept["total"], number), to=onnx.TensorProto.FLOAT))
+    return op("Concat", *vectors, axis=1), kept
+
+
+def _value(name: str, kind: str, shape: Sequence) -> onnx.ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
+
+
+def weights_of_layer(weights: dict[str, np.ndarray], config, layer: int, part: str) -> np.ndarray:
+    """`weight_ih`, `weight_hh` or the two biases as one, of both directions, with the gates in ONNX's order."""
+    directions = []
+    for direction in range(config.num_directions):
+        names = ("bias_ih", "bias_hh") if part == "bias" else (part,)
+        parts = [weights[f"model.layers.{layer}.directions.{direction}.{name}_l0"] for name in names]
+        gates = [np.split(value, len(GATES[config.cell_type])) for value in parts]
+        directions.append(np.concatenate([of[gate] for of in gates for gate in GATES[config.cell_type]]))
+    return np.stack(directions)

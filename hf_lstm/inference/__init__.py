@@ -1,0 +1,37 @@
+"""Load classifiers, and predict texts, files and streams."""
+
+from .files import WINDOW, open_writer, predict_file, windows
+from .loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer
+from .prediction import (
+    PROBLEM_TYPES,
+    average_logits,
+    format_predictions,
+    match_labels,
+    predict_logits,
+    predict_texts,
+    probabilities,
+)
+from .stream_state import StopRule, StreamResult, StreamState
+from .streaming import StreamingClassifier
+
+__all__ = [
+    "PROBLEM_TYPES",
+    "StopRule",
+    "StreamResult",
+    "StreamState",
+    "StreamingClassifier",
+    "WINDOW",
+    "average_logits",
+    "fastest_device",
+    "format_predictions",
+    "load_config",
+    "load_model_and_tokenizer",
+    "load_tokenizer",
+    "match_labels",
+    "open_writer",
+    "predict_file",
+    "predict_logits",
+    "predict_texts",
+    "probabilities",
+    "windows",
+]

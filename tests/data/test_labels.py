@@ -1,0 +1,83 @@
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
+from helpers import labels_of, rows_of, three_splits, write_splits
+
+from hf_lstm.data.corpus import load_corpus
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "ids"),
+    [
+        (["pos", "neg", "pos"], ("neg", "pos"), [1, 0, 1]),
+        ([10, 2, -1], ("-1", "2", "10"), [2, 1, 0]),
+        (["10", "9", "9.0"], ("9", "10"), [1, 0, 0]),
+        ([False, True, True], ("False", "True"), [0, 1, 1]),
+        ([["b"], ["a"], ["b"]], ("a", "b"), [1, 0, 1]),
+    ],
+)
+def test_classes_of_any_type(tmp_path, labels, names, ids):
+    corpus = three_splits(tmp_path / "c", rows_of(labels))
+    assert (corpus.problem_type, corpus.label_names) == ("single_label_classification", names)
+    assert list(corpus.splits["train"]["labels"]) == ids
+    assert corpus.splits["train"].features == Features(
+        {"text": Value("string"), "labels": ClassLabel(names=list(names))}
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "vectors"),
+    [
+        ([["b", "a"], [], ["c"]], ("a", "b", "c"), [[1, 1, 0], [0, 0, 0], [0, 0, 1]]),
+        ([[10], [2, 10], []], ("2", "10"), [[0, 1], [1, 1], [0, 0]]),
+        ([[1, 0, 0], [1, 1, 0], [0, 0, 0]], ("0", "1", "2"), [[1, 0, 0], [1, 1, 0], [0, 0, 0]]),
+    ],
+)
+def test_lists_become_vectors(tmp_path, labels, names, vectors):
+    corpus = three_splits(tmp_path / "c", rows_of(labels, "labels"))
+    assert (corpus.problem_type, corpus.label_names) == ("multi_label_classification", names)
+    assert corpus.splits["test"]["labels"][:] == vectors
+    assert corpus.splits["test"].features["labels"] == Sequence(Value("float32"), length=len(names))
+
+
+def test_fractions_are_scores(tmp_path):
+    corpus = three_splits(tmp_path / "c", rows_of([0, 1.5, -2], "score"))
+    assert (corpus.problem_type, corpus.label_names) == ("regression", ("score",))
+    assert labels_of(corpus) == {"text 0": 0.0, "text 1": 1.5, "text 2": -2.0}
+
+
+def test_class_label_names_and_unlabelled_splits(tmp_path):
+    label = ClassLabel(names=["no", "yes", "never seen"])
+    features = Features({"text": Value("string"), "label": label})
+
+    def split(labels):
+        return Dataset.from_dict({"text": [f"t{i}" for i in range(len(labels))], "label": labels}, features=features)
+
+    DatasetDict(
+        train=split([1, 0, 1, -1]), validation=split([0, 1]), test=split([-1, -1]), unsupervised=split([-1] * 5)
+    ).save_to_disk(str(tmp_path / "saved"))
+    corpus = load_corpus(str(tmp_path / "saved"))
+    assert corpus.label_names == ("no", "yes", "never seen")
+    assert {name: len(rows) for name, rows in corpus.splits.items()} == {"train": 3, "validation": 2}
+    assert labels_of(corpus) == {"t0": 1, "t1": 0, "t2": 1}
+    notes = " ".join(corpus.notes)
+    assert "Skipped 1 row of the train split" in notes
+    assert "The test split" in notes and "(2 rows) has no labels" in notes
+    assert "'unsupervised' (5 rows)" in notes
+
+
+def test_plain_minus_one_is_a_class_only_if_trained_on(tmp_path):
+    corpus = load_corpus(write_splits(tmp_path / "c", train=rows_of([0, 1] * 10), test=rows_of([-1] * 4)))
+    assert any("has only the label -1" in note for note in corpus.notes)
+    assert len(corpus.splits["train"]) + len(corpus.splits["validation"]) + len(corpus.splits["test"]) == 20
+
+
+def test_missing_rows_are_counted_and_blank_text_kept(tmp_path):
+    rows = rows_of(["a", "b"] * 3)
+    rows[0]["text"], rows[1]["label"], rows[2]["label"] = None, None, "  "
+    rows[3]["text"], rows[4]["text"] = "", " \n "
+    corpus = three_splits(tmp_path / "c", rows, rows_of(["a"]))
+    assert list(corpus.splits["train"]["text"]) == ["", " \n ", "text 5"]
+    notes = " ".join(corpus.notes)
+    assert "Skipped 1 row of the train split" in notes and "without a text" in notes
+    assert "Skipped 2 rows of the train split" in notes and "without a label" in notes
+    assert "Kept 2 texts of the train split" in notes

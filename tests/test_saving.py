@@ -1,0 +1,84 @@
+import os
+import signal
+import subprocess
+import sys
+
+import torch
+
+from hf_lstm import LstmForSequenceClassification
+from hf_lstm.saving import atomic_folder
+
+
+def save(model, folder) -> None:
+    with atomic_folder(folder) as partial:
+        model.save_pretrained(partial)
+
+
+def weights_of(folder) -> dict[str, torch.Tensor]:
+    return LstmForSequenceClassification.from_pretrained(folder).state_dict()
+
+
+def assert_same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_disk_that_is_full_leaves_the_previous_model(tiny_config, tmp_path):
+    model = LstmForSequenceClassification(tiny_config(vocab_size=20_000))
+    save(model, tmp_path)
+    before = weights_of(tmp_path)
+    code = """
+import resource, sys
+from hf_lstm import LstmForSequenceClassification
+from hf_lstm.saving import atomic_folder
+model = LstmForSequenceClassification.from_pretrained(sys.argv[1])
+model.classifier.bias.data.fill_(7)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+with atomic_folder(sys.argv[1]) as partial:
+    model.save_pretrained(partial)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode != 0 and "SafetensorError" in done.stderr, done.stderr
+    assert_same_weights(weights_of(tmp_path), before)
+    assert not list(tmp_path.glob("_partial-*"))
+
+
+def test_killed_while_saving_leaves_the_previous_model_and_the_next_save_tidies_up(tiny_config, tmp_path):
+    model = LstmForSequenceClassification(tiny_config())
+    save(model, tmp_path)
+    before = weights_of(tmp_path)
+    code = """
+import os, signal, sys
+import transformers.modeling_utils
+from hf_lstm import LstmForSequenceClassification
+from hf_lstm.saving import atomic_folder
+model = LstmForSequenceClassification.from_pretrained(sys.argv[1])
+def killed(tensors, path, **kwargs):
+    with open(path, "wb") as stream:
+        stream.write(b"half of a file")
+    os.kill(os.getpid(), signal.SIGKILL)
+transformers.modeling_utils.safe_save_file = killed
+with atomic_folder(sys.argv[1]) as partial:
+    model.save_pretrained(partial)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert_same_weights(weights_of(tmp_path), before)
+    (left,) = tmp_path.glob("_partial-*")
+    save(model, tmp_path)
+    assert left.exists()  # it could be that of a process that is still writing
+    os.utime(left, (0, 0))
+    save(model, tmp_path)
+    assert not list(tmp_path.glob("_partial-*"))
+
+
+def test_saving_again_replaces_the_weights_alone(tiny_config, tmp_path):
+    model = LstmForSequenceClassification(tiny_config())
+    save(model, tmp_path)
+    inodes = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
+    model.classifier.bias.data.fill_(1)
+    save(model, tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.stat().st_ino != inodes[path.name]] == [
+        "model.safetensors"
+    ]
+    assert (weights_of(tmp_path)["classifier.bias"] == 1).all()

@@ -1,0 +1,259 @@
+"""The tokenizers: what they learn, that they reload alike, survive any text, and agree with themselves at any cut."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import normalizers, pre_tokenizers
+from transformers import AutoTokenizer
+
+from hf_lstm.text.boundaries import MAX_RUN_LENGTH, clean_text, stable_length
+from hf_lstm.text.tokenization import is_streamable, train_tokenizer
+
+KINDS = ["bpe", "wordpiece", "unigram", "word"]
+CORPUS = [
+    "The film was good, really good. I don't regret it!!!",
+    "The film was bad; a waste of 90 minutes, really.",
+    "Not good, not bad<br /><br />The actors were good.",
+    "Ein schöner Film über 漢字 und 😀 Gefühle.",
+] * 3
+STRANGE = [
+    "",
+    " \t\n",
+    "nul \x00 and bell \x07",
+    "lone \ud800 surrogate and \udfff",
+    "שלום مرحبا नमस्ते สวัสดี 漢字かな交じり文",
+    "👨\u200d👩\u200d👧 🏳️\u200d🌈 ❤️ e\u0301\u0323 \u0301",
+    "ﷺﷺ ﬁ Ｆｕｌｌ ½ … ´",
+    "[PAD] [CLS] [UNK] </s> <0x0A>",
+    "x" * 1_000,
+]
+# White space, separators in parts, what normalisation moves, joins, splits or expands, and ordinary text.
+PIECES = st.sampled_from(
+    ["<", "<b", "r", " ", "/", ">", "<br />", "<BR>", "\n", "\x00", "\x85", "\u00a0", "\u3000", "\u200d", "\u0301"]
+    + ["\u0323", "a", "film", "don't", "’", "İ", "Σ", "ﷺ", "´", "각", "\u1100", "\u1161", "漢", "😀", "!!!!", "[CLS]"]
+    + ["12", "x" * 63, "[CL", "S]", "["]
+)
+TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=30).map("".join).map(clean_text)
+
+
+@pytest.fixture(scope="module")
+def tokenizers():
+    return {kind: train_tokenizer(CORPUS, kind, vocab_size=400, show_progress=False) for kind in KINDS}
+
+
+def tokens_of(tokenizer, text):
+    return tokenizer.convert_ids_to_tokens(tokenizer(clean_text(text))["input_ids"])
+
+
+def ids_of(tokenizer, text):
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def test_word_vocabulary_is_ordered_by_frequency():
+    tokenizer = train_tokenizer(["b a b c", "a b d d"], "word", vocab_size=8, show_progress=False)
+    # b occurs three times, a and d twice; c once, which is not learned.
+    assert tokenizer.get_vocab() == {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "b": 4, "a": 5, "d": 6}
+    assert tokenizer("d  B c\na")["input_ids"] == [2, 6, 4, 1, 5]
+    assert tokenizer("a", "b")["input_ids"] == [2, 5, 3, 4]
+
+
+def test_pieces():
+    texts = ["Isn’t it<br/>GOOD ... well-made!!!!! 10/10 ﬁne don't 'quoted' ❤️ e\u0301"] * 2
+    tokenizer = train_tokenizer(texts, "word", show_progress=False)
+    expected = "[CLS] isn't it good ... well - made !!! !! 10 / 10 fine don't ' quoted ' ❤️ é"
+    assert tokens_of(tokenizer, texts[0]) == expected.split(" ")
+    cased = train_tokenizer(texts, "word", lowercase=False, show_progress=False)
+    assert tokens_of(cased, "GOOD good") == ["[CLS]", "GOOD", "[UNK]"]
+
+
+@pytest.mark.parametrize(
+    "separator", ["<br />", "<br>", "<BR/>", "<br\n/>", "\x00", "\r\n", "\u00a0", "\u2028", "\u3000"]
+)
+def test_separators_are_spaces(tokenizers, separator):
+    for kind in KINDS:
+        assert ids_of(tokenizers[kind], f"good{separator}film") == ids_of(tokenizers[kind], "good film")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_and_sizes(tokenizers, kind):
+    tokenizer = tokenizers[kind]
+    assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))
+    assert len(tokenizer) <= 400
+    special = (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    assert special == (0, 1, 2, 3)
+    assert (tokenizer.bos_token_id, tokenizer.eos_token_id) == (2, 3)
+    assert tokenizer.model_max_length > 1e20
+    assert tokenizer("")["input_ids"] == [2]
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_no_text_is_unknown_to_byte_level_kinds(tokenizers, kind):
+    for text in STRANGE:
+        ids = tokenizers[kind](clean_text(text.replace("[UNK]", "")))["input_ids"]
+        assert tokenizers[kind].unk_token_id not in ids
+    assert tokenizers[kind].decode(ids_of(tokenizers[kind], "ΩЖ漢😀")).strip() == "ωж漢 😀"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_of_special_tokens_are_those_tokens(tokenizers, kind):
+    tokenizer = tokenizers[kind]
+    good, film = ids_of(tokenizer, "good"), ids_of(tokenizer, "film")
+    assert ids_of(tokenizer, "good [PAD] [CLS][SEP]film") == [*good, 0, 2, 3, *film]
+    assert not {0, 2, 3} & set(ids_of(tokenizer, "good [pad] [CLS [SEP film"))
+
+
+def test_padding_is_on_the_right(tokenizers):
+    batch = tokenizers["word"](["good film", ""], padding=True)
+    assert batch["attention_mask"] == [[1, 1, 1], [1, 0, 0]]
+    assert batch["input_ids"][1] == [2, 0, 0]
+    assert set(batch) == {"input_ids", "attention_mask"}
+
+
+def test_auto_tokenizer_gives_the_same_ids(tokenizers, tmp_path):
+    texts = [clean_text(text) for text in CORPUS + STRANGE]
+    for kind, tokenizer in tokenizers.items():
+        # What a call was told must not become the saved tokenizer's habit.
+        tokenizer(texts, padding=True, truncation=True, max_length=2)
+        tokenizer.save_pretrained(tmp_path / kind)
+        assert AutoTokenizer.from_pretrained(tmp_path / kind)(texts)["input_ids"] == tokenizer(texts)["input_ids"]
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    # A new process that knows transformers alone.
+    script = (
+        "import json, sys; from transformers import AutoTokenizer; texts = json.load(open('texts.json'));"
+        "print(json.dumps({k: AutoTokenizer.from_pretrained('./' + k)(texts)['input_ids'] for k in sys.argv[1:]}))"
+    )
+    command = [sys.executable, "-c", script, *KINDS]
+    reloaded = json.loads(subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, check=True).stdout)
+    for kind, tokenizer in tokenizers.items():
+        assert reloaded[kind] == tokenizer(texts)["input_ids"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(text=TEXTS, cuts=st.lists(st.integers(0, 200), max_size=8))
+def test_text_fed_in_pieces_gives_the_same_tokens(tokenizers, kind, text, cuts):
+    tokenizer, held, ids = tokenizers[kind], "", []
+    edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        held += text[start:end]
+        stable = stable_length(held)
+        ids += ids_of(tokenizer, held[:stable])
+        held = held[stable:]
+        assert len(held) < MAX_RUN_LENGTH + len("<br /")
+    assert ids + ids_of(tokenizer, held) == ids_of(tokenizer, text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=60, deadline=None)
+@given(words=st.lists(st.text(max_size=20).map(clean_text).filter(lambda word: "<" not in word)))
+def test_tokens_are_those_of_the_words(tokenizers, kind, words):
+    expected = [token for word in words for token in ids_of(tokenizers[kind], word)]
+    assert ids_of(tokenizers[kind], " ".join(words)) == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=TEXTS)
+def test_no_visible_character_is_dropped(tokenizers, text):
+    backend = tokenizers["word"].backend_tokenizer
+    normalized = backend.normalizer.normalize_str(text)
+    pieces = [piece for piece, _ in backend.pre_tokenizer.pre_tokenize_str(normalized)]
+    assert "".join(pieces) == normalized.replace(" ", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_long_runs_take_linear_time(tokenizers, kind):
+    start = time.perf_counter()
+    for text in ["a" * 500_000, " " * 500_000, "😀" * 100_000, "\u0301\u0323" * 100_000, "ﷺ" * 20_000]:
+        tokenizers[kind](text)
+    # About a second; a tokenizer that is quadratic in the length of a word needs minutes.
+    assert time.perf_counter() - start < 20
+
+
+@pytest.mark.parametrize("kind", ["bpe", "word"])
+def test_training_is_deterministic(kind):
+    # The trainers' hash tables are seeded anew each time, so one process shows what two would.
+    generator = random.Random(0)
+    texts = ["".join(generator.choices("abcdefgh  ", k=60)) for _ in range(300)]
+    first, second = [
+        train_tokenizer(texts, kind, 500, show_progress=False).backend_tokenizer.to_str() for _ in range(2)
+    ]
+    assert first == second
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_every_separator_becomes_a_space_before_runs_are_counted(lowercase):
+    tokenizer = train_tokenizer(["a"], "word", lowercase=lowercase, show_progress=False)
+    separators = [chr(code) for code in range(0x3001) if chr(code).isspace() or unicodedata.category(chr(code)) == "Cc"]
+    run = "x" * (MAX_RUN_LENGTH - 1)
+    for separator in separators:
+        assert len(ids_of(tokenizer, f"y{separator}{run}")) == 2, hex(ord(separator))
+        assert stable_length(f"y{separator}{run}") == 2, hex(ord(separator))
+
+
+def test_a_generator_is_read_once_and_to_its_end():
+    read = []
+
+    def stream():
+        for index in range(2_500):
+            read.append(index)
+            yield "late word" if index == 2_499 else "early word"
+
+    tokenizer = train_tokenizer(stream(), "bpe", 300, show_progress=False)
+    assert read == list(range(2_500))
+    assert "Ġearly" in tokenizer.get_vocab()
+
+
+def test_dirty_texts_do_not_stop_training():
+    for kind in KINDS:
+        tokenizer = train_tokenizer(STRANGE + ["good film"] * 3, kind, 400, show_progress=False)
+        assert tokenizer.unk_token_id not in ids_of(tokenizer, "good film")
+
+
+@pytest.mark.parametrize(
+    ("texts", "arguments", "message"),
+    [
+        (["a"], {"kind": "bpee"}, "'bpee'; choose one of: bpe, wordpiece, unigram, word"),
+        (
+            ["a"],
+            {"kind": "bpe", "vocab_size": 100},
+            "vocab_size=100 is too small: a 'bpe' tokenizer needs at least 264",
+        ),
+        (["a"], {"kind": "word", "vocab_size": 4}, "vocab_size=4 is too small: a 'word' tokenizer needs at least 8"),
+        ([], {}, "no text to train a tokenizer on: 0 texts"),
+        (iter([" ", "\n"]), {}, "no text to train a tokenizer on: 2 texts"),
+        (["a", None], {}, r"texts\[1\] is NoneType, not a string"),
+        ("a text", {}, "texts is a single string"),
+    ],
+)
+def test_bad_arguments(texts, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        train_tokenizer(texts, show_progress=False, **arguments)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_vocabulary_keeps_its_limit_on_many_scripts(kind):
+    # 3,000 characters, many more than fit.
+    texts = ["".join(map(chr, range(start, start + 50))) for start in range(0x4E00, 0x4E00 + 3_000, 50)] * 2
+    assert len(train_tokenizer(texts, kind, vocab_size=300, show_progress=False)) <= 300
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_own_tokenizers_can_stream_and_others_cannot(tokenizers, kind, tmp_path):
+    tokenizers[kind].save_pretrained(tmp_path)
+    assert is_streamable(AutoTokenizer.from_pretrained(tmp_path))
+    cased = train_tokenizer(CORPUS, kind, 300, lowercase=False, show_progress=False)
+    assert is_streamable(cased)
+    for part, foreign in {"normalizer": normalizers.NFC(), "pre_tokenizer": pre_tokenizers.Whitespace()}.items():
+        other = AutoTokenizer.from_pretrained(tmp_path)
+        setattr(other.backend_tokenizer, part, foreign)
+        assert not is_streamable(other)
+    other = AutoTokenizer.from_pretrained(tmp_path)
+    other.add_tokens(["good film"])
+    assert not is_streamable(other)

@@ -1,0 +1,58 @@
+import pytest
+
+from hf_lstm.training.arguments import (
+    ClassifierTrainingArguments,
+    DataArguments,
+    LanguageModelTrainingArguments,
+    ModelArguments,
+    PretrainingArguments,
+)
+
+
+def test_arguments_keep_the_defaults_of_the_config_unless_given():
+    assert ModelArguments().config_fields() == {}
+    assert ModelArguments(bidirectional=False, hidden_size=7).config_fields() == {
+        "bidirectional": False,
+        "hidden_size": 7,
+    }
+
+
+def test_precision_is_chosen_by_the_processor_unless_named(monkeypatch):
+    for fast in (True, False):
+        monkeypatch.setattr("hf_lstm.training.arguments.has_fast_bf16", lambda use_cpu, fast=fast: fast)
+        assert ClassifierTrainingArguments("x").bf16 is fast
+        assert ClassifierTrainingArguments("x", bf16=not fast).bf16 is not fast
+
+
+@pytest.mark.parametrize("name", ["save_strategy", "eval_strategy"])
+def test_arguments_of_the_library_are_taken(name):
+    assert getattr(ClassifierTrainingArguments("x", **{name: "no"}, load_best_model_at_end=False), name) == "no"
+
+
+def test_changed_fields_are_those_that_differ_from_the_default():
+    assert ModelArguments().changed_fields() == set()
+    args = PretrainingArguments(pretrained="x", lowercase=False, vocab_size=30_000, sampled_tokens=0)
+    assert args.changed_fields() == {"pretrained", "lowercase", "sampled_tokens"}
+    assert args.config_fields() == {"sampled_tokens": 0}
+
+
+@pytest.mark.parametrize("value", [0.0, -0.5, 1.5])
+def test_layer_decay_is_a_share(value):
+    with pytest.raises(ValueError, match=f"layer_decay must be above 0 and at most 1, got {value}"):
+        ClassifierTrainingArguments("x", layer_decay=value)
+    assert ClassifierTrainingArguments("x", layer_decay=1.0).layer_decay == 1
+
+
+def test_language_model_is_evaluated_ten_times_whatever_its_length():
+    args = LanguageModelTrainingArguments("x")
+    assert args.eval_strategy == args.save_strategy == args.logging_strategy == "steps"
+    assert args.eval_steps == args.save_steps == args.logging_steps == 0.1
+
+
+def test_what_only_a_teacher_needs_is_refused_without_one():
+    for alone in ({"unlabelled": "texts.txt"}, {"passage_words": 40}):
+        with pytest.raises(ValueError, match="name a teacher"):
+            DataArguments(**alone)
+        assert DataArguments(teacher=["linear"], **alone).teacher == ["linear"]
+    with pytest.raises(ValueError, match="passage_words must be at least 0, got -1"):
+        DataArguments(teacher=["linear"], passage_words=-1)

@@ -1,0 +1,279 @@
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+from helpers import SIZES, build_classifier, tiny_corpus
+from transformers import PreTrainedTokenizerFast
+
+from hf_lstm import LstmForCausalLM, LstmForSequenceClassification, LstmModel
+from hf_lstm.data.batching import tokenize_corpus
+from hf_lstm.data.corpus import Corpus
+from hf_lstm.knowledge.teachers import label_with_teachers
+from hf_lstm.knowledge.vectors import train_vectors
+from hf_lstm.training.arguments import ModelArguments, PretrainingArguments
+from hf_lstm.training.building import (
+    balanced_weights,
+    build_model,
+    build_pretraining_model,
+    build_tokenizer,
+    is_large_corpus,
+    start_from_vectors,
+)
+from hf_lstm.training.pretraining import save_vectors
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return tiny_corpus()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(corpus) -> PreTrainedTokenizerFast:
+    return build_tokenizer(corpus.splits["train"]["text"], ModelArguments(**SIZES))
+
+
+@pytest.fixture(scope="module")
+def splits(corpus, tokenizer) -> DatasetDict:
+    return tokenize_corpus(corpus.splits, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def language_model(tokenizer, tmp_path_factory):
+    """A saved language model of two layers, and its folder."""
+    folder = tmp_path_factory.mktemp("lm")
+    model = build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, num_hidden_layers=2))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return model, str(folder)
+
+
+@pytest.fixture(scope="module")
+def vectors(tokenizer, splits, tmp_path_factory):
+    """Saved word vectors, and their folder."""
+    folder = tmp_path_factory.mktemp("vectors")
+    model = build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, objective="vectors"))
+    start_from_vectors(model, splits["train"])
+    save_vectors(model, tokenizer, folder)
+    return model, str(folder)
+
+
+def assert_same_backbone(model, other) -> None:
+    weights = other.state_dict()
+    assert weights.keys() == model.state_dict().keys()
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def test_balanced_weights():
+    rows = Dataset.from_dict({"labels": [0, 0, 0, 1]})
+    corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "single_label_classification", ())
+    assert balanced_weights(corpus) == pytest.approx([4 / (2 * 3), 4 / (2 * 1)])
+    rows = Dataset.from_dict({"labels": [[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]})
+    corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "multi_label_classification", ())
+    assert balanced_weights(corpus) == pytest.approx([1 / 3, 3])
+    with pytest.raises(ValueError, match="need classes"):
+        balanced_weights(Corpus(DatasetDict(), ("score",), "regression", ()))
+
+
+def test_new_model_fits_corpus_and_tokenizer():
+    corpus = tiny_corpus()
+    model, tokenizer, _ = build_classifier(corpus, ModelArguments(**SIZES, cell_type="gru", class_weights="balanced"))
+    config = model.config
+    assert config.vocab_size == len(tokenizer) and config.pad_token_id == tokenizer.pad_token_id
+    assert config.id2label == {0: "other", 1: "good"} and config.label2id == {"other": 0, "good": 1}
+    assert (config.cell_type, config.hidden_size) == ("gru", 8) and len(config.class_weights) == 2
+
+
+def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
+    corpus = tiny_corpus()
+    model, tokenizer, _ = build_classifier(corpus, ModelArguments(**SIZES, class_weights="balanced"))
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    three = Corpus(corpus.splits, ("a", "b", "c"), "single_label_classification", ())
+    tuned, _, _ = build_classifier(three, ModelArguments(pretrained=str(tmp_path), classifier_dropout=0.25))
+    assert tuned.config.num_labels == 3 and tuned.classifier.out_features == 3
+    assert tuned.config.classifier_dropout == 0.25 and tuned.config.class_weights is None
+    for name, value in model.model.state_dict().items():
+        assert torch.equal(tuned.model.state_dict()[name], value)
+    with pytest.raises(ValueError, match="has its own layers: leave out hidden_size"):
+        build_classifier(three, ModelArguments(pretrained=str(tmp_path), hidden_size=9))
+    with pytest.raises(ValueError, match="has its own|brings its own vocabulary: leave out tokenizer"):
+        build_classifier(three, ModelArguments(pretrained=str(tmp_path), tokenizer="bpe"))
+
+
+SINGLE, MULTI = "single_label_classification", "multi_label_classification"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ((SINGLE, "other", "good"), (SINGLE, "other", "good"), True),
+        ((SINGLE, "other", "good"), (SINGLE, "good", "other"), False),
+        ((SINGLE, "other", "good"), (SINGLE, "spam", "ham"), False),
+        ((SINGLE, "other", "good"), (MULTI, "other", "good"), False),
+        (("regression", "score"), ("regression", "rating"), True),
+        (("regression", "score"), (MULTI, "score"), False),
+    ],
+)
+def test_a_head_goes_on_only_with_its_own_labels(corpus, splits, tokenizer, tmp_path, first, second, kept):
+    ours, others = (Corpus(corpus.splits, names, problem_type, ()) for problem_type, *names in (first, second))
+    model = build_model(ours, splits, tokenizer, ModelArguments(**SIZES))
+    model.classifier.bias.data.fill_(7.0)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    tuned = build_model(others, splits, tokenizer, ModelArguments(pretrained=str(tmp_path)))
+    assert_same_backbone(tuned.model, model.model)
+    assert torch.equal(tuned.classifier.weight, model.classifier.weight) is kept
+    assert set(tuned.classifier.bias.tolist()) == {7.0 if kept else 0.0}
+    assert tuned.classifier.weight.std().item() == pytest.approx(tuned.config.initializer_range, rel=0.5)
+
+
+def test_tokenizer_learns_the_texts_or_comes_with_the_model(language_model):
+    texts = (text for text in ["a Good film", "a good plot"] * 3)
+    trained = build_tokenizer(texts, ModelArguments(tokenizer="word", vocab_size=50))
+    assert {"good", "film", "plot"} <= set(trained.get_vocab()) and "Good" not in trained.get_vocab()
+    _, folder = language_model
+    brought = build_tokenizer(iter(()), ModelArguments(pretrained=folder))
+    assert "bad" in brought.get_vocab()
+    for field in ({"tokenizer": "bpe"}, {"vocab_size": 50}, {"lowercase": False}):
+        with pytest.raises(ValueError, match=f"brings its own vocabulary: leave out {next(iter(field))}"):
+            build_tokenizer(["text"], ModelArguments(pretrained=folder, **field))
+    with pytest.raises(FileNotFoundError, match="There is no folder ./absent"):
+        build_tokenizer(["text"], ModelArguments(pretrained="./absent"))
+
+
+def test_large_is_a_million_training_tokens():
+    for lengths, large in (([999_999], False), ([999_999, 1], True)):
+        splits = DatasetDict(
+            train=Dataset.from_dict({"length": lengths}), validation=Dataset.from_dict({"length": [10**7]})
+        )
+        assert is_large_corpus(splits) is large
+
+
+def test_words_are_dropped_more_often_in_a_large_corpus_unless_told(corpus, splits, tokenizer, monkeypatch):
+    monkeypatch.setattr("hf_lstm.training.building.LARGE_CORPUS_TOKENS", 100)
+    for given, expected in ((None, 0.3), (0.2, 0.2)):
+        args = ModelArguments(**SIZES, embedding_dropout=given, vectors=False)
+        assert build_model(corpus, splits, tokenizer, args).config.embedding_dropout == expected
+
+
+def test_embeddings_start_from_vectors_where_tokens_occur(tiny_config):
+    rows = Dataset.from_dict({"input_ids": [[4, 5, 6], [4, 7, 6]] * 5})
+    model = LstmModel(tiny_config(initializer_range=0.5))
+    before = model.embed_tokens.weight.detach().clone()
+    start_from_vectors(model, rows)
+    expected = torch.from_numpy(train_vectors(rows["input_ids"], 40, 6)) * 0.5
+    torch.testing.assert_close(model.embed_tokens.weight[4:8], expected[4:8])
+    assert expected[4:8].square().mean().sqrt().item() == pytest.approx(0.5, rel=1e-4)
+    others = [i for i in range(40) if not 4 <= i < 8]
+    assert torch.equal(model.embed_tokens.weight[others], before[others])
+
+
+def test_classifier_starts_from_the_layers_of_a_language_model(corpus, splits, tokenizer, language_model):
+    model, folder = language_model
+    classifier = build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, pooling="max"))
+    assert_same_backbone(classifier.model, model.model)
+    config = classifier.config
+    assert (config.bidirectional, config.num_hidden_layers, config.pooling) == (False, 2, "max")
+    assert config.id2label == {0: "other", 1: "good"} and classifier.classifier.weight.std() > 0
+    for field, value in {"cell_type": "gru", "bidirectional": True, "reverse": True, "embedding_size": 9}.items():
+        with pytest.raises(ValueError, match=f"has its own layers: leave out {field}"):
+            build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, **{field: value}))
+    same = ModelArguments(pretrained=folder, hidden_size=8, cell_type="lstm")
+    assert_same_backbone(build_model(corpus, splits, tokenizer, same).model, model.model)
+    with pytest.raises(ValueError, match="brings its own embeddings: leave out vectors"):
+        build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, vectors=True))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"cell_type": "gru", "hidden_size": 11, "num_hidden_layers": 3},
+        {"cell_type": "rnn", "bidirectional": False, "reverse": True},
+    ],
+)
+def test_classifier_of_any_kind_starts_from_vectors(corpus, splits, tokenizer, vectors, fields):
+    model, folder = vectors
+    classifier = build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, **fields))
+    assert torch.equal(classifier.get_input_embeddings().weight, model.embed_tokens.weight)
+    assert all(getattr(classifier.config, name) == value for name, value in fields.items())
+    recurrent = [value for name, value in classifier.model.named_parameters() if "weight_hh" in name]
+    assert len(recurrent) == classifier.config.num_hidden_layers * classifier.config.num_directions
+    for weight in recurrent:  # initialised as in a new model
+        gate = weight[: classifier.config.hidden_size]
+        torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="leave out embedding_size"):
+        build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, embedding_size=9, **fields))
+
+
+def test_saved_halves_are_trained_in_single_precision(corpus, splits, tokenizer, language_model, tmp_path):
+    model, _ = language_model
+    halves = {name: value.half() for name, value in model.state_dict().items()}
+    model.save_pretrained(tmp_path, state_dict=dict(halves))
+    tokenizer.save_pretrained(tmp_path)
+    classifier = build_model(corpus, splits, tokenizer, ModelArguments(pretrained=str(tmp_path)))
+    assert {parameter.dtype for parameter in classifier.parameters()} == {torch.float32}
+    for name, value in classifier.model.state_dict().items():
+        assert torch.equal(value, halves[f"model.{name}"].float())
+
+
+def test_new_language_model_is_tied_one_way_and_samples_from_a_large_vocabulary(tokenizer, monkeypatch):
+    model = build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, reverse=True))
+    assert isinstance(model, LstmForCausalLM) and model.config.vocab_size == len(tokenizer)
+    config = model.config
+    assert (config.bidirectional, config.reverse, config.tie_word_embeddings) == (False, True, True)
+    assert (config.pad_token_id, config.bos_token_id) == (tokenizer.pad_token_id, tokenizer.cls_token_id)
+    assert config.sampled_tokens == 0 and len(tokenizer) == 9
+    monkeypatch.setattr("hf_lstm.training.building.SAMPLED_TOKENS", 4)
+    for given, expected in ((None, 4), (0, 0), (3, 3)):
+        args = PretrainingArguments(**SIZES, sampled_tokens=given)
+        assert build_pretraining_model(tokenizer, args).config.sampled_tokens == expected
+    with pytest.raises(ValueError, match="leave out bidirectional"):
+        build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, bidirectional=True))
+    with pytest.raises(ValueError, match="leave out pretrained"):
+        build_pretraining_model(tokenizer, PretrainingArguments(objective="vectors", pretrained="x"))
+
+
+def test_language_model_goes_on_from_a_saved_one_or_from_vectors(tokenizer, language_model, vectors):
+    model, folder = language_model
+    again = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=folder))
+    assert_same_backbone(again, model)
+    assert again.lm_head.weight is again.model.embed_tokens.weight
+    with pytest.raises(ValueError, match="leave out reverse"):
+        build_pretraining_model(tokenizer, PretrainingArguments(pretrained=folder, reverse=True))
+    words, its_folder = vectors
+    started = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=its_folder, cell_type="gru"))
+    assert torch.equal(started.lm_head.weight, words.embed_tokens.weight) and started.config.cell_type == "gru"
+
+
+def test_language_model_starts_from_a_classifier_of_one_direction(corpus, splits, tokenizer, tmp_path):
+    args = ModelArguments(**SIZES, bidirectional=False)
+    classifier = build_model(corpus, splits, tokenizer, args)
+    classifier.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=str(tmp_path)))
+    assert_same_backbone(model.model, classifier.model)
+
+
+def test_same_seed_makes_the_same_model(corpus, splits, tokenizer):
+    made = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        made.append(build_model(corpus, splits, tokenizer, ModelArguments(**SIZES)))
+    assert isinstance(made[0], LstmForSequenceClassification)
+    assert_same_backbone(*made)
+
+
+@pytest.mark.parametrize(
+    "problem_type, expected", [("single_label_classification", 0.1), ("multi_label_classification", 0.0)]
+)
+def test_labels_are_smoothed_where_a_text_has_one_of_them(problem_type, expected):
+    model, _, _ = build_classifier(tiny_corpus(problem_type), ModelArguments(**SIZES))
+    assert model.config.label_smoothing == expected
+    model, _, _ = build_classifier(tiny_corpus(problem_type), ModelArguments(**SIZES, label_smoothing=0.3))
+    assert model.config.label_smoothing == 0.3
+
+
+def test_what_teachers_say_is_not_smoothed(corpus, tokenizer):
+    taught, _ = label_with_teachers(corpus, ["linear"])
+    splits = tokenize_corpus(DatasetDict(corpus.splits | {"train": taught}), tokenizer)
+    assert build_model(corpus, splits, tokenizer, ModelArguments(**SIZES)).config.label_smoothing == 0.0

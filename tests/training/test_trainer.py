@@ -1,0 +1,283 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from datasets import DatasetDict
+from helpers import SIZES, build_classifier, prepare_training, tiny_corpus, training_arguments
+from huggingface_hub import ModelCard
+from transformers import TrainerState
+
+from hf_lstm import LstmForSequenceClassification
+from hf_lstm.data.batching import ClassifierCollator
+from hf_lstm.data.corpus import Corpus
+from hf_lstm.inference.loading import load_model_and_tokenizer
+from hf_lstm.inference.prediction import predict_logits, predict_texts
+from hf_lstm.training.arguments import ModelArguments
+from hf_lstm.training.checkpoints import find_resume_checkpoint, save_classifier
+from hf_lstm.training.trainer import build_trainer, default_epochs
+
+
+def test_default_epochs_read_about_80_000_texts():
+    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 4, 3]
+    assert [default_epochs(n, readings=2) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 8, 2, 2]
+
+
+def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
+    trainer, _, _ = prepare_training(tmp_path, num_train_epochs=None)
+    assert (trainer.args.adversarial_size, trainer.adversary, trainer.args.num_train_epochs) == (0, None, 30)
+    small = trainer.model.get_input_embeddings().weight
+    monkeypatch.setattr("hf_lstm.training.building.LARGE_CORPUS_TOKENS", 100)
+    torch.manual_seed(0)
+    trainer, _, _ = prepare_training(tmp_path, num_train_epochs=None)
+    assert trainer.args.adversarial_size == 0.5 and trainer.model.config.embedding_dropout == 0.3
+    large = trainer.model.get_input_embeddings().weight
+    tokenizer = trainer.processing_class
+    good, bad, unknown = tokenizer.convert_tokens_to_ids(["good", "bad", "[UNK]"])
+    assert not torch.equal(large[good], small[good])
+    scale = large[[good, bad]].square().mean().sqrt() / trainer.model.config.initializer_range
+    assert 0.3 < scale < 3 and large[unknown].abs().sum() > 0 and (large[0] == 0).all()
+    off, _, _ = prepare_training(tmp_path, adversarial_size=0.0)
+    assert off.adversary is None
+
+
+def test_attacked_training_adds_the_gradient_of_the_attacked_batch(tmp_path):
+    def gradients(size):
+        torch.manual_seed(0)
+        trainer, _, splits = prepare_training(tmp_path, adversarial_size=size)
+        model = trainer.model
+        for dropout in ("embedding_dropout", "input_dropout"):
+            setattr(model.config, dropout, 0)
+        model.dropout.p = 0
+        batch = trainer.data_collator([splits["train"][i] for i in range(4)])
+        trainer.create_optimizer()
+        trainer.current_gradient_accumulation_steps = 1
+        trainer.training_step(model, batch)
+        return [parameter.grad for parameter in model.parameters()], model, batch
+
+    plain, model, batch = gradients(0.0)
+    model.zero_grad()
+    embedded = model.get_input_embeddings()(batch["input_ids"]).detach().requires_grad_()
+    mask, labels = batch["attention_mask"], batch["labels"]
+    model(inputs_embeds=embedded, attention_mask=mask, labels=labels).loss.backward()
+    unit = model.get_input_embeddings().weight.detach().norm(dim=1).mean()
+    step = 0.7 * unit * embedded.grad / embedded.grad.norm(dim=(1, 2), keepdim=True)
+    model.zero_grad()
+    attacked = model.get_input_embeddings()(batch["input_ids"]) + step
+    model(inputs_embeds=attacked, attention_mask=mask, labels=labels).loss.backward()
+    both, _, _ = gradients(0.7)
+    for first, second, parameter in zip(plain, both, model.parameters(), strict=True):
+        torch.testing.assert_close(second, first + parameter.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_collator_pads_and_keeps_only_what_the_model_takes():
+    rows = [{"input_ids": [5, 6], "labels": 1, "length": 2}, {"input_ids": [7], "labels": 0, "length": 1}]
+    batch = ClassifierCollator(3)(rows)
+    assert batch["input_ids"].tolist() == [[5, 6], [7, 3]] and batch["attention_mask"].tolist() == [[1, 1], [1, 0]]
+    assert batch["labels"].dtype == torch.int64 and set(batch) == {"input_ids", "attention_mask", "labels"}
+    assert ClassifierCollator(0)([{"input_ids": [1], "labels": [0.0, 1.0]}])["labels"].dtype.is_floating_point
+
+
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
+def test_training_learns_and_saves_one_folder(tmp_path, problem_type):
+    keep_last = {"load_best_model_at_end": False, "early_stopping_patience": 0}
+    trainer, corpus, splits = prepare_training(
+        tmp_path, problem_type, num_train_epochs=40, learning_rate=2e-2, **keep_last
+    )
+    trainer.train()
+    model = save_classifier(trainer, splits["validation"])
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
+    assert not any(name.startswith("checkpoint") or name.endswith((".bin", ".pt")) for name in names)
+
+    loaded, tokenizer = load_model_and_tokenizer(str(tmp_path))
+    assert loaded.config.threshold == model.config.threshold
+    logits = predict_texts(loaded, tokenizer, corpus.splits["train"]["text"][:])
+    labels = np.array(corpus.splits["train"]["labels"][:])
+    if problem_type == "single_label_classification":
+        assert (logits.argmax(1) == labels).mean() > 0.9
+    elif problem_type == "multi_label_classification":
+        assert ((logits > 0) == labels).mean() > 0.9
+    else:
+        assert np.square(logits[:, 0] - labels).mean() < labels.var() / 2
+
+
+def test_predictions_keep_the_order_of_the_rows(tmp_path):
+    trainer, _, splits = prepare_training(tmp_path)
+    predicted = trainer.predict(splits["train"])
+    np.testing.assert_array_equal(predicted.label_ids, splits["train"]["labels"][:])
+    expected = predict_logits(trainer.model, splits["train"]["input_ids"][:])
+    np.testing.assert_allclose(predicted.predictions, expected, atol=1e-5)
+
+
+def test_best_checkpoint_is_chosen_by_the_main_metric(tmp_path):
+    for problem_type, metric, greater in (
+        ("single_label_classification", "accuracy", True),
+        ("multi_label_classification", "f1_macro", True),
+        ("regression", "mse", False),
+    ):
+        trainer, _, _ = prepare_training(tmp_path / problem_type, problem_type)
+        assert (trainer.args.metric_for_best_model, trainer.args.greater_is_better) == (metric, greater)
+
+
+def test_of_equally_good_checkpoints_the_one_with_the_lower_loss_is_kept(tmp_path):
+    trainer, _, _ = prepare_training(tmp_path)
+    evaluations = [(0.5, 0.9), (0.8, 0.7), (0.8, 0.4), (0.8, 0.5), (0.7, 0.1)]
+    best = []
+    for step, (accuracy, loss) in enumerate(evaluations, start=1):
+        metrics = {"eval_accuracy": accuracy, "eval_loss": loss}
+        trainer.state.global_step = step
+        trainer.state.log_history.append(metrics | {"step": step})
+        trainer._determine_best_metric(metrics, None)
+        best.append(trainer.state.best_global_step)
+    assert best == [1, 2, 3, 3, 3]
+
+
+def test_gradient_accumulation_scales_the_loss_right(tmp_path):
+    """Two half batches give the gradient of the whole one, for every loss."""
+    for problem_type in ("single_label_classification", "multi_label_classification", "regression"):
+        norms = []
+        for batch_size, steps in ((8, 1), (4, 2)):
+            torch.manual_seed(0)
+            trainer, _, _ = prepare_training(
+                tmp_path / f"{problem_type}{steps}",
+                problem_type,
+                per_device_train_batch_size=batch_size,
+                gradient_accumulation_steps=steps,
+                max_steps=1,
+                train_sampling_strategy="sequential",
+                logging_strategy="steps",
+                logging_steps=1,
+            )
+            for dropout in ("embedding_dropout", "input_dropout"):
+                setattr(trainer.model.config, dropout, 0)
+            trainer.model.dropout.p = 0
+            trainer.train()
+            norms.append(next(entry["grad_norm"] for entry in trainer.state.log_history if "grad_norm" in entry))
+        assert norms[0] == pytest.approx(norms[1], rel=1e-3), problem_type
+
+
+def test_resume_is_found_or_asked_for(tmp_path):
+    assert find_resume_checkpoint(training_arguments(tmp_path / "new")) is None
+    with pytest.raises(ValueError, match="no checkpoint in"):
+        find_resume_checkpoint(training_arguments(tmp_path / "new", resume_from_checkpoint="last"))
+    with pytest.raises(ValueError, match="no checkpoint folder"):
+        find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint=str(tmp_path / "absent")))
+    for step in (2, 10, 11):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        # The last one was not finished.
+        state = TrainerState().__dict__ if step < 11 else None
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps(state) if state else "")
+    last = str(tmp_path / "checkpoint-10")
+    assert find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint="last")) == last
+    assert find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint=last)) == last
+    with pytest.raises(ValueError, match="--resume_from_checkpoint last"):
+        find_resume_checkpoint(training_arguments(tmp_path))
+
+
+def test_overfits_32_examples_to_the_last(tmp_path):
+    corpus = tiny_corpus()
+    rows = corpus.splits["train"].select(range(32))
+    corpus = Corpus(DatasetDict(train=rows, validation=rows), corpus.label_names, corpus.problem_type, ())
+    no_dropout = {"embedding_dropout": 0.0, "input_dropout": 0.0, "classifier_dropout": 0.0}
+    model, tokenizer, splits = build_classifier(corpus, ModelArguments(**SIZES, **no_dropout))
+    args = training_arguments(tmp_path, num_train_epochs=40, learning_rate=2e-2, early_stopping_patience=0)
+    trainer = build_trainer(model, tokenizer, splits, args)
+    trainer.train()
+    assert isinstance(trainer.model, LstmForSequenceClassification)
+    assert trainer.evaluate()["eval_accuracy"] == 1.0
+
+
+TRAIN = """
+import os, signal, sys, torch
+from helpers import prepare_training
+from transformers import TrainerCallback
+
+torch.manual_seed(0)  # of the initial weights
+folder, stop, resume = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "resume"
+
+class Kill(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == stop:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+trainer, _, _ = prepare_training(folder, num_train_epochs=3, save_strategy="steps", save_steps=7, eval_strategy="no",
+                        load_best_model_at_end=False, early_stopping_patience=0)
+trainer.add_callback(Kill())
+trainer.train(resume_from_checkpoint=resume)
+trainer.model.save_pretrained(folder + "/final")
+"""
+
+
+def new_process(command: list, folder: Path) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    command = list(map(str, [sys.executable, *command]))
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=folder)
+
+
+def test_killed_within_an_epoch_and_resumed_ends_with_the_same_weights(tmp_path):
+    """Five steps an epoch, a checkpoint at step 7, killed at step 9: with dropout, averaging and shuffling."""
+    whole = new_process(["-c", TRAIN, tmp_path / "whole", 0, "start"], tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    killed = new_process(["-c", TRAIN, tmp_path / "killed", 9, "start"], tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    assert [path.name for path in (tmp_path / "killed").glob("checkpoint-*")] == ["checkpoint-7"]
+    resumed = new_process(["-c", TRAIN, tmp_path / "killed", 0, "resume"], tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    expected = LstmForSequenceClassification.from_pretrained(tmp_path / "whole" / "final").state_dict()
+    weights = LstmForSequenceClassification.from_pretrained(tmp_path / "killed" / "final").state_dict()
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, atol=1e-7, rtol=0)
+
+
+EVALUATE = """
+import json, sys, torch
+from helpers import prepare_training
+
+torch.manual_seed(0)
+trainer, _, splits = prepare_training(sys.argv[1], per_device_eval_batch_size=3)
+figures = trainer.evaluate(splits["train"])
+if trainer.is_world_process_zero():
+    figures = {name: figures[name] for name in ("eval_loss", "eval_accuracy", "eval_f1_macro", "eval_roc_auc")}
+    json.dump(figures, open(sys.argv[1] + "/figures.json", "w"))
+trainer.train()
+trainer.accelerator.end_training()
+"""
+
+
+def test_two_processes_evaluate_as_one(tmp_path):
+    """On 40 rows in batches of 3, so that the last batch is not full and one process gets one batch fewer."""
+    (tmp_path / "figures.py").write_text(EVALUATE)
+    figures = []
+    for name, launcher in (("one", []), ("two", ["-m", "torch.distributed.run", "--nproc_per_node", 2])):
+        (tmp_path / name).mkdir()
+        done = new_process([*launcher, tmp_path / "figures.py", tmp_path / name], tmp_path)
+        assert done.returncode == 0, done.stderr
+        figures.append(json.loads((tmp_path / name / "figures.json").read_text()))
+    assert figures[0] == pytest.approx(figures[1], abs=1e-6)
+    torch.manual_seed(0)
+    trainer, _, splits = prepare_training(tmp_path / "alone")
+    with torch.no_grad():
+        losses = [
+            trainer.model.eval()(torch.tensor([row["input_ids"]]), labels=torch.tensor([row["labels"]])).loss.item()
+            for row in splits["train"]
+        ]
+    assert figures[0]["eval_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
+
+
+def test_pushed_by_the_trainer_is_a_card_and_no_pickle(tmp_path):
+    trainer, _, _ = prepare_training(tmp_path)
+    trainer.hub_model_id = "owner/name"
+    trainer.save_model()
+    trainer.create_model_card(model_name="name", language="fr")
+    assert ModelCard.load(tmp_path / "README.md").data.language == "fr"
+    assert "owner/name" in (tmp_path / "README.md").read_text()
+    (tmp_path / "README.md").write_text("written by hand")
+    trainer.create_model_card(model_name="name")
+    assert (tmp_path / "README.md").read_text() == "written by hand"
+    assert not list(tmp_path.glob("*.bin"))
