@@ -1,14 +1,75 @@
 """Recurrent text classifiers (LSTM, GRU, RNN) that are native to Hugging Face."""
 
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
+from wrapt import lazy_import, when_imported
 
-AutoConfig.register(LstmConfig.model_type, LstmConfig, exist_ok=True)
-AutoModel.register(LstmConfig, LstmModel, exist_ok=True)
-AutoModelForSequenceClassification.register(LstmConfig, LstmForSequenceClassification, exist_ok=True)
-AutoModelForCausalLM.register(LstmConfig, LstmForCausalLM, exist_ok=True)
+if TYPE_CHECKING:
+    from .inference import StreamingClassifier, format_predictions, predict_texts
+    from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
+    from .text import train_tokenizer
+    from .training import TrainedClassifier, load_classifier, train_classifier
 
 __version__ = "0.1.0"
 
-__all__ = ["LstmConfig", "LstmForCausalLM", "LstmForSequenceClassification", "LstmModel", "LstmPreTrainedModel"]
+# Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
+_FOLDERS = {
+    "LstmConfig": "models",
+    "LstmForCausalLM": "models",
+    "LstmForSequenceClassification": "models",
+    "LstmModel": "models",
+    "LstmPreTrainedModel": "models",
+    "StreamingClassifier": "inference",
+    "TrainedClassifier": "training",
+    "format_predictions": "inference",
+    "load_classifier": "training",
+    "predict_texts": "inference",
+    "train_classifier": "training",
+    "train_tokenizer": "text",
+}
+
+__all__ = [
+    "LstmConfig",
+    "LstmForCausalLM",
+    "LstmForSequenceClassification",
+    "LstmModel",
+    "LstmPreTrainedModel",
+    "StreamingClassifier",
+    "TrainedClassifier",
+    "format_predictions",
+    "load_classifier",
+    "predict_texts",
+    "train_classifier",
+    "train_tokenizer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FOLDERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_FOLDERS[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_FOLDERS]
+
+
+# The Auto classes are registered as soon as the library loads them, now or later; the models when one of them is used.
+@when_imported("transformers.models.auto.configuration_auto")
+def _register_config(auto: Any) -> None:
+    from .models.configuration_lstm import LstmConfig
+
+    auto.AutoConfig.register(LstmConfig.model_type, LstmConfig, exist_ok=True)
+
+
+@when_imported("transformers.models.auto.modeling_auto")
+def _register_models(auto: Any) -> None:
+    from .models.configuration_lstm import LstmConfig
+
+    for mapping, name in (
+        (auto.MODEL_MAPPING, "LstmModel"),
+        (auto.MODEL_FOR_CAUSAL_LM_MAPPING, "LstmForCausalLM"),
+        (auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, "LstmForSequenceClassification"),
+    ):
+        mapping.register(LstmConfig, lazy_import("hf_lstm.models", name), exist_ok=True)

@@ -1,5 +1,7 @@
 """Helpers for messages: counts, one-line errors."""
 
+import sys
+
 
 def one_line(error: object) -> str:
     """The message of an error, which in a library may have many lines, as one without a full stop."""
@@ -23,3 +25,8 @@ def markdown_table(rows: list[list[str]]) -> str:
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
+
+
+def show_progress() -> bool:
+    """Return whether progress bars make sense: on a terminal and in a notebook, but not in a log file."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -1,15 +1,23 @@
-"""The models and their configuration; these files are saved with the weights."""
+"""The models and their configuration. These files are saved with the weights."""
 
-from .configuration_lstm import LstmConfig
-from .modeling_causal_lstm import LstmForCausalLM
-from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
-from .recurrence_lstm import Pooled
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-# Saved with the weights, the code files load them where this package is not installed.
-LstmConfig.register_for_auto_class()
-LstmModel.register_for_auto_class("AutoModel")
-LstmForCausalLM.register_for_auto_class("AutoModelForCausalLM")
-LstmForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+if TYPE_CHECKING:
+    from .configuration_lstm import LstmConfig
+    from .modeling_causal_lstm import LstmForCausalLM
+    from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
+    from .recurrence_lstm import Pooled
+
+# Imported when used: the configuration must be importable while `transformers` is still importing its models.
+_MODULES = {
+    "LstmConfig": "configuration_lstm",
+    "LstmForCausalLM": "modeling_causal_lstm",
+    "LstmForSequenceClassification": "modeling_lstm",
+    "LstmModel": "modeling_lstm",
+    "LstmPreTrainedModel": "modeling_lstm",
+    "Pooled": "recurrence_lstm",
+}
 
 __all__ = [
     "LstmConfig",
@@ -19,3 +27,9 @@ __all__ = [
     "LstmPreTrainedModel",
     "Pooled",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -142,4 +142,7 @@ class LstmConfig(PreTrainedConfig):
             raise ValueError("`class_weights` have no meaning in a regression: leave them out.")
 
 
+# Saving a model copies the code files too, so that it loads where this package is not installed.
+LstmConfig.register_for_auto_class()
+
 __all__ = ["LstmConfig"]

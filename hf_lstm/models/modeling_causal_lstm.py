@@ -173,4 +173,7 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         return False  # what `generate` carries along is the state
 
 
+# Saving a model copies the code files too, so that it loads where this package is not installed.
+LstmForCausalLM.register_for_auto_class("AutoModelForCausalLM")
+
 __all__ = ["LstmForCausalLM"]

@@ -370,4 +370,8 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         return join_rows(features, back, dim=0), join_rows(states, back, dim=1), pooled, None
 
 
+# Saving a model copies the code files too, so that it loads where this package is not installed.
+LstmModel.register_for_auto_class("AutoModel")
+LstmForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+
 __all__ = ["LstmForSequenceClassification", "LstmModel", "LstmPreTrainedModel"]

@@ -1,11 +1,11 @@
 """Build the tokenizer and the model that arguments describe, new or from a saved model."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar, cast, get_args
 
 import numpy as np
 import torch
-from datasets import ClassLabel, Dataset, DatasetDict
+from datasets import Dataset, DatasetDict
 from safetensors import safe_open
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
@@ -15,69 +15,78 @@ from transformers.utils import SAFE_WEIGHTS_NAME, cached_file
 from ..data import Corpus
 from ..inference import load_config, load_tokenizer
 from ..knowledge import train_vectors
+from ..messages import show_progress
 from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
-from ..text import train_tokenizer
+from ..text import TokenizerKind, train_tokenizer
 from .arguments import BackboneArguments, ModelArguments, PretrainingArguments
 
-# Training texts with this many tokens say enough of which words are alike, and too much of single words, such as names:
-# new models then start from vectors, drop more words, and are attacked.
-LARGE_CORPUS_TOKENS = 1_000_000
-
-# Fields of the config that trained layers have fixed: other values would silently start them anew.
+# Fields of the config that trained layers determine: with other values they could not be loaded.
 LAYER_FIELDS = ("cell_type", "hidden_size", "num_hidden_layers", "bidirectional", "reverse")
 
-# Random tokens among which a language model seeks the next one: enough for the gradient of the whole vocabulary's.
+# Size of the sampled softmax: enough for a gradient close to that of the whole vocabulary.
 SAMPLED_TOKENS = 2_048
+
+Model = TypeVar("Model", bound=LstmPreTrainedModel)
 
 
 def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrainedTokenizerFast:
     """
-    Trains a tokenizer, or loads that of the model to start from.
+    Train a tokenizer, or load a saved one.
 
     Args:
-        texts: To train it on.
-        args: Which of the two, and what kind of tokenizer.
+        texts: Texts to train it on.
+        args: `tokenizer` is a kind to train or a folder to load; `pretrained` brings its own tokenizer.
+
+    Returns:
+        The tokenizer. In distributed training, all processes get that of the first.
 
     Raises:
-        ValueError: The model to start from is none of this package, or was asked to have another vocabulary.
+        ValueError: A saved tokenizer is to be changed, or there is no such kind or folder.
     """
+    changed = args.changed_fields() & {"tokenizer", "vocab_size", "lowercase"}
+    kinds = get_args(TokenizerKind)
     if args.pretrained is not None:
-        new = [name for name in ("tokenizer", "vocab_size", "lowercase") if name in args.changed_fields()]
-        if new:
-            raise ValueError(f"{args.pretrained} brings its own vocabulary: leave out {', '.join(new)}.")
+        _refuse_changes(args.pretrained, changed)
         load_config(args.pretrained)
         return load_tokenizer(args.pretrained)
-    tokenizer = train_tokenizer(texts, args.tokenizer, args.vocab_size, args.lowercase)
+    if args.tokenizer not in kinds:
+        _refuse_changes(args.tokenizer, changed - {"tokenizer"})
+        try:
+            return load_tokenizer(args.tokenizer)
+        except (ValueError, OSError) as error:
+            raise ValueError(
+                f"`tokenizer` must be {', '.join(kinds)} or the folder of a saved tokenizer, got {args.tokenizer!r} "
+                f"({error})"
+            ) from None
+    kind = cast(TokenizerKind, args.tokenizer)
+    tokenizer = train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress())
     if torch.distributed.is_initialized():
-        # Some kinds come out differently each time: all processes take that of the first.
+        # Some kinds break ties at random.
         shared = [tokenizer]
         torch.distributed.broadcast_object_list(shared)
         tokenizer = shared[0]
     return tokenizer
 
 
-def is_large_corpus(splits: DatasetDict) -> bool:
-    """Whether the tokenised training texts are many enough for what a large corpus gets."""
-    return sum(splits["train"]["length"]) >= LARGE_CORPUS_TOKENS
+def _refuse_changes(source: str, names: set[str]) -> None:
+    if names:
+        raise ValueError(f"{source} has its own vocabulary: remove {', '.join(sorted(names))}.")
 
 
 def build_model(
     corpus: Corpus, splits: DatasetDict, tokenizer: PreTrainedTokenizerFast, args: ModelArguments
 ) -> LstmForSequenceClassification:
     """
-    Makes a classifier, new or on the layers of a saved model.
+    Create a classifier, with new weights or with the layers of a saved model.
 
     Args:
-        corpus: Gives the labels and the class weights.
-        splits: The corpus as [`tokenize_corpus`] returns it; a new model's embeddings may start from it.
-        tokenizer: Gives the vocabulary.
-        args: What to make or load.
-
-    Returns:
-        The model.
+        corpus: Provides the labels and the class weights.
+        splits: The tokenized corpus, from which new embeddings may be initialised.
+        tokenizer: Provides the vocabulary.
+        args: Resolved arguments of the model.
 
     Raises:
-        ValueError: A field of the model to start from cannot be changed any more.
+        ValueError: A field that a saved model determines is to be changed.
     """
     fields = args.config_fields() | {
         "id2label": dict(enumerate(corpus.label_names)),
@@ -85,17 +94,12 @@ def build_model(
         "problem_type": corpus.problem_type,
         "class_weights": balanced_weights(corpus) if args.class_weights else None,
     }
-    # What teachers say is smooth already; among several labels a text, smoothing would outweigh the rare ones.
-    fields.setdefault("label_smoothing", 0.1 if isinstance(splits["train"].features["labels"], ClassLabel) else 0.0)
-    large = is_large_corpus(splits)
-    if large:
-        fields.setdefault("embedding_dropout", 0.3)
     if args.pretrained is not None:
         if args.vectors:
-            raise ValueError(f"{args.pretrained} brings its own embeddings: leave out vectors.")
+            raise ValueError(f"{args.pretrained} has its own embeddings: remove `vectors`.")
         return _load_layers(LstmForSequenceClassification, args.pretrained, fields)
     model = LstmForSequenceClassification(_new_config(tokenizer, fields))
-    if large if args.vectors is None else args.vectors:
+    if args.vectors:
         start_from_vectors(model, splits["train"])
     return model
 
@@ -104,22 +108,22 @@ def build_pretraining_model(
     tokenizer: PreTrainedTokenizerFast, args: PretrainingArguments
 ) -> LstmForCausalLM | LstmModel:
     """
-    Makes a language model, new or on the layers of a saved model, or, for vectors, a backbone that is not trained.
+    Create a language model, with new weights or with the layers of a saved model; for word vectors, a new backbone.
 
     Args:
-        tokenizer: Gives the vocabulary.
-        args: What to make or load.
+        tokenizer: Provides the vocabulary.
+        args: Arguments of the model.
 
     Raises:
-        ValueError: A field of the model to start from cannot be changed any more, or a field makes no sense here.
+        ValueError: A field that a saved model determines is to be changed, or a field does not suit the objective.
     """
     fields = args.config_fields()
     if args.objective == "vectors":
         if args.pretrained is not None:
-            raise ValueError("Vectors start from nothing: leave out pretrained.")
+            raise ValueError("`--objective vectors` cannot be combined with `--pretrained`.")
         return LstmModel(_new_config(tokenizer, fields))
     if fields.get("bidirectional"):
-        raise ValueError("A language model reads in one direction, forward or in reverse: leave out bidirectional.")
+        raise ValueError("A language model reads in one direction: remove `bidirectional`, or use `reverse`.")
     if args.sampled_tokens is None:
         fields["sampled_tokens"] = SAMPLED_TOKENS if len(tokenizer) > 2 * SAMPLED_TOKENS else 0
     fields["tie_word_embeddings"] = True
@@ -140,16 +144,16 @@ def _new_config(tokenizer: PreTrainedTokenizerFast, fields: dict[str, Any]) -> L
     )
 
 
-def _load_layers(kind: type[LstmPreTrainedModel], source: str, fields: dict[str, Any]) -> LstmPreTrainedModel:
-    """A model on what a saved one has learned; what that lacks, and a head of other labels, starts anew."""
+def _load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Model:
+    """Load a saved model with other config fields, and print which of its weights are new."""
     saved = load_config(source)
     fixed = ["embedding_size", *(LAYER_FIELDS if _has_layers(source) else ())]
     if changed := [name for name in fixed if fields.get(name, getattr(saved, name)) != getattr(saved, name)]:
-        raise ValueError(f"The trained model {source} has its own layers: leave out {', '.join(changed)}.")
+        raise ValueError(f"The trained model {source} has its own layers: remove {', '.join(changed)}.")
     if kind is LstmForCausalLM and saved.bidirectional and "bidirectional" in fixed:
-        raise ValueError(f"{source} reads in both directions: a language model starts from one that reads in one.")
+        raise ValueError(f"{source} is bidirectional: a language model starts from a model of one direction.")
     config = LstmConfig.from_pretrained(source, **fields)
-    # The weights may be saved in half precision, in which nothing is trained.
+    # The weights may be saved in half precision, which is not precise enough to train in.
     model, loading = kind.from_pretrained(
         source,
         config=config,
@@ -159,35 +163,38 @@ def _load_layers(kind: type[LstmPreTrainedModel], source: str, fields: dict[str,
         output_loading_info=True,
     )
     new = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
-    is_regression = saved.problem_type == config.problem_type == "regression"  # whose scores have no names to differ
+    is_regression = saved.problem_type == config.problem_type == "regression"  # its scores have no names to compare
     same_labels = is_regression or (saved.id2label, saved.problem_type) == (config.id2label, config.problem_type)
-    if kind is LstmForSequenceClassification and "classifier.weight" not in new and not same_labels:
-        # Of as many labels it would fit, and say the wrong ones.
+    if isinstance(model, LstmForSequenceClassification) and "classifier.weight" not in new and not same_labels:
+        # With as many labels the weights would fit, and predict the wrong labels.
         nn.init.normal_(model.classifier.weight, std=config.initializer_range)
         nn.init.zeros_(model.classifier.bias)
+        new |= {"classifier.weight", "classifier.bias"}
+    loaded = len(model.state_dict()) - len(new)
+    print(f"Loaded {loaded} weight tensors from {source}; initialised: {', '.join(sorted(new)) or 'none'}.")
     return model
 
 
 def _has_layers(source: str) -> bool:
-    """Whether a saved model has trained layers, and not embeddings alone."""
+    """Return whether a saved model has recurrent layers, and not only embeddings."""
     with safe_open(cached_file(source, SAFE_WEIGHTS_NAME), framework="pt") as weights:
         return any("layers." in name for name in weights.keys())  # noqa: SIM118
 
 
 def start_from_vectors(model: LstmPreTrainedModel, rows: Dataset) -> None:
     """
-    Gives the embeddings of the tokens that occur the vectors of [`train_vectors`].
+    Initialise the embeddings of all tokens that occur with the vectors of [`train_vectors`].
 
-    They get the scale of the random embeddings, which the other tokens keep.
+    The vectors are scaled to the size of random embeddings, which all other tokens keep.
 
     Args:
-        model: With new embeddings.
-        rows: With `input_ids`.
+        model: Model with new embeddings.
+        rows: Rows with `input_ids`.
     """
     config = model.config
     ids = (ids for batch in rows.iter(1_000) for ids in batch["input_ids"])
     vectors = torch.from_numpy(train_vectors(ids, config.vocab_size, config.embedding_size))
-    vectors = vectors * config.initializer_range
+    vectors = vectors * config.initializer_range  # (vocab_size, embedding_size)
     occurred = vectors.abs().sum(1, keepdim=True) > 0  # (vocab_size, 1)
     embeddings = model.get_input_embeddings().weight
     with torch.no_grad():
@@ -196,13 +203,13 @@ def start_from_vectors(model: LstmPreTrainedModel, rows: Dataset) -> None:
 
 def balanced_weights(corpus: Corpus) -> list[float]:
     """
-    Weights under which every label counts the same: inverse frequency of a class, or negatives per positive of a label.
+    Return weights under which all labels count the same: inverse class frequency, or negatives per positive of a label.
 
     Raises:
-        ValueError: In a regression, which has no classes.
+        ValueError: The corpus is a regression, which has no classes.
     """
     if corpus.problem_type == "regression":
-        raise ValueError("class_weights need classes, and this corpus has scores: leave them out.")
+        raise ValueError("`class_weights` cannot be used for a regression: remove it.")
     labels = np.array(corpus.splits["train"]["labels"])
     if corpus.problem_type == "single_label_classification":
         return compute_class_weight("balanced", classes=np.arange(len(corpus.label_names)), y=labels).tolist()

@@ -21,7 +21,7 @@ from .arguments import RecurrentTrainingArguments
 
 
 def is_complete(checkpoint: Path) -> bool:
-    """Whether the Trainer's state, which it writes last, is there and whole."""
+    """Return whether a checkpoint has a complete Trainer state, which is written last."""
     try:
         TrainerState.load_from_json(str(checkpoint / TRAINER_STATE_NAME))
     except (OSError, ValueError):
@@ -31,16 +31,16 @@ def is_complete(checkpoint: Path) -> bool:
 
 def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     """
-    Where to continue, and a guard for the checkpoints of a training that was interrupted.
+    Find the checkpoint to resume from, and protect the checkpoints of an interrupted training.
 
     Args:
         args: `resume_from_checkpoint` is a checkpoint folder, or `last` for the last one in `output_dir`.
 
     Returns:
-        The checkpoint's folder, or `None` to start from the beginning.
+        The folder of the checkpoint, or `None` to start from the beginning.
 
     Raises:
-        ValueError: There is nothing to continue, or there is and it was not asked for.
+        ValueError: There is no checkpoint to resume from, or there is one and resuming was not requested.
     """
     checkpoints = Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*")
     complete = [path for path in checkpoints if is_complete(path)]
@@ -48,32 +48,28 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     if args.resume_from_checkpoint is None:
         if last is not None:
             raise ValueError(
-                f"{args.output_dir} holds the checkpoints of a training that did not finish: continue it with "
-                f"--resume_from_checkpoint last, or name another --output_dir, or delete {last}."
+                f"{args.output_dir} contains checkpoints of an interrupted training: resume it with "
+                f"--resume_from_checkpoint last, choose another --output_dir, or delete {last}."
             )
         return None
     if args.resume_from_checkpoint.lower() in ("last", "true"):
         if last is None:
-            raise ValueError(f"There is no checkpoint in {args.output_dir} to continue from.")
+            raise ValueError(f"There is no checkpoint in {args.output_dir} to resume from.")
         return last
     if not Path(args.resume_from_checkpoint).is_dir():
         raise ValueError(f"There is no checkpoint folder {args.resume_from_checkpoint}.")
     return args.resume_from_checkpoint
 
 
-def save_classifier(
-    trainer: Trainer, validation: Dataset, show_progress: bool = False
-) -> LstmForSequenceClassification:
+def save_classifier(trainer: Trainer, validation: Dataset) -> LstmForSequenceClassification:
     """
-    Saves the best model and its tokenizer as one folder, and loads that folder again.
+    Save the best model and its tokenizer to the output folder, and load them again.
 
-    What is measured from here on is the saved folder in full precision, not the trained object, which mixed precision
-    has wrapped for good.
+    All evaluation uses this loaded model in full precision: the trained object stays wrapped by mixed precision.
 
     Args:
-        trainer: After training.
-        validation: Tokenised validation split; chooses the thresholds where a text may have several labels.
-        show_progress: Show a progress bar.
+        trainer: Trainer after training.
+        validation: Tokenized validation split, which decides the thresholds of a multi-label classifier.
 
     Returns:
         The loaded model.
@@ -81,15 +77,15 @@ def save_classifier(
     folder = Path(trainer.args.output_dir)
     remove_training_records(folder)
     with atomic_folder(folder) as partial:
-        trainer.save_model(str(partial), _internal_call=True)  # not to push what is not finished
+        trainer.save_model(str(partial), _internal_call=True)  # must not push an unfinished model
         model = LstmForSequenceClassification.from_pretrained(partial)
         if trainer.args.half_weights:
             halves = {name: weight.half() for name, weight in model.state_dict().items()}
-            model.save_pretrained(partial, state_dict=halves)  # the config still says single: what is computed in
+            model.save_pretrained(partial, state_dict=halves)  # the config keeps float32, the precision of inference
             model = LstmForSequenceClassification.from_pretrained(partial)
         model.to(trainer.args.device)
         if model.config.problem_type == "multi_label_classification":
-            logits = predict_logits(model, validation["input_ids"][:], show_progress=show_progress)
+            logits = predict_logits(model, validation["input_ids"][:], show_progress=not trainer.args.disable_tqdm)
             scores = probabilities(logits, model.config.problem_type)
             model.config.threshold = best_thresholds(scores, np.array(validation["labels"][:]))
             model.config.save_pretrained(partial)
@@ -98,13 +94,13 @@ def save_classifier(
 
 
 def remove_training_records(folder: str | Path) -> None:
-    """Removes what an earlier training recorded of a model that is about to be replaced."""
+    """Remove the metrics, card and plots of an earlier training whose model is about to be replaced."""
     for name in TRAINING_RECORDS:
         (Path(folder) / name).unlink(missing_ok=True)
 
 
 def remove_checkpoints(trainer: Trainer) -> None:
-    """Writes the Trainer's log and removes the checkpoints: the folder itself is the best of them."""
+    """Save the log of the Trainer and remove its checkpoints: the output folder contains the best of them."""
     trainer.save_state()
     for checkpoint in Path(trainer.args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
         shutil.rmtree(checkpoint)

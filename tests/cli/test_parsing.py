@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hf_lstm.cli.arguments import command_line, parse_arguments, run
 
 from hf_lstm import LstmConfig
-from hf_lstm.cli.arguments import command_line, parse_arguments, run
 
 
 @pytest.mark.parametrize(

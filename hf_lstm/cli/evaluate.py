@@ -1,0 +1,48 @@
+"""`hf-lstm evaluate`: measure a classifier, or the average of several."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..data import load_corpus
+from ..evaluation import choose_split, evaluate_average, plot_predictions
+from ..hub import metrics_table
+from ..inference import fastest_device, load_model_and_tokenizer
+from ..messages import show_progress
+from .parsing import add_dataset_options, command_parser
+
+DESCRIPTION = """Measure a saved classifier, or the average of several, on labelled texts.
+
+  hf-lstm evaluate --model runs/reviews --dataset reviews.csv
+  hf-lstm evaluate --model runs/reviews runs/reviews-seed-1 --dataset reviews.csv --plot confusion.png"""
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = command_parser("evaluate", DESCRIPTION)
+    parser.add_argument(
+        "--model", nargs="+", required=True, help="folders or Hub ids of classifiers; several are averaged"
+    )
+    add_dataset_options(parser, "texts to evaluate on, all rows of a file (default: the bundled reviews)")
+    parser.add_argument("--json", help="file to write the metrics to")
+    parser.add_argument("--plot", help="PNG file for the confusion matrix")
+    args = parser.parse_args(argv)
+    classifiers = [load_model_and_tokenizer(model) for model in args.model]
+    for model, _ in classifiers:
+        model.to(fastest_device())
+    corpus = load_corpus(
+        args.dataset, config_name=args.dataset_config, text_column=args.text_column, label_column=args.label_column
+    )
+    print(*corpus.notes, sep="\n")
+    name, rows = choose_split(corpus, args.dataset, args.split, classifiers[0][0].config)
+    metrics, logits, config = evaluate_average(classifiers, rows, show_progress=show_progress())
+    headings = args.model if len(args.model) == 1 else [*args.model, "average"]
+    columns = dict(zip(headings, metrics, strict=False))  # the average of one model is that model
+    print(f"{name}, {len(rows):,} texts:\n{metrics_table(columns)}")
+    if args.json:
+        written = metrics[0] if len(args.model) == 1 else columns
+        Path(args.json).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    if args.plot:
+        Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
+        plot_predictions(logits, np.array(rows["labels"][:]), config, f"{headings[-1]}, {name}", args.plot)

@@ -1,0 +1,103 @@
+"""The command `hf-lstm`: choose the subcommand, and report errors in one line."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+COMMANDS = {
+    "train": "train a classifier on labelled texts",
+    "predict": "classify texts, lines or the rows of a file",
+    "evaluate": "measure a classifier, or the average of several, on labelled texts",
+    "pretrain": "train a language model or word vectors on texts without labels",
+    "stream": "classify standard input while it arrives",
+    "export": "export a classifier to ONNX",
+    "push": "push a classifier to the Hub",
+    "tokenizer": "train a tokenizer",
+    "benchmark": "measure the speed of training and inference",
+    "reproduce": "train the checkpoints of model_cards/ again",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """
+    Run the command line.
+
+    Args:
+        argv: Words after `hf-lstm` (default: those of the process).
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    if words and words[0] in COMMANDS:
+        run_command(words[0], words[1:])
+        return
+    if words and words[0] == "--version":
+        from .. import __version__
+
+        print(__version__)
+        return
+    usage = ["usage: hf-lstm COMMAND [options]", "", "commands:"]
+    usage += [f"  {name:<12}{text}" for name, text in COMMANDS.items()]
+    usage += ["", "`hf-lstm COMMAND --help` lists the options of a command."]
+    if words and words[0] not in ("-h", "--help"):
+        sys.exit(f"error: there is no command {words[0]!r}; choose one of {', '.join(COMMANDS)}.")
+    print("\n".join(usage))
+
+
+def run_command(name: str, argv: Sequence[str] | None = None) -> None:
+    """
+    Run a subcommand with quiet libraries, and print one line instead of a traceback if the input is invalid.
+
+    Args:
+        name: One of `COMMANDS`.
+        argv: Its options (default: those of the process).
+    """
+    # Imported here so that `hf-lstm --help` starts fast.
+    import datasets
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers.utils import logging
+
+    from ..messages import one_line
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    warnings.simplefilter("ignore", FutureWarning)
+    if int(os.environ.get("RANK", 0)) > 0:
+        sys.stdout = open(os.devnull, "w")  # only the first process prints  # noqa: SIM115
+    try:
+        load_command(name)(sys.argv[1:] if argv is None else argv)
+    except BrokenPipeError:  # the reader of the output has stopped
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        sys.exit(1)
+    except StrictDataclassError as error:
+        sys.exit(f"error: {one_line(error).rpartition('ValueError: ')[2]}.")
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {one_line(error)}.")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+
+
+def load_command(name: str) -> Callable[[Sequence[str]], None]:
+    """Import a subcommand, and nothing that only the others need."""
+    match name:
+        case "train":
+            from .train import main as command
+        case "predict":
+            from .predict import main as command
+        case "evaluate":
+            from .evaluate import main as command
+        case "pretrain":
+            from .pretrain import main as command
+        case "stream":
+            from .stream import main as command
+        case "export":
+            from .export import main as command
+        case "push":
+            from .push import main as command
+        case "tokenizer":
+            from .tokenizer import main as command
+        case "benchmark":
+            from .benchmark import main as command
+        case _:
+            from .reproduce import main as command
+    return command

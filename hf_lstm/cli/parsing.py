@@ -1,0 +1,136 @@
+"""Parse the options of the training commands, print their help, and share options between the other commands."""
+
+import argparse
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import HfArgumentParser
+
+# Width of the help: one line for each option.
+HELP_WIDTH = 120
+# What stands for the value of an option.
+VALUE_NAMES = {int: "N", float: "X"}
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """One line per option: its name, its choices, what it does, and its default unless the help says it."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=37, width=HELP_WIDTH)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        name = next(option for option in action.option_strings if option.startswith("--"))
+        if is_switch(action):
+            return name.replace("--", "--[no_]", 1)
+        if action.nargs == 0:
+            return name
+        if action.choices:
+            return f"{name} {{{','.join(map(str, action.choices))}}}"
+        if isinstance(action.metavar, tuple):
+            return f"{name} {' '.join(action.metavar)}"
+        return f"{name} {VALUE_NAMES.get(action.type, 'TEXT')}" + " ..." * (action.nargs == "+")
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help or ""
+        if "(default" in text or action.default in (None, argparse.SUPPRESS) or action.nargs == 0:
+            return text
+        return f"{text} (default: %(default)s)"
+
+
+def is_switch(action: argparse.Action) -> bool:
+    """Return whether an option is a boolean field of a dataclass."""
+    return getattr(action.type, "__name__", "") == "string_to_bool"
+
+
+class TrainingParser(HfArgumentParser):
+    """
+    Options of a training from its dataclasses, from flags or from one JSON or YAML file.
+
+    Args:
+        dataclass_types: Dataclasses of arguments.
+        sections: Names of the options that `--help` lists under each heading. `--help_all` lists all others, too.
+        command: Name of the subcommand.
+        description: What the command does, for `--help`.
+    """
+
+    def __init__(
+        self, dataclass_types: Sequence[type], sections: Mapping[str, Sequence[str]], command: str, description: str
+    ):
+        self.sections = sections
+        super().__init__(
+            dataclass_types,
+            prog=f"hf-lstm {command}",
+            usage=f"hf-lstm {command} [--option value ...] or hf-lstm {command} FILE.yaml",
+            description=description,
+            formatter_class=HelpFormatter,
+        )
+        for action in [action for action in self._actions if is_switch(action)]:
+            action.nargs, action.const = "?", True
+            if f"--no_{action.dest}" not in self._option_string_actions:
+                self.add_argument(f"--no_{action.dest}", action="store_false", dest=action.dest, default=action.default)
+        self.add_argument("--help_all", action="store_true", help="list the options of TrainingArguments, too")
+
+    def format_help(self, everything: bool = False) -> str:
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, [], [], prefix=f"{self.description}\n")
+        actions = {action.dest: action for action in reversed(self._actions) if action.help != argparse.SUPPRESS}
+        sections = {title: [actions.pop(name) for name in names] for title, names in self.sections.items()}
+        if everything:
+            del actions["help"], actions["help_all"]
+            sections["trainer"] = list(reversed(actions.values()))
+        for title, of_section in sections.items():
+            formatter.start_section(title)
+            formatter.add_arguments(of_section)
+            formatter.end_section()
+        more = "" if everything else "`--help_all` lists the options of TrainingArguments, too.\n"
+        return formatter.format_help() + more
+
+    def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
+        """
+        Parse options, or read them from the one file that is given.
+
+        Args:
+            argv: Words of the command line after the subcommand.
+
+        Returns:
+            One instance of each dataclass. An invalid option ends the process with status 2.
+        """
+        if len(argv) == 1 and Path(argv[0]).suffix in (".json", ".yaml", ".yml"):
+            return self.parse_yaml_file(argv[0])  # JSON is YAML
+        *parsed, others, unknown = self.parse_args_into_dataclasses(list(argv), return_remaining_strings=True)
+        if others.help_all:
+            print(self.format_help(everything=True))
+            self.exit()
+        if unknown:
+            self.error(f"unknown option: {' '.join(unknown)}")
+        return tuple(parsed)
+
+
+def command_parser(command: str, description: str) -> argparse.ArgumentParser:
+    """Return the parser of a subcommand with few options."""
+    return argparse.ArgumentParser(prog=f"hf-lstm {command}", description=description, formatter_class=HelpFormatter)
+
+
+def add_dataset_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """
+    Add the options that select labelled texts.
+
+    Args:
+        parser: Parser of the command.
+        what: What the texts are for, and what is used without `--dataset`.
+    """
+    parser.add_argument("--dataset", help=f"Hub id, folder or file: {what}")
+    parser.add_argument("--dataset_config", help="configuration of a Hub dataset (default: its only one)")
+    parser.add_argument("--text_column", help="column of the texts (default: the one with a usual name)")
+    parser.add_argument("--label_column", help="column of the labels (default: the one with a usual name)")
+    parser.add_argument("--split", help="split to use (default: test, or validation if there is no test split)")
+
+
+def format_command(command: str, argv: Sequence[str], secret: str | None = None) -> str:
+    """Return the command as it was typed, for the model card, with a token replaced by `***`."""
+    typed = shlex.join(["hf-lstm", command, *argv])
+    return typed.replace(secret, "***") if secret else typed

@@ -1,0 +1,53 @@
+"""`hf-lstm predict`: classify texts, lines or the rows of a file."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ..inference import WINDOW, fastest_device, format_predictions, load_model_and_tokenizer, predict_texts, windows
+from ..inference import predict_file as predict_rows
+from .parsing import command_parser
+
+DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows of a file.
+
+  hf-lstm predict --model runs/reviews "What a film."
+  hf-lstm predict --model runs/reviews --input reviews.csv --output scored.parquet"""
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = command_parser("predict", DESCRIPTION)
+    parser.add_argument("texts", nargs="*", help="texts to classify (default: the lines of standard input)")
+    parser.add_argument("--model", required=True, help="folder or Hub id of a trained classifier")
+    parser.add_argument("--input", help="csv, tsv, json, jsonl, parquet or txt file of texts")
+    parser.add_argument("--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions")
+    parser.add_argument("--text_column", help="column of the texts (default: the one with a usual name)")
+    args = parser.parse_args(argv)
+    if bool(args.input) != bool(args.output):
+        parser.error("--input and --output require each other")
+    if args.input and args.texts:
+        parser.error("texts and --input exclude each other")
+
+    model, tokenizer = load_model_and_tokenizer(args.model)
+    model.to(fastest_device())
+    if args.input:
+        count, skipped = predict_rows(model, tokenizer, args.input, args.output, args.text_column)
+        print(f"{count:,} rows written to {args.output}", file=sys.stderr)
+        if skipped:
+            print(f"{skipped:,} of them have no text, and so no prediction", file=sys.stderr)
+        return
+    lines = args.texts or (line.rstrip("\r\n") for line in sys.stdin)
+    # Lines of a pipe are scored in windows, which is faster; a person gets an answer to each line.
+    window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
+    for texts in windows(lines, window):
+        predictions = format_predictions(predict_texts(model, tokenizer, texts), model.config)
+        for text, prediction in zip(texts, predictions, strict=True):
+            print(format_line(prediction, text), flush=window == 1)
+
+
+def format_line(prediction: dict[str, Any], text: str) -> str:
+    """Return `label<TAB>score<TAB>text`; several labels are joined by commas."""
+    label, score = prediction.get("label", ""), prediction["score"]
+    scores = [score] if isinstance(score, float) else score
+    label = label if isinstance(label, str) else ",".join(label)
+    shown = " ".join(text.split())
+    return f"{label}\t{','.join(f'{value:.4f}' for value in scores)}\t{shown}".encode("utf-8", "replace").decode()

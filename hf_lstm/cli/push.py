@@ -1,0 +1,34 @@
+"""`hf-lstm push`: push a trained classifier to the Hub."""
+
+import tempfile
+from collections.abc import Sequence
+
+from ..hub import assemble_repository, card_metadata, push_repository
+from .parsing import command_parser
+
+DESCRIPTION = """Push a trained classifier to the Hub with code, tokenizer and card, and verify the uploaded files.
+
+  hf-lstm push runs/reviews owner/reviews-lstm --dry_run
+  hf-lstm push runs/reviews owner/reviews-lstm --private"""
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = command_parser("push", DESCRIPTION)
+    parser.add_argument("folder", help="folder of a trained classifier")
+    parser.add_argument("repo_id", help="owner/name, or name in the namespace of the token")
+    parser.add_argument("--private", action="store_true", help="make a new repository private")
+    parser.add_argument("--dry_run", action="store_true", help="list the files, and upload nothing")
+    args = parser.parse_args(argv)
+
+    if args.dry_run:
+        with tempfile.TemporaryDirectory() as assembled:
+            sizes = assemble_repository(args.folder, args.repo_id, assembled)
+            metadata = card_metadata(assembled)
+        for name, size in sizes.items():
+            print(f"{size:>12,}  {name}")
+        print(f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files for {args.repo_id}; nothing was uploaded")
+        print("Metadata of the card, at its top: " + "; ".join(f"{k}: {v}" for k, v in metadata.items()))
+        return
+    repo_id = push_repository(args.folder, args.repo_id, args.private)
+    print(f"Pushed to {repo_id}. Downloaded again, the model gives the same logits. Load it anywhere with:")
+    print(f'  pipeline("text-classification", model="{repo_id}", trust_remote_code=True)')

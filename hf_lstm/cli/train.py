@@ -1,0 +1,33 @@
+"""`hf-lstm train`: train a classifier on labelled texts."""
+
+from collections.abc import Sequence
+
+from ..training import ARGUMENT_GROUPS, run_training
+from .parsing import TrainingParser, format_command
+
+DESCRIPTION = "Train a text classifier, evaluate it, and save it with its metrics, plots and model card."
+
+# Options of `--help`, by section.
+SECTIONS = {
+    "data": ("dataset", "dataset_config", "text_column", "label_column", "validation_fraction", "max_length"),
+    "model": (
+        *("tokenizer", "vocab_size", "lowercase", "cell_type", "embedding_size", "hidden_size", "num_hidden_layers"),
+        *("bidirectional", "reverse", "pooling", "embedding_dropout", "input_dropout", "hidden_dropout"),
+        *("weight_dropout", "classifier_dropout"),
+    ),
+    "training": (
+        *("num_train_epochs", "learning_rate", "per_device_train_batch_size", "label_smoothing", "class_weights"),
+        *("adversarial_size", "average_decay", "early_stopping_patience", "layer_decay", "gradual_unfreezing"),
+        *("bf16", "seed", "resume_from_checkpoint"),
+    ),
+    "knowledge": ("pretrained", "vectors", "teacher", "unlabelled", "passage_words"),
+    "output": (*("output_dir", "baseline", "half_weights", "language", "license", "push_to_hub", "hub_model_id"),),
+}
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = TrainingParser(ARGUMENT_GROUPS, SECTIONS, "train", DESCRIPTION)
+    data_args, model_args, args = parser.parse(argv)
+    command = format_command("train", argv, args.hub_token)
+    trained = run_training(data_args.dataset, data_args, model_args, args, command)
+    print(f'Classify texts with:\n  hf-lstm predict --model {trained.folder} "your text"')

@@ -1,0 +1,102 @@
+"""A trained classifier with everything that belongs to it, and how to load one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+from transformers import PreTrainedTokenizerFast, pipeline
+
+from ..hub import METRICS_FILE, push_repository
+from ..inference import fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
+from ..models import LstmForSequenceClassification
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """
+    A trained classifier, as returned by [`train_classifier`] and [`load_classifier`].
+
+    Args:
+        folder: Folder with the model, its tokenizer, `metrics.json` and the model card.
+        model: The model, in evaluation mode.
+        tokenizer: Its tokenizer.
+        metrics: Metrics of the model by split, such as `metrics["test"]["accuracy"]`; an interval is a pair. Empty for
+            a model that was trained with the Trainer directly.
+    """
+
+    folder: Path
+    model: LstmForSequenceClassification
+    tokenizer: PreTrainedTokenizerFast
+    metrics: dict[str, dict[str, Any]]
+
+    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """
+        Predict many texts, faster than the pipeline and with the same result.
+
+        Args:
+            texts: A list, tuple, pandas Series, numpy array or `datasets` column of strings.
+
+        Returns:
+            For each text a dictionary with `label` and `score`. Multi-label: lists of the labels above their threshold
+            and of their scores. Regression: `score` only.
+
+        Raises:
+            ValueError: An item is not a string, or `texts` is a single string.
+        """
+        return format_predictions(predict_texts(self.model, self.tokenizer, texts), self.model.config)
+
+    def pipeline(self, **kwargs: Any):
+        """
+        Create the stock `pipeline("text-classification")` of this classifier.
+
+        Args:
+            kwargs: Further arguments of `transformers.pipeline`, such as `top_k=None` or `batch_size=64`.
+        """
+        options = {"device": self.model.device} | kwargs
+        return pipeline("text-classification", model=self.model, tokenizer=self.tokenizer, **options)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+        """
+        Push the classifier to the Hub in one commit, download it again and verify its predictions.
+
+        Args:
+            repo_id: `owner/name`, or `name` in the namespace of the token.
+            private: Make a new repository private.
+            token: Token with write access (default: the one that was saved by `hf auth login`, or `HF_TOKEN`).
+
+        Returns:
+            The full id of the repository.
+
+        Raises:
+            ValueError: The name, the token or the uploaded files are not valid.
+            ConnectionError: The Hub cannot be reached.
+        """
+        return push_repository(str(self.folder), repo_id, private, token)
+
+
+def load_classifier(source: str | Path) -> TrainedClassifier:
+    """
+    Load a trained classifier on the fastest device.
+
+    Args:
+        source: Folder or Hub id.
+
+    Returns:
+        The classifier, with the metrics that were recorded when it was trained.
+
+    Raises:
+        ValueError: It is damaged, or not a classifier of this package.
+        OSError: It does not exist, or the Hub cannot be reached.
+    """
+    model, tokenizer = load_model_and_tokenizer(str(source))
+    model.to(fastest_device())
+    folder = Path(source) if Path(source).is_dir() else Path(snapshot_download(str(source)))
+    record = folder / METRICS_FILE
+    metrics = {}
+    if record.is_file():
+        by_split = json.loads(record.read_text(encoding="utf-8"))["figures"]
+        metrics = {split: by_model["model"] for split, by_model in by_split.items()}
+    return TrainedClassifier(folder, model, tokenizer, metrics)

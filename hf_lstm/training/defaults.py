@@ -1,0 +1,109 @@
+"""Resolve every default of a training that depends on the data, in one place."""
+
+import math
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from datasets import ClassLabel, DatasetDict
+
+from ..evaluation import MAIN_METRIC
+from ..inference import load_config
+from .arguments import ClassifierTrainingArguments, ModelArguments
+
+# A corpus of this many training tokens shows which words are similar well enough to initialise embeddings, and a model
+# relies too much on its single words, such as names, unless it is regularised more.
+LARGE_CORPUS_TOKENS = 1_000_000
+
+# Epochs that read this many texts in all are enough for small corpora, which need more passes than large ones.
+TEXTS_TO_READ = 80_000
+MIN_EPOCHS, MAX_EPOCHS = 3, 30
+
+
+@dataclass(frozen=True)
+class ResolvedArguments:
+    """
+    The arguments of a training without any open default.
+
+    Args:
+        model: Arguments of the model.
+        training: Arguments of the Trainer.
+        chosen: Value of each argument that was resolved, by name.
+        tokens: Number of training tokens.
+    """
+
+    model: ModelArguments
+    training: ClassifierTrainingArguments
+    chosen: dict[str, Any]
+    tokens: int
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name} {value}" for name, value in self.chosen.items())
+        size = "a large corpus" if self.tokens >= LARGE_CORPUS_TOKENS else "a small corpus"
+        return f"Defaults for {self.tokens:,} training tokens ({size}): {values}."
+
+
+def resolve_defaults(
+    splits: DatasetDict, problem_type: str, model_args: ModelArguments, args: ClassifierTrainingArguments
+) -> ResolvedArguments:
+    """
+    Replace the arguments that are `None` by values that suit the data. The given arguments are not modified.
+
+    Args:
+        splits: Tokenized splits with `length` and `labels`; `train` decides.
+        problem_type: As in the config of the model.
+        model_args: Arguments of the model.
+        args: Arguments of the Trainer.
+
+    Returns:
+        The resolved arguments, and which of them were chosen here.
+    """
+    train = splits["train"]
+    tokens = sum(train["length"])
+    is_large = tokens >= LARGE_CORPUS_TOKENS
+    # Soft labels are smooth already; in multi-label data, smoothing would outweigh the few positives of a rare label.
+    is_hard_label = isinstance(train.features["labels"], ClassLabel)
+    chosen: dict[str, Any] = {}
+    if model_args.label_smoothing is None:
+        chosen["label_smoothing"] = 0.1 if is_hard_label else 0.0
+    if model_args.embedding_dropout is None and is_large:
+        chosen["embedding_dropout"] = 0.3
+    if model_args.vectors is None:
+        chosen["vectors"] = is_large and model_args.pretrained is None
+    resolved_model = replace(model_args, **chosen)
+
+    resolved = copy(args)
+    if args.adversarial_size is None:
+        resolved.adversarial_size = chosen["adversarial_size"] = 0.5 if is_large else 0.0
+    if args.num_train_epochs is None:
+        # An adversarial epoch reads each text twice.
+        epochs = default_epochs(len(train), readings=2 if resolved.adversarial_size else 1)
+        if args.gradual_unfreezing:
+            epochs = max(epochs, _num_layer_groups(resolved_model))
+        resolved.num_train_epochs = chosen["num_train_epochs"] = epochs
+    if args.chooses_metric:
+        resolved.metric_for_best_model = chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
+        resolved.greater_is_better = problem_type != "regression"
+    else:
+        resolved.metric_for_best_model = args.metric_for_best_model.removeprefix("eval_")
+    return ResolvedArguments(resolved_model, resolved, chosen, tokens)
+
+
+def default_epochs(num_texts: int, readings: int = 1) -> int:
+    """
+    Return the number of epochs that read about 80,000 texts: at most 30, and at least 3 readings of each text.
+
+    Args:
+        num_texts: Number of training texts.
+        readings: How often an epoch reads each text; 2 with adversarial training.
+    """
+    wanted = math.ceil(TEXTS_TO_READ / num_texts / readings)
+    return min(MAX_EPOCHS, max(math.ceil(MIN_EPOCHS / readings), wanted))
+
+
+def _num_layer_groups(model_args: ModelArguments) -> int:
+    """Number of epochs until gradual unfreezing trains the head, every recurrent layer and the embeddings."""
+    layers = model_args.num_hidden_layers
+    if layers is None and model_args.pretrained is not None:
+        layers = load_config(model_args.pretrained).num_hidden_layers
+    return (layers or 1) + 2

@@ -1,0 +1,65 @@
+"""Keyword options of a training: from names and values to the dataclasses of arguments."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from difflib import get_close_matches
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+def build_arguments(groups: Sequence[type], options: Mapping[str, Any], function: str) -> tuple[Any, ...]:
+    """
+    Create one dataclass of each group from keyword options.
+
+    Args:
+        groups: Dataclasses of arguments. No name occurs in two of them.
+        options: Value of each option by name.
+        function: Name of the function that was called, for the error message.
+
+    Returns:
+        An instance of each group.
+
+    Raises:
+        TypeError: An option does not exist; the message suggests the closest one.
+        ValueError: An option has none of the values that it accepts.
+    """
+    names = {field.name for group in groups for field in fields(group) if field.init}
+    for name, value in options.items():
+        if name not in names:
+            close = get_close_matches(name, sorted(names), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise TypeError(f"{function}() has no option {name!r}{hint}")
+        _check_choice(groups, name, value)
+    return tuple(
+        group(**{field.name: options[field.name] for field in fields(group) if field.name in options})
+        for group in groups
+    )
+
+
+def _check_choice(groups: Sequence[type], name: str, value: Any) -> None:
+    """Check an option whose type lists its values; dataclasses do not check them."""
+    for group in groups:
+        annotation = get_type_hints(group).get(name)
+        for kind in (annotation, *get_args(annotation)):
+            if get_origin(kind) is Literal and value is not None and value not in get_args(kind):
+                raise ValueError(f"`{name}` must be one of {', '.join(map(repr, get_args(kind)))}, got {value!r}.")
+
+
+def format_call(function: str, data: Any, options: Mapping[str, Any]) -> str:
+    """
+    Return the Python call of a training, for the model card.
+
+    Args:
+        function: Name of the function.
+        data: Its first argument; data in memory is shown as its type.
+        options: Its keyword options; a token is not shown.
+    """
+    shown = [] if data is None else [repr(data) if isinstance(data, str) else f"<{type(data).__name__}>"]
+    for name, value in options.items():
+        if name.endswith("token"):
+            value = "***"
+        shown.append(
+            f"{name}={value!r}"
+            if isinstance(value, str | int | float | bool | list | tuple | None)
+            else f"{name}=<{type(value).__name__}>"
+        )
+    return f"{function}({', '.join(shown)})"

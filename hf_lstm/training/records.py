@@ -1,0 +1,161 @@
+"""Evaluate a finished training and write its records: metrics, plots and model card."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from datasets import DatasetDict
+from transformers import PreTrainedTokenizerFast
+
+from ..data import Corpus
+from ..evaluation import (
+    TIMED_TEXTS,
+    describe_machine,
+    evaluate_split,
+    folder_bytes,
+    plot_learning_curve,
+    plot_predictions,
+    texts_per_second,
+    tfidf_baseline,
+)
+from ..hub import build_card, metrics_table, save_metrics
+from ..knowledge import TAUGHT_FILE
+from ..messages import one_line
+from ..models import LstmForSequenceClassification
+from .arguments import DataArguments
+from .defaults import ResolvedArguments
+from .trainer import ClassifierTrainer
+
+COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """
+    A finished training, for its records.
+
+    Args:
+        dataset: Hub id, path or description of the data.
+        is_on_hub: Whether `dataset` is a Hub id.
+        command: Command or Python call that started the training.
+        notes: One sentence for each thing that was found, split off or dropped.
+        data: Arguments of the data.
+        resolved: Arguments of the model and of the Trainer.
+        corpus: The labelled texts.
+        splits: The tokenized texts.
+        trainer: The Trainer after training.
+        seconds: Time to load, tokenize and train.
+    """
+
+    dataset: str
+    is_on_hub: bool
+    command: str
+    notes: list[str]
+    data: DataArguments
+    resolved: ResolvedArguments
+    corpus: Corpus
+    splits: DatasetDict
+    trainer: ClassifierTrainer
+    seconds: float
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.resolved.training.output_dir)
+
+    @property
+    def final_split(self) -> str:
+        return "test" if "test" in self.splits else "validation"
+
+
+def record_training(
+    run: TrainingRun, model: LstmForSequenceClassification, tokenizer: PreTrainedTokenizerFast
+) -> dict[str, dict[str, Any]]:
+    """
+    Evaluate the saved model, print its metrics, and write `metrics.json`, plots and model card into its folder.
+
+    Args:
+        run: The training.
+        model: The model, as loaded from the folder.
+        tokenizer: Its tokenizer.
+
+    Returns:
+        Metrics of the model by split.
+    """
+    figures: dict[str, dict[str, Any]] = {}
+    for split in ("validation", "test"):
+        if split in run.splits:
+            metrics, logits = evaluate_split(
+                model, run.splits[split], show_progress=not run.resolved.training.disable_tqdm
+            )
+            figures[split] = {"model": metrics}
+    final = run.final_split
+    if run.resolved.training.baseline and (baseline := fit_baseline(run.corpus, final)):
+        figures[final]["baseline"] = baseline
+    print(f"\nThe {final} split, {len(run.splits[final]):,} texts:")
+    print(metrics_table({COLUMN_NAMES[name]: row for name, row in figures[final].items()}))
+
+    record = describe_run(run, figures) | {
+        "machine": describe_machine(),
+        "bytes": folder_bytes(run.folder, leave_out=[TAUGHT_FILE]),
+        "texts_per_second": texts_per_second(model, tokenizer, run.corpus.splits[final]["text"][:TIMED_TEXTS]),
+    }
+    save_metrics(record, run.folder)
+    history, metric = run.trainer.state.log_history, run.resolved.training.metric_for_best_model
+    _draw(plot_learning_curve, history, metric, run.folder / "learning_curve.png")
+    labels, title = np.array(run.splits[final]["labels"][:]), f"{run.folder.name}, {final} split"
+    _draw(plot_predictions, logits, labels, model.config, title, run.folder / "predictions.png")
+    example = run.corpus.splits[final]["text"][0][:200]
+    build_card(model.config, str(run.folder), record, example).save(run.folder / "README.md")
+    return {split: by_model["model"] for split, by_model in figures.items()}
+
+
+def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what `metrics.json` records of a training, without machine and speed."""
+    args = run.resolved.training
+    return {
+        "name": run.folder.name,
+        "dataset": run.dataset,
+        "dataset_on_hub": run.is_on_hub,
+        "language": run.data.language,
+        "license": run.data.license,
+        "notes": run.notes,
+        "splits": {split: len(rows) for split, rows in run.splits.items()},
+        "figures": figures,
+        "training": {
+            "command": run.command,
+            "defaults": run.resolved.chosen,
+            "epochs": run.trainer.state.epoch,
+            "seconds": round(run.seconds, 1),
+            "precision": precision_of(args),
+            "seed": args.seed,
+            "metric": args.metric_for_best_model,
+            "parameters": run.trainer.model.num_parameters(),
+        },
+    }
+
+
+def precision_of(args) -> str:
+    """Return the precision that a Trainer computes in, such as `bf16`."""
+    return "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
+
+
+def fit_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:
+    """Return the metrics of TF-IDF with a linear model, or `None`, with a message, if no word occurs twice."""
+    train, test = corpus.splits["train"], corpus.splits[split]
+    try:
+        return tfidf_baseline(
+            train["text"][:], train["labels"][:], test["text"][:], test["labels"][:], corpus.problem_type
+        )
+    except ValueError as error:
+        print(f"No TF-IDF baseline: {one_line(error)}.")
+        return None
+
+
+def _draw(plot: Callable[..., None], *arguments: Any) -> None:
+    """Draw a plot. A plot that fails must not lose a finished training."""
+    try:
+        plot(*arguments)
+    except Exception as error:  # matplotlib raises errors of all kinds
+        print(f"Warning: {Path(arguments[-1]).name} could not be drawn ({one_line(error)}).")

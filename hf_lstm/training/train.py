@@ -1,0 +1,178 @@
+"""Train a classifier: from data and options to a folder with model, metrics, plots and card."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import datasets
+from datasets import Dataset, DatasetDict, concatenate_datasets
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, set_seed
+
+from ..data import Corpus, load_corpus, load_texts, tokenize_corpus
+from ..hub import check_push, push_repository
+from ..knowledge import TAUGHT_FILE, label_with_teachers
+from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
+from .building import build_model, build_tokenizer
+from .checkpoints import find_resume_checkpoint, save_classifier
+from .classifier import TrainedClassifier, load_classifier
+from .defaults import resolve_defaults
+from .options import build_arguments, format_call
+from .records import TrainingRun, precision_of, record_training
+from .trainer import build_trainer
+
+ARGUMENT_GROUPS = (DataArguments, ModelArguments, ClassifierTrainingArguments)
+
+
+def train_classifier(data: Any = None, *, output_dir: str | Path | None = None, **options: Any) -> TrainedClassifier:
+    """
+    Train a text classifier, evaluate it, and save it with its metrics, plots and model card.
+
+    Args:
+        data: Hub id, folder or file; `datasets.Dataset` or `DatasetDict`; pandas or polars DataFrame, or a dictionary
+            of them by split; `None` for the bundled reviews. Missing splits are taken from the training rows.
+        output_dir: Folder to write to (default: `runs/` and the name of the data).
+        options: All options of `hf-lstm train` by name, such as `cell_type="gru"` or `num_train_epochs=5`.
+            `hf-lstm train --help_all` lists them.
+
+    Returns:
+        The trained classifier, as loaded from its folder.
+
+    Raises:
+        TypeError: An option does not exist; the message suggests the closest one.
+        ValueError: The data or an option cannot be used; the message names it and what to do.
+        OSError: A file or folder does not exist, or the Hub cannot be reached.
+    """
+    command = format_call("train_classifier", data, options)
+    if output_dir is not None:
+        options = options | {"output_dir": str(output_dir)}
+    if data is not None and options.get("dataset") is not None:
+        raise TypeError("train_classifier() got both `data` and `dataset`; remove one of them.")
+    data_args, model_args, args = build_arguments(ARGUMENT_GROUPS, options, "train_classifier")
+    return run_training(data_args.dataset if data is None else data, data_args, model_args, args, command)
+
+
+def run_training(
+    data: Any, data_args: DataArguments, model_args: ModelArguments, args: ClassifierTrainingArguments, command: str
+) -> TrainedClassifier:
+    """
+    Train a classifier with arguments of the command line or of [`train_classifier`].
+
+    Args:
+        data: As in [`train_classifier`]; it takes the place of `data_args.dataset`.
+        data_args, model_args, args: The arguments. They are not modified.
+        command: The command or Python call, for the model card.
+
+    Returns:
+        The trained classifier.
+    """
+    started = time.perf_counter()
+    set_seed(args.seed)
+    trainer_args = copy(args)
+    trainer_args.output_dir = args.output_dir or f"runs/{name_of(data)}"
+    trainer_args.push_to_hub = False  # the finished folder is pushed, not its checkpoints
+    checkpoint = find_resume_checkpoint(trainer_args)
+    repo_id = args.hub_model_id or Path(trainer_args.output_dir).name
+    if args.push_to_hub:
+        check_push(repo_id, args.hub_token)
+
+    with progress_bars(not args.disable_tqdm):
+        corpus, notes = read_corpus(data, data_args, trainer_args)
+        labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes)
+        tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
+        with args.main_process_first():
+            splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
+    resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
+    model = build_model(corpus, splits, tokenizer, resolved.model)
+    trainer = build_trainer(model, tokenizer, splits, resolved.training)
+    print(
+        f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
+        f"{resolved.training.num_train_epochs:g} epochs of {len(splits['train']):,} texts in {precision_of(args)}."
+    )
+    trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.accelerator.wait_for_everyone()  # other processes may still be reading the checkpoints
+    folder = Path(trainer_args.output_dir)
+    if not trainer.is_world_process_zero():
+        trainer.accelerator.wait_for_everyone()
+        return load_classifier(folder)
+    saved = save_classifier(trainer, splits["validation"])
+    if not data_args.teacher:
+        (folder / TAUGHT_FILE).unlink(missing_ok=True)  # of an earlier training
+    on_hub = isinstance(data, str) and not Path(data).exists()
+    dataset = str(data) if isinstance(data, str | Path) else name_of(data)
+    seconds = time.perf_counter() - started
+    run = TrainingRun(dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, seconds)
+    metrics = record_training(run, saved, tokenizer)
+    print(f"\nTrained in {seconds:.0f} s and saved to {folder}.")
+    if args.push_to_hub:
+        print(f"Pushed to {push_repository(str(folder), repo_id, bool(args.hub_private_repo), args.hub_token)}.")
+    trainer.accelerator.wait_for_everyone()
+    return TrainedClassifier(folder, saved.eval(), tokenizer, metrics)
+
+
+def name_of(data: Any) -> str:
+    """Return a name for data: the file or dataset without its ending, or the type of data in memory."""
+    if data is None:
+        return "sample_reviews"
+    return Path(data).stem if isinstance(data, str | Path) else type(data).__name__.lower()
+
+
+@contextmanager
+def progress_bars(shown: bool) -> Iterator[None]:
+    """Show or hide the progress bars of `datasets`."""
+    were_shown = not datasets.are_progress_bars_disabled()
+    (datasets.enable_progress_bars if shown and were_shown else datasets.disable_progress_bars)()
+    try:
+        yield
+    finally:
+        if were_shown:
+            datasets.enable_progress_bars()
+
+
+def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArguments) -> tuple[Corpus, list[str]]:
+    """Load the corpus and print what was found, split off or dropped. Return it with these notes."""
+    with args.main_process_first():
+        corpus = load_corpus(
+            data,
+            config_name=data_args.dataset_config,
+            text_column=data_args.text_column,
+            label_column=data_args.label_column,
+            validation_fraction=data_args.validation_fraction,
+        )
+    notes = list(corpus.notes)
+    if corpus.problem_type == "multi_label_classification":
+        notes.append("The threshold of each label is chosen on the validation split, so its metrics are optimistic.")
+    print(*notes, sep="\n")
+    return corpus, notes
+
+
+def label_unlabelled(corpus: Corpus, data_args: DataArguments, output_dir: str, notes: list[str]) -> DatasetDict:
+    """Return the splits with the soft labels of teachers in `train`, if there are teachers, and add a note on them."""
+    if not data_args.teacher:
+        return corpus.splits
+    unlabelled = unlabelled_texts(corpus, data_args.unlabelled)
+    save_to = Path(output_dir) / TAUGHT_FILE
+    train, note = label_with_teachers(corpus, data_args.teacher, unlabelled, data_args.passage_words, save_to)
+    print(note)
+    notes.append(note)
+    return DatasetDict(corpus.splits | {"train": train})
+
+
+def unlabelled_texts(corpus: Corpus, source: Any) -> Dataset | None:
+    """Return the texts for teachers to label: those of `source`, by default those of the corpus, `"none"` for none."""
+    if source is None:
+        return corpus.unlabelled
+    if isinstance(source, str) and source == "none":
+        return None
+    splits, _ = load_texts(source)
+    return concatenate_datasets(list(splits.values()))
+
+
+def _load_or_build_tokenizer(
+    checkpoint: str | None, labelled: DatasetDict, model_args: ModelArguments
+) -> PreTrainedTokenizerFast:
+    if checkpoint:
+        return AutoTokenizer.from_pretrained(checkpoint)
+    return build_tokenizer(labelled["train"]["text"], model_args)
