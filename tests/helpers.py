@@ -1,6 +1,7 @@
 """Helpers that several test files share: tiny corpora, models and trainings."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +13,15 @@ from hf_lstm.data.batching import tokenize_corpus
 from hf_lstm.data.corpus import Corpus, load_corpus
 from hf_lstm.training.arguments import ClassifierTrainingArguments, ModelArguments
 from hf_lstm.training.building import build_model, build_tokenizer
+from hf_lstm.training.defaults import resolve_defaults
 from hf_lstm.training.trainer import build_trainer
 
+ROOT = Path(__file__).parents[1]
+OPINIONS = [
+    f"{opinion} {thing} number {i}" for i in range(75) for opinion in ("good", "bad") for thing in ("film", "book")
+]
+SIZE_OPTIONS = ("--embedding_size", 16, "--hidden_size", 16)
+SHORT_OPTIONS = ("--num_train_epochs", 2, "--learning_rate", 0.02, "--no_baseline")
 SIZES = {"embedding_size": 8, "hidden_size": 8, "tokenizer": "word", "vocab_size": 60}
 
 
@@ -45,16 +53,19 @@ def training_arguments(folder, **fields) -> ClassifierTrainingArguments:
     return ClassifierTrainingArguments(output_dir=str(folder), **(defaults | fields))
 
 
-def build_classifier(corpus, args: ModelArguments):
+def build_classifier(corpus, args: ModelArguments, training=None):
+    """Model, tokenizer, tokenized splits and resolved arguments of the Trainer."""
     tokenizer = build_tokenizer(corpus.splits["train"]["text"], args)
     splits = tokenize_corpus(corpus.splits, tokenizer)
-    return build_model(corpus, splits, tokenizer, args), tokenizer, splits
+    resolved = resolve_defaults(splits, corpus.problem_type, args, training or ClassifierTrainingArguments("unused"))
+    return build_model(corpus, splits, tokenizer, resolved.model), tokenizer, splits, resolved.training
 
 
 def prepare_training(folder, problem_type="single_label_classification", **fields):
     corpus = tiny_corpus(problem_type)
-    model, tokenizer, splits = build_classifier(corpus, ModelArguments(**SIZES))
-    return build_trainer(model, tokenizer, splits, training_arguments(folder, **fields)), corpus, splits
+    given = training_arguments(folder, **fields)
+    model, tokenizer, splits, args = build_classifier(corpus, ModelArguments(**SIZES), given)
+    return build_trainer(model, tokenizer, splits, args), corpus, splits
 
 
 def write_splits(folder, **splits):

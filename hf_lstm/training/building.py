@@ -53,10 +53,9 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
         _refuse_changes(args.tokenizer, changed - {"tokenizer"})
         try:
             return load_tokenizer(args.tokenizer)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError):
             raise ValueError(
-                f"`tokenizer` must be {', '.join(kinds)} or the folder of a saved tokenizer, got {args.tokenizer!r} "
-                f"({error})"
+                f"`tokenizer` must be {', '.join(kinds)} or the folder of a saved tokenizer, got {args.tokenizer!r}."
             ) from None
     kind = cast(TokenizerKind, args.tokenizer)
     tokenizer = train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress())

@@ -1,77 +1,101 @@
 import json
-import re
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Literal
 
 import pytest
-from hf_lstm.cli.arguments import command_line, parse_arguments, run
 
-from hf_lstm import LstmConfig
-
-
-@pytest.mark.parametrize(
-    ("body", "sentence"),
-    [
-        (lambda: int("x"), "error: invalid literal for int"),
-        (Path("/nowhere/at/all").read_text, "error: .*No such file"),
-        (lambda: LstmConfig(pooling="maxx"), "error: .*'pooling'.*expected one of"),
-    ],
-)
-def test_bad_input_ends_in_one_sentence(body, sentence):
-    with pytest.raises(SystemExit) as ended:
-        run(body)
-    assert isinstance(ended.value.code, str)
-    assert re.match(sentence, ended.value.code, re.DOTALL)
-
-
-def test_other_errors_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError):
-        run(lambda: 1 / 0)
+from hf_lstm.cli.parsing import TrainingParser, add_dataset_options, command_parser, format_command
+from hf_lstm.cli.train import SECTIONS
+from hf_lstm.training import ARGUMENT_GROUPS
 
 
 @dataclass
 class First:
-    name: str = field(default="none", metadata={"help": "A name."})
-    many: list[str] | None = field(default=None, metadata={"help": "Several."})
+    name: str = field(default="none", metadata={"help": "a name"})
+    many: list[str] | None = field(default=None, metadata={"help": "several (default: none)"})
+    kind: Literal["a", "b"] = field(default="a", metadata={"help": "a choice"})
 
 
 @dataclass
 class Second:
-    count: int = field(default=1, metadata={"help": "A number."})
-    on: bool = field(default=False, metadata={"help": "A switch."})
+    count: int = field(default=1, metadata={"help": "a number"})
+    on: bool = field(default=False, metadata={"help": "a switch"})
+    off: bool | None = field(default=None, metadata={"help": "another (default: by the processor)"})
 
 
-def parse(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["scripts/tool.py", *map(str, arguments)])
-    return parse_arguments((First, Second), "What it does.")
+def make_parser() -> TrainingParser:
+    return TrainingParser((First, Second), {"own": ("name", "many", "kind", "off")}, "tool", "What it does.")
 
 
-def test_arguments_come_from_flags(monkeypatch):
-    assert parse(monkeypatch) == (First(), Second())
-    found = parse(monkeypatch, "--count", 3, "--many", "a", "b", "--on", "true")
+def test_options_come_from_flags():
+    assert make_parser().parse([]) == (First(), Second())
+    found = make_parser().parse(["--count", "3", "--many", "a", "b", "--on"])
     assert found == (First(many=["a", "b"]), Second(3, True))
 
 
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [(["--off"], True), (["--no_off"], False), (["--off", "false"], False), (["--off", "true"], True), ([], None)],
+)
+def test_booleans_are_switches_and_take_a_value(words, value):
+    assert make_parser().parse(words)[1].off is value
+
+
 @pytest.mark.parametrize("name", ["run.json", "run.yaml", "run.yml"])
-def test_arguments_come_from_a_file(monkeypatch, tmp_path, name):
+def test_options_come_from_a_file(tmp_path, name):
     (tmp_path / name).write_text(json.dumps({"name": "x", "many": ["a"], "count": 2, "on": True}))
-    assert parse(monkeypatch, tmp_path / name) == (First("x", ["a"]), Second(2, True))
+    assert make_parser().parse([str(tmp_path / name)]) == (First("x", ["a"]), Second(2, True))
 
 
-def test_unknown_and_malformed_flags_are_refused_with_the_usage(monkeypatch, capsys):
-    for arguments, sentence in ((("--cuont", "3"), "unknown: --cuont 3"), (("--count", "three"), "invalid int value")):
-        with pytest.raises(SystemExit) as ended:
-            parse(monkeypatch, *arguments)
-        printed = capsys.readouterr().err
-        assert ended.value.code == 2 and sentence in printed and "tool.py FILE.yaml" in printed
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--cuont", "3"], "unknown option: --cuont 3"),
+        (["--count", "three"], "invalid int value"),
+        (["--kind", "c"], "invalid choice"),
+    ],
+)
+def test_invalid_options_are_refused_with_the_usage(capsys, words, sentence):
     with pytest.raises(SystemExit) as ended:
-        parse(monkeypatch, "--help")
-    printed = capsys.readouterr().out
-    assert ended.value.code == 0 and "What it does." in printed and "A number." in printed
+        make_parser().parse(words)
+    printed = capsys.readouterr().err
+    assert ended.value.code == 2 and sentence in printed and "FILE.yaml" in printed
 
 
-def test_command_is_as_it_was_typed_but_for_the_token(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["scripts/train.py", "--dataset", "my file.csv", "--hub_token", "hf_secret"])
-    assert command_line(None) == "python scripts/train.py --dataset 'my file.csv' --hub_token hf_secret"
-    assert command_line("hf_secret") == "python scripts/train.py --dataset 'my file.csv' --hub_token ***"
+def test_help_lists_the_sections_and_help_all_the_rest(capsys):
+    for option, more in (("--help", False), ("--help_all", True)):
+        with pytest.raises(SystemExit) as ended:
+            make_parser().parse([option])
+        printed = capsys.readouterr().out
+        assert ended.value.code == 0 and "What it does." in printed
+        assert "--name TEXT" in printed and "a name (default: none)" in printed
+        assert "--many TEXT ..." in printed and "--kind {a,b}" in printed and "--[no_]off" in printed
+        assert ("--count N" in printed) is more
+
+
+def test_every_option_of_this_package_is_in_a_section():
+    own = {
+        name
+        for group in ARGUMENT_GROUPS
+        for kind in group.__mro__
+        if kind.__module__.startswith("hf_lstm")
+        for name in kind.__dict__.get("__annotations__", {})
+    }
+    # Options of the Trainer whose defaults differ here.
+    changed = {"warmup_steps", "weight_decay", "save_total_limit", "load_best_model_at_end", "disable_tqdm"}
+    changed |= {"ddp_find_unused_parameters", "per_device_eval_batch_size", "train_sampling_strategy"}
+    changed |= {"eval_strategy", "save_strategy", "logging_strategy", "hub_strategy"}
+    assert own - changed == {name for names in SECTIONS.values() for name in names}
+
+
+def test_commands_share_the_options_of_a_dataset():
+    parser = command_parser("tool", "What it does.")
+    add_dataset_options(parser, "texts to count")
+    args = parser.parse_args(["--dataset", "a.csv", "--label_column", "b"])
+    assert (args.dataset, args.label_column, args.text_column, args.split) == ("a.csv", "b", None, None)
+
+
+def test_command_is_recorded_as_it_was_typed_without_the_token():
+    words = ["--dataset", "my file.csv", "--hub_token", "hf_secret"]
+    assert format_command("train", words) == "hf-lstm train --dataset 'my file.csv' --hub_token hf_secret"
+    assert format_command("train", words, "hf_secret") == "hf-lstm train --dataset 'my file.csv' --hub_token ***"

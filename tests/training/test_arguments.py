@@ -38,7 +38,7 @@ def test_changed_fields_are_those_that_differ_from_the_default():
 
 @pytest.mark.parametrize("value", [0.0, -0.5, 1.5])
 def test_layer_decay_is_a_share(value):
-    with pytest.raises(ValueError, match=f"layer_decay must be above 0 and at most 1, got {value}"):
+    with pytest.raises(ValueError, match=f"`layer_decay` must be above 0 and at most 1, got {value}"):
         ClassifierTrainingArguments("x", layer_decay=value)
     assert ClassifierTrainingArguments("x", layer_decay=1.0).layer_decay == 1
 
@@ -51,8 +51,12 @@ def test_language_model_is_evaluated_ten_times_whatever_its_length():
 
 def test_what_only_a_teacher_needs_is_refused_without_one():
     for alone in ({"unlabelled": "texts.txt"}, {"passage_words": 40}):
-        with pytest.raises(ValueError, match="name a teacher"):
+        with pytest.raises(ValueError, match="require `--teacher`"):
             DataArguments(**alone)
         assert DataArguments(teacher=["linear"], **alone).teacher == ["linear"]
-    with pytest.raises(ValueError, match="passage_words must be at least 0, got -1"):
+    with pytest.raises(ValueError, match="`passage_words` must be at least 0, got -1"):
         DataArguments(teacher=["linear"], passage_words=-1)
+
+
+def test_one_teacher_needs_no_list():
+    assert DataArguments(teacher="linear").teacher == ["linear"]

@@ -7,7 +7,6 @@ from transformers import PreTrainedTokenizerFast
 from hf_lstm import LstmForCausalLM, LstmForSequenceClassification, LstmModel
 from hf_lstm.data.batching import tokenize_corpus
 from hf_lstm.data.corpus import Corpus
-from hf_lstm.knowledge.teachers import label_with_teachers
 from hf_lstm.knowledge.vectors import train_vectors
 from hf_lstm.training.arguments import ModelArguments, PretrainingArguments
 from hf_lstm.training.building import (
@@ -15,7 +14,6 @@ from hf_lstm.training.building import (
     build_model,
     build_pretraining_model,
     build_tokenizer,
-    is_large_corpus,
     start_from_vectors,
 )
 from hf_lstm.training.pretraining import save_vectors
@@ -69,13 +67,13 @@ def test_balanced_weights():
     rows = Dataset.from_dict({"labels": [[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]})
     corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "multi_label_classification", ())
     assert balanced_weights(corpus) == pytest.approx([1 / 3, 3])
-    with pytest.raises(ValueError, match="need classes"):
+    with pytest.raises(ValueError, match="cannot be used for a regression"):
         balanced_weights(Corpus(DatasetDict(), ("score",), "regression", ()))
 
 
 def test_new_model_fits_corpus_and_tokenizer():
     corpus = tiny_corpus()
-    model, tokenizer, _ = build_classifier(corpus, ModelArguments(**SIZES, cell_type="gru", class_weights="balanced"))
+    model, tokenizer, *_ = build_classifier(corpus, ModelArguments(**SIZES, cell_type="gru", class_weights="balanced"))
     config = model.config
     assert config.vocab_size == len(tokenizer) and config.pad_token_id == tokenizer.pad_token_id
     assert config.id2label == {0: "other", 1: "good"} and config.label2id == {"other": 0, "good": 1}
@@ -84,18 +82,18 @@ def test_new_model_fits_corpus_and_tokenizer():
 
 def test_fine_tuning_keeps_the_backbone_and_renews_the_head(tmp_path):
     corpus = tiny_corpus()
-    model, tokenizer, _ = build_classifier(corpus, ModelArguments(**SIZES, class_weights="balanced"))
+    model, tokenizer, *_ = build_classifier(corpus, ModelArguments(**SIZES, class_weights="balanced"))
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     three = Corpus(corpus.splits, ("a", "b", "c"), "single_label_classification", ())
-    tuned, _, _ = build_classifier(three, ModelArguments(pretrained=str(tmp_path), classifier_dropout=0.25))
+    tuned, *_ = build_classifier(three, ModelArguments(pretrained=str(tmp_path), classifier_dropout=0.25))
     assert tuned.config.num_labels == 3 and tuned.classifier.out_features == 3
     assert tuned.config.classifier_dropout == 0.25 and tuned.config.class_weights is None
     for name, value in model.model.state_dict().items():
         assert torch.equal(tuned.model.state_dict()[name], value)
-    with pytest.raises(ValueError, match="has its own layers: leave out hidden_size"):
+    with pytest.raises(ValueError, match="has its own layers: remove hidden_size"):
         build_classifier(three, ModelArguments(pretrained=str(tmp_path), hidden_size=9))
-    with pytest.raises(ValueError, match="has its own|brings its own vocabulary: leave out tokenizer"):
+    with pytest.raises(ValueError, match="has its own vocabulary: remove tokenizer"):
         build_classifier(three, ModelArguments(pretrained=str(tmp_path), tokenizer="bpe"))
 
 
@@ -113,7 +111,7 @@ SINGLE, MULTI = "single_label_classification", "multi_label_classification"
         (("regression", "score"), (MULTI, "score"), False),
     ],
 )
-def test_a_head_goes_on_only_with_its_own_labels(corpus, splits, tokenizer, tmp_path, first, second, kept):
+def test_head_is_kept_only_for_the_same_labels(corpus, splits, tokenizer, tmp_path, first, second, kept):
     ours, others = (Corpus(corpus.splits, names, problem_type, ()) for problem_type, *names in (first, second))
     model = build_model(ours, splits, tokenizer, ModelArguments(**SIZES))
     model.classifier.bias.data.fill_(7.0)
@@ -126,7 +124,7 @@ def test_a_head_goes_on_only_with_its_own_labels(corpus, splits, tokenizer, tmp_
     assert tuned.classifier.weight.std().item() == pytest.approx(tuned.config.initializer_range, rel=0.5)
 
 
-def test_tokenizer_learns_the_texts_or_comes_with_the_model(language_model):
+def test_tokenizer_is_trained_or_loaded_with_the_model(language_model):
     texts = (text for text in ["a Good film", "a good plot"] * 3)
     trained = build_tokenizer(texts, ModelArguments(tokenizer="word", vocab_size=50))
     assert {"good", "film", "plot"} <= set(trained.get_vocab()) and "Good" not in trained.get_vocab()
@@ -134,25 +132,10 @@ def test_tokenizer_learns_the_texts_or_comes_with_the_model(language_model):
     brought = build_tokenizer(iter(()), ModelArguments(pretrained=folder))
     assert "bad" in brought.get_vocab()
     for field in ({"tokenizer": "bpe"}, {"vocab_size": 50}, {"lowercase": False}):
-        with pytest.raises(ValueError, match=f"brings its own vocabulary: leave out {next(iter(field))}"):
+        with pytest.raises(ValueError, match=f"has its own vocabulary: remove {next(iter(field))}"):
             build_tokenizer(["text"], ModelArguments(pretrained=folder, **field))
     with pytest.raises(FileNotFoundError, match="There is no folder ./absent"):
         build_tokenizer(["text"], ModelArguments(pretrained="./absent"))
-
-
-def test_large_is_a_million_training_tokens():
-    for lengths, large in (([999_999], False), ([999_999, 1], True)):
-        splits = DatasetDict(
-            train=Dataset.from_dict({"length": lengths}), validation=Dataset.from_dict({"length": [10**7]})
-        )
-        assert is_large_corpus(splits) is large
-
-
-def test_words_are_dropped_more_often_in_a_large_corpus_unless_told(corpus, splits, tokenizer, monkeypatch):
-    monkeypatch.setattr("hf_lstm.training.building.LARGE_CORPUS_TOKENS", 100)
-    for given, expected in ((None, 0.3), (0.2, 0.2)):
-        args = ModelArguments(**SIZES, embedding_dropout=given, vectors=False)
-        assert build_model(corpus, splits, tokenizer, args).config.embedding_dropout == expected
 
 
 def test_embeddings_start_from_vectors_where_tokens_occur(tiny_config):
@@ -175,11 +158,11 @@ def test_classifier_starts_from_the_layers_of_a_language_model(corpus, splits, t
     assert (config.bidirectional, config.num_hidden_layers, config.pooling) == (False, 2, "max")
     assert config.id2label == {0: "other", 1: "good"} and classifier.classifier.weight.std() > 0
     for field, value in {"cell_type": "gru", "bidirectional": True, "reverse": True, "embedding_size": 9}.items():
-        with pytest.raises(ValueError, match=f"has its own layers: leave out {field}"):
+        with pytest.raises(ValueError, match=f"has its own layers: remove {field}"):
             build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, **{field: value}))
     same = ModelArguments(pretrained=folder, hidden_size=8, cell_type="lstm")
     assert_same_backbone(build_model(corpus, splits, tokenizer, same).model, model.model)
-    with pytest.raises(ValueError, match="brings its own embeddings: leave out vectors"):
+    with pytest.raises(ValueError, match="has its own embeddings: remove `vectors`"):
         build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, vectors=True))
 
 
@@ -201,7 +184,7 @@ def test_classifier_of_any_kind_starts_from_vectors(corpus, splits, tokenizer, v
     for weight in recurrent:  # initialised as in a new model
         gate = weight[: classifier.config.hidden_size]
         torch.testing.assert_close(gate @ gate.T, torch.eye(len(gate)), atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match="leave out embedding_size"):
+    with pytest.raises(ValueError, match="remove embedding_size"):
         build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, embedding_size=9, **fields))
 
 
@@ -227,9 +210,9 @@ def test_new_language_model_is_tied_one_way_and_samples_from_a_large_vocabulary(
     for given, expected in ((None, 4), (0, 0), (3, 3)):
         args = PretrainingArguments(**SIZES, sampled_tokens=given)
         assert build_pretraining_model(tokenizer, args).config.sampled_tokens == expected
-    with pytest.raises(ValueError, match="leave out bidirectional"):
+    with pytest.raises(ValueError, match="remove `bidirectional`"):
         build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, bidirectional=True))
-    with pytest.raises(ValueError, match="leave out pretrained"):
+    with pytest.raises(ValueError, match="cannot be combined with `--pretrained`"):
         build_pretraining_model(tokenizer, PretrainingArguments(objective="vectors", pretrained="x"))
 
 
@@ -238,7 +221,7 @@ def test_language_model_goes_on_from_a_saved_one_or_from_vectors(tokenizer, lang
     again = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=folder))
     assert_same_backbone(again, model)
     assert again.lm_head.weight is again.model.embed_tokens.weight
-    with pytest.raises(ValueError, match="leave out reverse"):
+    with pytest.raises(ValueError, match="remove reverse"):
         build_pretraining_model(tokenizer, PretrainingArguments(pretrained=folder, reverse=True))
     words, its_folder = vectors
     started = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=its_folder, cell_type="gru"))
@@ -263,17 +246,20 @@ def test_same_seed_makes_the_same_model(corpus, splits, tokenizer):
     assert_same_backbone(*made)
 
 
-@pytest.mark.parametrize(
-    "problem_type, expected", [("single_label_classification", 0.1), ("multi_label_classification", 0.0)]
-)
-def test_labels_are_smoothed_where_a_text_has_one_of_them(problem_type, expected):
-    model, _, _ = build_classifier(tiny_corpus(problem_type), ModelArguments(**SIZES))
-    assert model.config.label_smoothing == expected
-    model, _, _ = build_classifier(tiny_corpus(problem_type), ModelArguments(**SIZES, label_smoothing=0.3))
-    assert model.config.label_smoothing == 0.3
+def test_weights_that_are_new_are_printed(corpus, splits, tokenizer, language_model, capsys):
+    _, folder = language_model
+    build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder))
+    # One embedding table and four tensors in each of two layers are loaded.
+    assert f"Loaded 9 weight tensors from {folder}; initialised: classifier.bias, classifier.weight." in (
+        capsys.readouterr().out
+    )
 
 
-def test_what_teachers_say_is_not_smoothed(corpus, tokenizer):
-    taught, _ = label_with_teachers(corpus, ["linear"])
-    splits = tokenize_corpus(DatasetDict(corpus.splits | {"train": taught}), tokenizer)
-    assert build_model(corpus, splits, tokenizer, ModelArguments(**SIZES)).config.label_smoothing == 0.0
+def test_a_saved_tokenizer_is_loaded_from_its_folder(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    loaded = build_tokenizer(iter(()), ModelArguments(tokenizer=str(tmp_path)))
+    assert loaded.get_vocab() == tokenizer.get_vocab()
+    with pytest.raises(ValueError, match="has its own vocabulary: remove vocab_size"):
+        build_tokenizer(iter(()), ModelArguments(tokenizer=str(tmp_path), vocab_size=50))
+    with pytest.raises(ValueError, match="word or the folder of a saved tokenizer, got 'wrod'"):
+        build_tokenizer(iter(()), ModelArguments(tokenizer="wrod"))

@@ -123,7 +123,7 @@ def test_epochs_are_counted_as_the_trainer_does_where_gradients_accumulate(tmp_p
 
 
 def test_default_epochs_let_all_layers_learn(tmp_path, monkeypatch):
-    monkeypatch.setattr("hf_lstm.training.trainer.default_epochs", lambda *args, **kwargs: 2)
+    monkeypatch.setattr("hf_lstm.training.defaults.default_epochs", lambda *args, **kwargs: 2)
     for gradual, epochs in ((True, 4), (False, 2)):
         trainer = make_trainer(tmp_path, gradual_unfreezing=gradual, num_train_epochs=None)
         assert trainer.args.num_train_epochs == epochs

@@ -11,7 +11,6 @@ import torch
 from datasets import DatasetDict
 from helpers import SIZES, build_classifier, prepare_training, tiny_corpus, training_arguments
 from huggingface_hub import ModelCard
-from transformers import TrainerState
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data.batching import ClassifierCollator
@@ -19,20 +18,15 @@ from hf_lstm.data.corpus import Corpus
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_logits, predict_texts
 from hf_lstm.training.arguments import ModelArguments
-from hf_lstm.training.checkpoints import find_resume_checkpoint, save_classifier
-from hf_lstm.training.trainer import build_trainer, default_epochs
-
-
-def test_default_epochs_read_about_80_000_texts():
-    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 4, 3]
-    assert [default_epochs(n, readings=2) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 8, 2, 2]
+from hf_lstm.training.checkpoints import save_classifier
+from hf_lstm.training.trainer import build_trainer
 
 
 def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
     trainer, _, _ = prepare_training(tmp_path, num_train_epochs=None)
     assert (trainer.args.adversarial_size, trainer.adversary, trainer.args.num_train_epochs) == (0, None, 30)
     small = trainer.model.get_input_embeddings().weight
-    monkeypatch.setattr("hf_lstm.training.building.LARGE_CORPUS_TOKENS", 100)
+    monkeypatch.setattr("hf_lstm.training.defaults.LARGE_CORPUS_TOKENS", 100)
     torch.manual_seed(0)
     trainer, _, _ = prepare_training(tmp_path, num_train_epochs=None)
     assert trainer.args.adversarial_size == 0.5 and trainer.model.config.embedding_dropout == 0.3
@@ -46,7 +40,7 @@ def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
     assert off.adversary is None
 
 
-def test_attacked_training_adds_the_gradient_of_the_attacked_batch(tmp_path):
+def test_adversarial_training_adds_the_gradient_of_the_adversarial_batch(tmp_path):
     def gradients(size):
         torch.manual_seed(0)
         trainer, _, splits = prepare_training(tmp_path, adversarial_size=size)
@@ -162,31 +156,13 @@ def test_gradient_accumulation_scales_the_loss_right(tmp_path):
         assert norms[0] == pytest.approx(norms[1], rel=1e-3), problem_type
 
 
-def test_resume_is_found_or_asked_for(tmp_path):
-    assert find_resume_checkpoint(training_arguments(tmp_path / "new")) is None
-    with pytest.raises(ValueError, match="no checkpoint in"):
-        find_resume_checkpoint(training_arguments(tmp_path / "new", resume_from_checkpoint="last"))
-    with pytest.raises(ValueError, match="no checkpoint folder"):
-        find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint=str(tmp_path / "absent")))
-    for step in (2, 10, 11):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        # The last one was not finished.
-        state = TrainerState().__dict__ if step < 11 else None
-        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps(state) if state else "")
-    last = str(tmp_path / "checkpoint-10")
-    assert find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint="last")) == last
-    assert find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint=last)) == last
-    with pytest.raises(ValueError, match="--resume_from_checkpoint last"):
-        find_resume_checkpoint(training_arguments(tmp_path))
-
-
 def test_overfits_32_examples_to_the_last(tmp_path):
     corpus = tiny_corpus()
     rows = corpus.splits["train"].select(range(32))
     corpus = Corpus(DatasetDict(train=rows, validation=rows), corpus.label_names, corpus.problem_type, ())
     no_dropout = {"embedding_dropout": 0.0, "input_dropout": 0.0, "classifier_dropout": 0.0}
-    model, tokenizer, splits = build_classifier(corpus, ModelArguments(**SIZES, **no_dropout))
     args = training_arguments(tmp_path, num_train_epochs=40, learning_rate=2e-2, early_stopping_patience=0)
+    model, tokenizer, splits, args = build_classifier(corpus, ModelArguments(**SIZES, **no_dropout), args)
     trainer = build_trainer(model, tokenizer, splits, args)
     trainer.train()
     assert isinstance(trainer.model, LstmForSequenceClassification)
@@ -281,3 +257,22 @@ def test_pushed_by_the_trainer_is_a_card_and_no_pickle(tmp_path):
     trainer.create_model_card(model_name="name")
     assert (tmp_path / "README.md").read_text() == "written by hand"
     assert not list(tmp_path.glob("*.bin"))
+
+
+@pytest.mark.parametrize(
+    ("given", "metric", "greater"),
+    [("loss", "loss", False), ("eval_loss", "loss", False), ("eval_f1_macro", "f1_macro", True)],
+)
+def test_any_metric_can_choose_the_checkpoint(tmp_path, capsys, given, metric, greater):
+    trainer, _, _ = prepare_training(tmp_path, metric_for_best_model=given)
+    trainer.train()
+    history = [entry[f"eval_{metric}"] for entry in trainer.state.log_history if "eval_loss" in entry]
+    assert trainer.state.best_metric == (max(history) if greater else min(history))
+    assert capsys.readouterr().out.count("validation loss") == len(history)
+
+
+def test_last_weights_are_kept_without_a_best_checkpoint(tmp_path, capsys):
+    trainer, _, _ = prepare_training(tmp_path, load_best_model_at_end=False)
+    trainer.train()
+    assert trainer.state.global_step == trainer.state.max_steps
+    assert "accuracy" in capsys.readouterr().out

@@ -1,0 +1,36 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+
+def test_one_classifier(command, trained, table, tmp_path):
+    folder, _ = trained
+    figures = tmp_path / "figures.json"
+    done = command("evaluate", "--model", folder, "--dataset", table, "--json", figures, "--plot", tmp_path / "p.png")
+    assert done.returncode == 0, done.stderr
+    assert "300 texts" in done.stdout and json.loads(figures.read_text())["accuracy"] > 0.9
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    absent = command("evaluate", "--model", folder, "--dataset", table, "--split", "dev")
+    assert absent.returncode == 1 and "There is no split 'dev'" in absent.stderr
+
+
+def test_the_average_of_two(command, trained, table, tmp_path):
+    folder, _ = trained
+    other = tmp_path / "undecided"  # a head of zeros predicts 1/2 for each label
+    shutil.copytree(folder, other)
+    weights = load_file(other / "model.safetensors")
+    save_file(
+        {name: value * ("classifier" not in name) for name, value in weights.items()},
+        other / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    done = command("evaluate", "--model", folder, other, "--dataset", table, "--json", tmp_path / "figures.json")
+    assert done.returncode == 0, done.stderr
+    assert "average" in done.stdout and "95 % interval" in done.stdout and "Log loss" in done.stdout
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["average"]["accuracy"] == figures[str(folder)]["accuracy"] > figures[str(other)]["accuracy"]
+    assert figures[str(other)]["log_loss"] == pytest.approx(np.log(2), abs=1e-6)
+    assert figures[str(folder)]["log_loss"] < figures["average"]["log_loss"] < np.log(2)
