@@ -26,7 +26,7 @@ BATCH = 64
 
 
 def measure_scoring(setting: Setting) -> list[Row]:
-    """Compare documents per second, including tokenizing: `pipeline` in batches of 64, `predict_texts`, alternatives."""
+    """Compare documents per second, including tokenizing, of `pipeline` (batches of 64), `predict_texts` and others."""
     documents = setting.texts[: 16 if setting.smallest else 2_000]
     few = documents[: 4 if setting.smallest else 32]  # a transformer may take a second per document
     tokenizer = train_tokenizer(setting.texts, "word", show_progress=False)
