@@ -63,7 +63,8 @@ def measure_one_length(name: str, length: int, threads: int) -> tuple[float, flo
     read = stream_reader(model) if name == STREAMING else partial(read_at_once, model)
     for _ in range(5):
         read(1_000)
-    before, seconds = peak_megabytes(), []
+    before = peak_megabytes()
+    seconds: list[float] = []
     while len(seconds) < 3 or (sum(seconds) < 2 and len(seconds) < 100):
         start = time.perf_counter()
         tokens = read(length)

@@ -10,7 +10,7 @@ from transformers import pipeline
 
 from ..inference import predict_texts
 from ..models import LstmForSequenceClassification
-from ..text import train_tokenizer
+from ..text import TokenizerKind, train_tokenizer
 from .contestants import (
     TRANSFORMER_TOKENS,
     comparison_transformers,
@@ -33,7 +33,7 @@ def measure_scoring(setting: Setting) -> list[Row]:
     models = {
         "hf_lstm 128": default_classifier(len(tokenizer)),
         "hf_lstm 128, one direction": default_classifier(len(tokenizer), bidirectional=False),
-        "hf_lstm 128, bf16": default_classifier(len(tokenizer)).to(torch.bfloat16),
+        "hf_lstm 128, bf16": default_classifier(len(tokenizer)).bfloat16(),
     }
     contestants: dict[str, Callable[[], object]] = {}
     for name, model in models.items():
@@ -87,11 +87,12 @@ def measure_latency(setting: Setting) -> list[Row]:
 def measure_tokenizing(setting: Setting) -> list[Row]:
     """Compare megabytes of text per second by kind of tokenizer, and the share of tokenizing in scoring."""
     megabytes = sum(len(text.encode()) for text in setting.texts) / 1e6
-    kinds = ("word", "bpe", "wordpiece", "unigram")
+    kinds: tuple[TokenizerKind, ...] = ("word", "bpe", "wordpiece", "unigram")
     vocab_size = 1_000 if setting.smallest else 30_000
     tokenizers = {kind: train_tokenizer(setting.texts, kind, vocab_size, show_progress=False) for kind in kinds}
     contestants: dict[str, Callable[[], object]] = {
-        kind: partial(tokenizer, setting.texts, return_attention_mask=False) for kind, tokenizer in tokenizers.items()
+        kind: partial(tokenizer.__call__, setting.texts, return_attention_mask=False)
+        for kind, tokenizer in tokenizers.items()
     }
     model = default_classifier(vocab_size)
     contestants["scoring"] = partial(predict_texts, model, tokenizers["word"], setting.texts)
