@@ -1,5 +1,6 @@
 """Time to import the library and load a model in a new process, and the size on disk."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,5 +52,6 @@ def measure_start(setting: Setting) -> list[Row]:
 def load_in_new_process(folder: str) -> tuple[float, float]:
     """Return the seconds to import the library and the seconds to load the model in `folder`."""
     command = [sys.executable, "-c", LOAD_MODEL, folder]
-    imported, loaded = subprocess.check_output(command, text=True, cwd=PACKAGE_PARENT).split()
+    environment = os.environ | {"TQDM_DISABLE": "1"}  # no progress bars between the results
+    imported, loaded = subprocess.check_output(command, text=True, cwd=PACKAGE_PARENT, env=environment).split()
     return float(imported), float(loaded)

@@ -64,7 +64,9 @@ def measure_training(setting: Setting) -> list[Row]:
     vocab_size, similar, random_batch = training_batches(setting)
     rows = []
     sizes = (8,) if setting.smallest else (128, 256, 512)
-    for hidden_size, bidirectional, precision in tqdm(list(product(sizes, (False, True), PRECISIONS)), leave=False):
+    for hidden_size, bidirectional, precision in tqdm(
+        [*product(sizes, (False, True), PRECISIONS)], leave=False, disable=None
+    ):
         config = LstmConfig(
             vocab_size=vocab_size, embedding_size=hidden_size, hidden_size=hidden_size, bidirectional=bidirectional
         )
