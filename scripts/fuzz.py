@@ -117,7 +117,7 @@ def main() -> None:
             differing = [i for i, line in enumerate(stream) if json.loads(line).get("predicted_label") != labels[i]]
     if differing:
         raise ValueError(
-            f"`predict_file` and `predict_texts` give different labels for {len(differing):,} strings. The first one is "
+            f"`predict_file` and `predict_texts` give different labels for {len(differing):,} strings. The first is "
             f"number {differing[0]:,}."
         )
     print(f"{args.count:,} strings with {characters:,} characters, up to {longest:,} each.")
