@@ -1,9 +1,9 @@
-"""Give a classifier strings that nobody would write, and see that it answers each of them.
+"""Score random strings with a classifier and check that each one gets a finite score.
 
-python scripts/fuzz.py --model runs/imdb
+python scripts/fuzz.py --model runs/reviews
 
-Control characters, lone surrogates, right-to-left marks, emoji sequences, combining and zero-width characters, markup
-and words of a megabyte go through the tokenizer, the model and what `predict.py` does with a file.
+The strings contain control characters, lone surrogates, right-to-left marks, emoji sequences, combining and zero-width
+characters, markup, and words of a megabyte. They go through the tokenizer, the model and `predict_file`.
 """
 
 import argparse
@@ -17,11 +17,10 @@ from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from hf_lstm.cli.arguments import run
-from hf_lstm.inference.files import predict_file
-from hf_lstm.inference.loading import load_model_and_tokenizer
-from hf_lstm.inference.prediction import format_predictions, predict_texts
+from hf_lstm.inference import format_predictions, load_model_and_tokenizer, predict_file, predict_texts
 
 BATCH = 250
 MEGABYTE = 2**20
@@ -64,8 +63,8 @@ ALPHABETS = {
 }
 
 
-def strange_text(rng: random.Random) -> str:
-    """One string: of one alphabet, of all of them, or of any code points."""
+def random_text(rng: random.Random) -> str:
+    """Return a string of characters from one alphabet, from all of them, or of any code points."""
     kind = rng.choice([*ALPHABETS, "all", "any"])
     length = int(rng.expovariate(1 / 60))
     if kind == "any":
@@ -75,12 +74,29 @@ def strange_text(rng: random.Random) -> str:
     return unicodedata.normalize(rng.choice(["NFC", "NFD", "NFKD"]), text) if rng.random() < 0.2 else text
 
 
+def random_batch(rng: random.Random, size: int) -> list[str]:
+    """Return random strings, of which the first is a single word of a megabyte or two."""
+    word = rng.choice(["a", "\u0301", "\ud800", "中", "👩\u200d", "ab"]) * MEGABYTE
+    return [word, *(random_text(rng) for _ in range(size - 1))]
+
+
+def predicted_labels(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list:
+    """Return the label of each text. Raise a `ValueError` if a score is not finite."""
+    logits = predict_texts(model, tokenizer, texts)  # (texts, num_labels)
+    finite = np.isfinite(logits).all(1)  # (texts,)
+    if not finite.all():
+        raise ValueError(f"The scores of {texts[int(np.flatnonzero(~finite)[0])]!r:.200} are not finite.")
+    return [row.get("label") for row in format_predictions(logits, model.config)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="folder or Hub id of a trained classifier")
-    parser.add_argument("--count", type=int, default=10_000, help="number of strings")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the strings")
+    parser.add_argument("--count", type=int, default=10_000, help="number of strings; default: 10000")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random strings; default: 0")
     args = parser.parse_args()
+    if args.count < 1:
+        parser.error(f"--count must be at least 1, got {args.count}")
 
     model, tokenizer = load_model_and_tokenizer(args.model)
     rng = random.Random(args.seed)
@@ -88,13 +104,9 @@ def main() -> None:
     labels, peaks = [], []
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.jsonl", Path(folder) / "out.jsonl"
-        for start in tqdm(range(0, args.count, BATCH), unit_scale=BATCH, unit="string"):
-            texts = [strange_text(rng) for _ in range(min(BATCH, args.count - start))]
-            texts[0] = rng.choice(["a", "\u0301", "\ud800", "中", "👩\u200d", "ab"]) * MEGABYTE
-            logits = predict_texts(model, tokenizer, texts)
-            if not np.isfinite(logits).all():
-                raise ValueError(f"No finite score for {texts[np.flatnonzero(~np.isfinite(logits).all(1))[0]]!r:.200}.")
-            labels += [row.get("label") for row in format_predictions(logits, model.config)]
+        for start in tqdm(range(0, args.count, BATCH), unit_scale=BATCH, unit="string", disable=None):
+            texts = random_batch(rng, min(BATCH, args.count - start))
+            labels += predicted_labels(model, tokenizer, texts)
             with source.open("a", encoding="utf-8") as stream:
                 stream.writelines(json.dumps({"text": text}) + "\n" for text in texts)
             characters += sum(map(len, texts))
@@ -104,10 +116,13 @@ def main() -> None:
         with target.open(encoding="utf-8") as stream:
             differing = [i for i, line in enumerate(stream) if json.loads(line).get("predicted_label") != labels[i]]
     if differing:
-        raise ValueError(f"{len(differing)} strings got another label from a file, the first is number {differing[0]}.")
-    print(f"{args.count:,} strings, {characters:,} characters, the longest of {longest:,}.")
-    print("Every score is finite, and the same label comes from a file.")
-    print(f"Peak memory {peaks[-1]:,.0f} MB, of which {peaks[0]:,.0f} MB after the first {BATCH}.")
+        raise ValueError(
+            f"`predict_file` and `predict_texts` give different labels for {len(differing):,} strings. The first is "
+            f"number {differing[0]:,}."
+        )
+    print(f"{args.count:,} strings with {characters:,} characters, up to {longest:,} each.")
+    print("All scores are finite, and `predict_file` gives the same labels as `predict_texts`.")
+    print(f"Peak memory {peaks[-1]:,.0f} MB, of which {peaks[0]:,.0f} MB after the first {BATCH} strings.")
 
 
 if __name__ == "__main__":

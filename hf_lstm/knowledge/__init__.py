@@ -1,4 +1,4 @@
-"""Knowledge beyond the labels: word vectors and teachers."""
+"""Knowledge beyond the labels: word vectors and soft labels from teachers."""
 
 from .teachers import TAUGHT_FILE, label_with_teachers
 from .vectors import train_vectors

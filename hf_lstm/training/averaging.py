@@ -1,72 +1,93 @@
-"""Evaluate and keep a moving average of the weights while the optimizer goes on with the raw ones."""
+"""Average the weights over the steps of a training."""
+
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
 class ParameterAveraging(TrainerCallback):
     """
-    Exponential moving average of the parameters (Polyak and Juditsky, 1992), for the stock `Trainer`.
+    Exponential moving average of the parameters, for the stock `Trainer`.
 
-    A recurrent network trained at a high learning rate jumps about its optimum; the average of its steps is better
-    than any of them. The other set of weights, the average while training and the raw weights while evaluating and
-    saving, is kept in the optimizer's state: a checkpoint holds the averaged model, ready to use, and resuming finds
-    both.
+    At a high learning rate, the weights of a recurrent network keep moving around the optimum. Their average is more
+    accurate than the weights of any single step (Polyak and Juditsky, 1992, https://doi.org/10.1137/0330046).
+
+    The model holds the raw weights during training steps, and the average during evaluation and saving. The respective
+    other set is in the state of the optimizer. A checkpoint therefore contains the averaged model, ready to use, and
+    both sets to resume from.
 
     Args:
-        decay: Weight of the past at each step, in (0, 1); it starts lower, `(1 + step) / (10 + step)`, so that the
-            first steps are soon forgotten.
+        decay: Weight of the previous average at each step, between 0 and 1. At the first steps it is
+            `(1 + step) / (10 + step)` if that is lower, so that the initial weights lose their influence quickly.
+
+    Raises:
+        ValueError: `decay` is not between 0 and 1.
     """
 
     def __init__(self, decay: float):
         if not 0 < decay < 1:
-            raise ValueError(f"The decay of an average must lie between 0 and 1, got {decay}.")
+            raise ValueError(f"`average_decay` must be between 0 and 1, got {decay}.")
         self.decay = decay
-        self.averaged = False  # whether the model holds the average now
+        self.model_is_averaged = False
 
-    def on_train_begin(self, args, state, control, optimizer=None, **kwargs):
-        # Weights in a restored optimizer are the raw ones: a checkpoint is saved while the model holds the average.
-        self.averaged = any("other" in optimizer.state[parameter] for parameter in _parameters(optimizer))
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # A checkpoint is saved while the model holds the average, so a restored optimizer holds the raw weights.
+        optimizer = kwargs["optimizer"]
+        self.model_is_averaged = any("other" in optimizer.state[parameter] for parameter in _parameters(optimizer))
 
-    def on_epoch_begin(self, args, state, control, optimizer=None, **kwargs):
-        self._hold(False, optimizer)
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._load(kwargs["optimizer"], averaged=False)
 
-    def on_step_begin(self, args, state, control, optimizer=None, **kwargs):
-        self._hold(False, optimizer)
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._load(kwargs["optimizer"], averaged=False)
 
     @torch.no_grad()
-    def on_step_end(self, args, state, control, optimizer=None, **kwargs):
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        optimizer = kwargs["optimizer"]
         decay = min(self.decay, (1 + state.global_step) / (10 + state.global_step))
         for parameter in _parameters(optimizer):
-            kept = optimizer.state[parameter]
-            if "other" in kept:
-                kept["other"].lerp_(parameter, 1 - decay)
+            parameter_state = optimizer.state[parameter]
+            if "other" in parameter_state:
+                parameter_state["other"].lerp_(parameter, 1 - decay)
             else:
-                kept["other"] = parameter.detach().clone()
+                parameter_state["other"] = parameter.detach().clone()
         if control.should_evaluate or control.should_save:
-            self._hold(True, optimizer)
+            self._load(optimizer, averaged=True)
 
-    def on_epoch_end(self, args, state, control, optimizer=None, **kwargs):
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         if control.should_evaluate or control.should_save:
-            self._hold(True, optimizer)
+            self._load(kwargs["optimizer"], averaged=True)
 
-    def on_train_end(self, args, state, control, optimizer=None, **kwargs):
-        loaded_best = args.load_best_model_at_end and state.best_model_checkpoint is not None
-        if not loaded_best:
-            self._hold(True, optimizer)
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # The best checkpoint, if it was loaded, is an average already.
+        if not (args.load_best_model_at_end and state.best_model_checkpoint is not None):
+            self._load(kwargs["optimizer"], averaged=True)
 
     @torch.no_grad()
-    def _hold(self, averaged: bool, optimizer) -> None:
-        if averaged == self.averaged:
+    def _load(self, optimizer: torch.optim.Optimizer, *, averaged: bool) -> None:
+        """Load the average, or the raw weights, into the model by exchanging them with those in the optimizer."""
+        if averaged == self.model_is_averaged:
             return
         for parameter in _parameters(optimizer):
             other = optimizer.state[parameter].get("other")
             if other is not None:
-                kept = parameter.detach().clone()
+                previous = parameter.detach().clone()
                 parameter.copy_(other)
-                other.copy_(kept)
-        self.averaged = averaged
+                other.copy_(previous)
+        self.model_is_averaged = averaged
 
 
-def _parameters(optimizer):
+def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
     return (parameter for group in optimizer.param_groups for parameter in group["params"])

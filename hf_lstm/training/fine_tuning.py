@@ -1,35 +1,39 @@
-"""Train the layers of a pretrained model at rates of their own, from the head down (ULMFiT).
+"""Fine-tune the layers of a pretrained model with different learning rates, and unfreeze them one by one (ULMFiT).
 
-The method is that of Howard and Ruder (2018, https://huggingface.co/papers/1801.06146): what the layers have learned
-from other texts is kept the longer, the further they are from the head. Its slanted triangular learning rates are the
-Trainer's `linear` schedule with warm-up.
+Howard and Ruder (2018, https://huggingface.co/papers/1801.06146) introduced both methods. Layers further from the head
+have more general features, so they should change less and later. Their slanted triangular learning rate is the `linear`
+schedule of the Trainer with warm-up.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..models import LstmForSequenceClassification
 
-def layer_groups(model: nn.Module) -> list[list[nn.Parameter]]:
-    """Parameters of a classifier from the top down: the head, the layers from last to first, the embeddings."""
+
+def layer_groups(model: LstmForSequenceClassification) -> list[list[nn.Parameter]]:
+    """Return the parameters from top to bottom: head, recurrent layers from last to first, embeddings."""
     backbone = model.model
-    below = [*reversed(backbone.layers), backbone.embed_tokens]
-    groups = [list(part.parameters()) for part in below]
-    taken = {parameter for group in groups for parameter in group}
-    return [[parameter for parameter in model.parameters() if parameter not in taken], *groups]
+    groups = [list(module.parameters()) for module in (*reversed(backbone.layers), backbone.embed_tokens)]
+    in_backbone = {parameter for group in groups for parameter in group}
+    head = [parameter for parameter in model.parameters() if parameter not in in_backbone]
+    return [head, *groups]
 
 
 def split_groups(
     optimizer: torch.optim.Optimizer, layers: list[list[nn.Parameter]], learning_rate: float, layer_decay: float
 ) -> None:
     """
-    Splits the optimizer's groups by layer, and gives each layer its learning rate.
+    Split the parameter groups of an optimizer by layer, and set the learning rate of each layer.
 
     Args:
-        optimizer: With groups of any parameters; each part keeps the options of its group.
-        layers: As [`layer_groups`] returns them.
-        learning_rate: Of the first, the head.
-        layer_decay: Learning rate of each further one, as a share of that of the one before it.
+        optimizer: Optimizer with any parameter groups. The other options of a group are kept.
+        layers: Parameters by layer, from [`layer_groups`].
+        learning_rate: Learning rate of the first layer, the head.
+        layer_decay: Factor between the learning rates of a layer and the one above it.
     """
     depths = {parameter: depth for depth, layer in enumerate(layers) for parameter in layer}
     groups = []
@@ -44,24 +48,23 @@ def split_groups(
 
 def unfreeze_gradually(scheduler: LambdaLR, steps_per_epoch: int) -> None:
     """
-    Holds each layer still until its epoch: the head learns from the start, the layer below it from the second epoch.
+    Freeze each layer until its epoch: the head learns from the first epoch, the layer below it from the second.
 
-    A layer that waits has a learning rate of 0, which holds it as `requires_grad=False` would, and lets an interrupted
-    training, or one in several processes, go on as any other.
+    A frozen layer has a learning rate of 0. This has the same effect as `requires_grad=False`, and also works in
+    resumed and distributed training.
 
     Args:
-        scheduler: On groups that [`split_groups`] has made; it has taken no step yet.
-        steps_per_epoch: Optimizer steps in an epoch.
+        scheduler: Scheduler that has not taken a step, for an optimizer with groups from [`split_groups`].
+        steps_per_epoch: Optimizer steps per epoch.
     """
+    groups = scheduler.optimizer.param_groups
     scheduler.lr_lambdas = [
-        _waiting(factor, group["depth"] * steps_per_epoch)
-        for factor, group in zip(scheduler.lr_lambdas, scheduler.optimizer.param_groups, strict=True)
+        _zero_before(group["depth"] * steps_per_epoch, factor)
+        for factor, group in zip(scheduler.lr_lambdas, groups, strict=True)
     ]
-    for group, factor, rate in zip(
-        scheduler.optimizer.param_groups, scheduler.lr_lambdas, scheduler.base_lrs, strict=True
-    ):
+    for group, factor, rate in zip(groups, scheduler.lr_lambdas, scheduler.base_lrs, strict=True):
         group["lr"] = rate * factor(scheduler.last_epoch)
 
 
-def _waiting(factor, first_step: int):
+def _zero_before(first_step: int, factor: Callable[[int], float]) -> Callable[[int], float]:
     return lambda step: factor(step) if step >= first_step else 0.0

@@ -8,7 +8,7 @@ from hf_lstm.knowledge.vectors import count_neighbours, positive_information, tr
 def test_neighbours_by_hand(monkeypatch):
     monkeypatch.setattr(vectors, "WINDOW", 2)
     counts = count_neighbours([[0, 1, 2], [1, 0]], 4).toarray()
-    # 0 1: next to each other in both texts; 0 2: two apart, once; texts do not touch.
+    # 0 and 1 are adjacent in both texts; 0 and 2 have distance 2 in one; tokens of different texts are not neighbours.
     expected = np.zeros((4, 4))
     expected[0, 1] = expected[1, 0] = 2
     expected[1, 2] = expected[2, 1] = 1
@@ -16,7 +16,7 @@ def test_neighbours_by_hand(monkeypatch):
     np.testing.assert_allclose(counts, expected)
 
 
-def test_neighbours_do_not_depend_on_the_chunks(monkeypatch):
+def test_counts_do_not_depend_on_the_chunks(monkeypatch):
     texts = [np.random.default_rng(i).integers(0, 9, i).tolist() for i in range(12)]
     whole = count_neighbours(texts, 9).toarray()
     monkeypatch.setattr(vectors, "CHUNK_TOKENS", 10)
@@ -35,7 +35,7 @@ def test_information_by_formula():
 
 def test_tokens_with_the_same_neighbours_get_similar_vectors():
     rng = np.random.default_rng(0)
-    # 1 and 2 stand between 3 and 4, 5 and 6 between 7 and 8.
+    # 1 and 2 occur between 3 and 4; 5 and 6 occur between 7 and 8.
     texts = [[3, rng.choice([1, 2]), 4] if rng.random() < 0.5 else [7, rng.choice([5, 6]), 8] for _ in range(400)]
     found = train_vectors(texts, 10, 4)
     unit = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-9)

@@ -9,7 +9,7 @@ from hf_lstm.training.averaging import ParameterAveraging
 
 
 class Recorder(TrainerCallback):
-    """Keeps the raw weights after every step, before the averaging callback sees them."""
+    """Records the raw weights after every step, before the averaging callback runs."""
 
     def __init__(self):
         self.weights = []
@@ -65,7 +65,7 @@ def average_of(weights: list[torch.Tensor], decay: float) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("strategy", ["no", "epoch", "steps"])
-def test_final_model_is_the_average_of_the_steps(tiny_config, tmp_path, strategy):
+def test_final_weights_are_the_average_over_the_steps(tiny_config, tmp_path, strategy):
     steps = {"eval_steps": 2, "save_steps": 4} if strategy == "steps" else {}
     model, weights = train(tiny_config, tmp_path, eval_strategy=strategy, save_strategy=strategy, **steps)
     assert len(weights) == 9
@@ -73,15 +73,15 @@ def test_final_model_is_the_average_of_the_steps(tiny_config, tmp_path, strategy
     assert not torch.equal(model.classifier.weight, weights[-1])
 
 
-def test_raw_steps_are_those_of_a_training_without_averaging(tiny_config, tmp_path):
+def test_averaging_does_not_change_the_raw_weights(tiny_config, tmp_path):
     _, averaged = train(tiny_config, tmp_path / "a", eval_strategy="epoch", save_strategy="epoch")
-    # An average without a past is the raw weights.
+    # With a decay of almost 0, the average is the raw weights.
     _, plain = train(tiny_config, tmp_path / "b", decay=1e-9, eval_strategy="epoch", save_strategy="epoch")
     for one, other in zip(averaged, plain, strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
 
 
-def test_best_checkpoint_is_an_averaged_one(tiny_config, tmp_path):
+def test_best_checkpoint_is_averaged(tiny_config, tmp_path):
     model, weights = train(
         tiny_config, tmp_path, eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True
     )
@@ -89,7 +89,7 @@ def test_best_checkpoint_is_an_averaged_one(tiny_config, tmp_path):
     assert any(torch.allclose(model.classifier.weight, candidate, atol=1e-6) for candidate in candidates)
 
 
-def test_resumed_training_ends_as_the_uninterrupted_one(tiny_config, tmp_path):
+def test_resumed_training_gives_the_same_weights(tiny_config, tmp_path):
     strategies = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     whole, _ = train(tiny_config, tmp_path / "whole", **strategies)
     train(tiny_config, tmp_path / "cut", stop_after=2, **strategies)
@@ -98,6 +98,6 @@ def test_resumed_training_ends_as_the_uninterrupted_one(tiny_config, tmp_path):
         torch.testing.assert_close(resumed.state_dict()[name], value, atol=1e-7, rtol=0)
 
 
-def test_decay_out_of_range():
+def test_decay_out_of_range_is_rejected():
     with pytest.raises(ValueError, match="between 0 and 1, got 1.0"):
         ParameterAveraging(1.0)

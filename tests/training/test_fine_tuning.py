@@ -9,10 +9,11 @@ from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data.batching import tokenize_corpus
 from hf_lstm.training.arguments import ModelArguments
 from hf_lstm.training.building import build_model, build_tokenizer
+from hf_lstm.training.defaults import resolve_defaults
 from hf_lstm.training.fine_tuning import layer_groups, split_groups
 from hf_lstm.training.trainer import build_trainer
 
-# From the head down.
+# From the head to the embeddings.
 PARTS = ("classifier", "model.layers.1", "model.layers.0", "model.embed_tokens")
 
 
@@ -21,7 +22,7 @@ def depth_of(name: str) -> int:
 
 
 def make_trainer(folder, **fields):
-    corpus = tiny_corpus()  # 40 texts to learn from: 5 batches of 8
+    corpus = tiny_corpus()  # 40 training texts: 5 batches of 8
     torch.manual_seed(0)
     sizes = {"embedding_size": 6, "hidden_size": 5, "num_hidden_layers": 2, "bidirectional": False}
     model_args = ModelArguments(**sizes, embedding_dropout=0.1)
@@ -31,11 +32,12 @@ def make_trainer(folder, **fields):
     args = training_arguments(
         folder, **plain | {"num_train_epochs": 5, "learning_rate": 1e-2, "warmup_steps": 0} | fields
     )
-    return build_trainer(build_model(corpus, splits, tokenizer, model_args), tokenizer, splits, args)
+    resolved = resolve_defaults(splits, corpus.problem_type, model_args, args)
+    return build_trainer(build_model(corpus, splits, tokenizer, resolved.model), tokenizer, splits, resolved.training)
 
 
 class Recorder(TrainerCallback):
-    """Keeps the weights at the start and after each step, and stops after some."""
+    """Records the weights at the start and after each step, and stops the training after step `stop`."""
 
     def __init__(self, model, stop: int | None = None):
         self.model, self.stop = model, stop
@@ -47,7 +49,7 @@ class Recorder(TrainerCallback):
 
 
 def unfreeze(folder, **fields) -> list[dict]:
-    """The weights at the start and after each step of a training that unfreezes gradually."""
+    """Train with gradual unfreezing. Return the weights at the start and after each step."""
     trainer = make_trainer(folder, gradual_unfreezing=True, save_strategy="no", **fields)
     recorder = Recorder(trainer.model)
     trainer.add_callback(recorder)
@@ -60,7 +62,7 @@ def changed_parts(before: dict, after: dict) -> set[int]:
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_groups_go_from_the_head_down_and_hold_each_parameter_once(tiny_config, bidirectional):
+def test_groups_are_ordered_from_the_head_and_contain_each_parameter_once(tiny_config, bidirectional):
     model = LstmForSequenceClassification(tiny_config(num_hidden_layers=2, bidirectional=bidirectional))
     names = {parameter: name for name, parameter in model.named_parameters()}
     groups = [[names[parameter] for parameter in group] for group in layer_groups(model)]
@@ -68,7 +70,7 @@ def test_groups_go_from_the_head_down_and_hold_each_parameter_once(tiny_config, 
     assert sorted(sum(groups, [])) == sorted(names.values())
 
 
-def test_each_layer_learns_at_a_share_of_the_rate_above_it(tmp_path):
+def test_learning_rate_decreases_by_layer(tmp_path):
     trainer = make_trainer(tmp_path, layer_decay=0.5, weight_decay=0.2)
     optimizer = trainer.create_optimizer()
     names = {parameter: name for name, parameter in trainer.model.named_parameters()}
@@ -87,7 +89,7 @@ def test_each_layer_learns_at_a_share_of_the_rate_above_it(tmp_path):
         assert group["lr"] == pytest.approx(1e-2 * 0.5**depth * 19 / 20)
 
 
-def test_split_groups_keep_the_options_of_their_group():
+def test_split_groups_keep_the_other_options():
     first, second, third = (torch.nn.Parameter(torch.zeros(1)) for _ in range(3))
     optimizer = torch.optim.AdamW(
         [{"params": [first, third], "weight_decay": 0.3}, {"params": [second], "betas": (0.5, 0.6)}], lr=1.0
@@ -101,13 +103,13 @@ def test_split_groups_keep_the_options_of_their_group():
     ]
 
 
-def test_without_the_arguments_the_optimizer_is_the_stock_one(tmp_path):
+def test_optimizer_is_the_stock_one_by_default(tmp_path):
     trainer, _, _ = prepare_training(tmp_path)
     assert [group["lr"] for group in trainer.create_optimizer().param_groups] == [3e-3, 3e-3]
 
 
 @pytest.mark.parametrize("layer_decay", [1.0, 0.5])
-def test_one_more_layer_learns_in_each_epoch(tmp_path, layer_decay):
+def test_each_epoch_unfreezes_one_layer(tmp_path, layer_decay):
     weights = unfreeze(tmp_path, layer_decay=layer_decay)
     assert len(weights) == 1 + 25
     for step in range(25):
@@ -115,27 +117,27 @@ def test_one_more_layer_learns_in_each_epoch(tmp_path, layer_decay):
         assert moved == set(range(min(4, 1 + step // 5))), step
 
 
-def test_epochs_are_counted_as_the_trainer_does_where_gradients_accumulate(tmp_path):
+def test_epochs_are_counted_correctly_with_gradient_accumulation(tmp_path):
     weights = unfreeze(tmp_path, gradient_accumulation_steps=2, num_train_epochs=4)
     assert len(weights) == 1 + 4 * 3  # 5 batches are 3 steps
     for step in range(12):
         assert changed_parts(weights[step], weights[step + 1]) == set(range(1 + step // 3)), step
 
 
-def test_default_epochs_let_all_layers_learn(tmp_path, monkeypatch):
+def test_default_number_of_epochs_unfreezes_all_layers(tmp_path, monkeypatch):
     monkeypatch.setattr("hf_lstm.training.defaults.default_epochs", lambda *args, **kwargs: 2)
     for gradual, epochs in ((True, 4), (False, 2)):
         trainer = make_trainer(tmp_path, gradual_unfreezing=gradual, num_train_epochs=None)
         assert trainer.args.num_train_epochs == epochs
 
 
-def test_epochs_of_a_number_of_steps_are_those_of_the_texts(tmp_path):
+def test_max_steps_does_not_change_the_length_of_an_epoch(tmp_path):
     weights = unfreeze(tmp_path, max_steps=10, num_train_epochs=5)
     assert changed_parts(weights[0], weights[5]) == {0}
     assert changed_parts(weights[5], weights[10]) == {0, 1}
 
 
-def test_weight_decay_waits_as_well(tmp_path):
+def test_weight_decay_does_not_change_frozen_layers(tmp_path):
     trainer = make_trainer(tmp_path, gradual_unfreezing=True, weight_decay=0.9, save_strategy="no")
     recorder = Recorder(trainer.model, stop=4)
     trainer.add_callback(recorder)
@@ -144,7 +146,7 @@ def test_weight_decay_waits_as_well(tmp_path):
 
 
 @pytest.mark.parametrize("average_decay", [0.0, 0.9])
-def test_stopped_and_resumed_ends_with_the_same_weights(tmp_path, average_decay):
+def test_resumed_training_gives_the_same_weights(tmp_path, average_decay):
     def train(folder, stop=None, resume=None):
         saves = {"save_strategy": "steps", "save_steps": 7, "eval_strategy": "no", "save_total_limit": None}
         fields = {"gradual_unfreezing": True, "layer_decay": 0.7, "num_train_epochs": 3, "average_decay": average_decay}

@@ -1,0 +1,102 @@
+"""Speed of scoring: texts per second, latency of one text, and tokenizing."""
+
+from collections.abc import Callable
+from functools import partial
+from statistics import median
+
+import numpy as np
+import torch
+from transformers import pipeline
+
+from ..inference import predict_texts
+from ..models import LstmForSequenceClassification
+from ..text import TokenizerKind, train_tokenizer
+from .contestants import (
+    TRANSFORMER_TOKENS,
+    comparison_transformers,
+    default_classifier,
+    fasttext_line,
+    fasttext_model,
+    linear_model,
+    wordpiece_tokenizer,
+)
+from .timing import Row, Setting
+
+BATCH = 64
+
+
+def measure_scoring(setting: Setting) -> list[Row]:
+    """Compare documents per second, including tokenizing, of `pipeline` (batches of 64), `predict_texts` and others."""
+    documents = setting.texts[: 16 if setting.smallest else 2_000]
+    few = documents[: 4 if setting.smallest else 32]  # a transformer may take a second per document
+    tokenizer = train_tokenizer(setting.texts, "word", show_progress=False)
+    models = {
+        "hf_lstm 128": default_classifier(len(tokenizer)),
+        "hf_lstm 128, one direction": default_classifier(len(tokenizer), bidirectional=False),
+        "hf_lstm 128, bf16": default_classifier(len(tokenizer)).bfloat16(),
+    }
+    contestants: dict[str, Callable[[], object]] = {}
+    for name, model in models.items():
+        scorer = pipeline("text-classification", model=model, tokenizer=tokenizer, device=setting.device)
+        contestants[f"{name}, pipeline"] = partial(scorer, documents, batch_size=BATCH)
+        contestants[f"{name}, predict_texts"] = partial(predict_texts, model, tokenizer, documents)
+    pieces = wordpiece_tokenizer(setting)
+    transformers = comparison_transformers(setting, len(pieces))
+    for name, transformer in transformers.items():
+        scorer = pipeline("text-classification", model=transformer, tokenizer=pieces, device=setting.device)
+        limits = {"truncation": True, "max_length": TRANSFORMER_TOKENS}
+        contestants[f"{name}, pipeline"] = partial(scorer, few, batch_size=BATCH, **limits)
+    contestants["TF-IDF + LR"] = partial(linear_model(setting).predict_proba, documents)
+    if fasttext := fasttext_model(setting):
+        contestants["fastText"] = partial(fasttext.predict, [fasttext_line(text) for text in documents])
+    reference, *_ = slow = [f"{name}, pipeline" for name in transformers]
+    rates = {
+        name: len(few if name in slow else documents) / seconds
+        for name, seconds in setting.median_seconds(contestants).items()
+    }
+    return [Row(name, rate, "documents/s", rate / rates[reference], reference) for name, rate in rates.items()]
+
+
+def measure_latency(setting: Setting) -> list[Row]:
+    """Compare milliseconds per text, from token ids to logits; transformers read at most 512 tokens."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for length in (8,) if setting.smallest else (32, 256, 2_048):
+        ids = torch.tensor(rng.integers(4, 500, (1, length)), device=setting.device)  # (1, length)
+        transformers = comparison_transformers(setting, 500)
+        models: dict[str, torch.nn.Module] = {
+            "hf_lstm 128": default_classifier(30_000),
+            "hf_lstm 128, one direction": default_classifier(30_000, bidirectional=False),
+            **transformers,
+        }
+        contestants = {}
+        for name, model in models.items():
+            read = ids if isinstance(model, LstmForSequenceClassification) else ids[:, :TRANSFORMER_TOKENS]
+            contestants[name] = partial(model.to(setting.device), read)
+        with torch.inference_mode():
+            elapsed = setting.run_in_turns(contestants, repeats=1 if setting.smallest else 21, warm_up=2)
+        reference = next(iter(transformers))
+        for name, seconds in elapsed.items():
+            cut = ", cut at 512" if length > TRANSFORMER_TOKENS and name in transformers else ""
+            label, ratio = f"{length} tokens, {name}{cut}", median(elapsed[reference]) / median(seconds)
+            rows.append(Row(f"{label}, p50", 1_000 * median(seconds), "ms", ratio, reference))
+            rows.append(Row(f"{label}, p95", 1_000 * float(np.percentile(seconds, 95)), "ms"))
+    return rows
+
+
+def measure_tokenizing(setting: Setting) -> list[Row]:
+    """Compare megabytes of text per second by kind of tokenizer, and the share of tokenizing in scoring."""
+    megabytes = sum(len(text.encode()) for text in setting.texts) / 1e6
+    kinds: tuple[TokenizerKind, ...] = ("word", "bpe", "wordpiece", "unigram")
+    vocab_size = 1_000 if setting.smallest else 30_000
+    tokenizers = {kind: train_tokenizer(setting.texts, kind, vocab_size, show_progress=False) for kind in kinds}
+    contestants: dict[str, Callable[[], object]] = {
+        kind: partial(tokenizer.__call__, setting.texts, return_attention_mask=False)
+        for kind, tokenizer in tokenizers.items()
+    }
+    model = default_classifier(vocab_size)
+    contestants["scoring"] = partial(predict_texts, model, tokenizers["word"], setting.texts)
+    seconds = setting.median_seconds(contestants)
+    rows = [Row(f"{kind} tokenizer", megabytes / seconds[kind], "MB/s") for kind in kinds]
+    rows.append(Row("tokenizing, share of the time to score", 100 * seconds["word"] / seconds["scoring"], "%"))
+    return rows

@@ -1,0 +1,78 @@
+"""Measure the speed of training, scoring, tokenizing and loading, compared with the usual alternatives."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..benchmark import SUITES, Setting, format_table, instruction_sets
+from ..data import load_corpus
+from ..evaluation import describe_machine
+from ..messages import format_count
+
+DESCRIPTION = """Measure the speed of training, scoring, tokenizing and loading, compared with the usual alternatives.
+
+python scripts/benchmark.py                                     # all suites, on the bundled reviews
+python scripts/benchmark.py train limit --dataset stanfordnlp/imdb --json results.json
+
+All contestants of a suite get the same texts and the same number of threads. They run in turns, and a result is the
+median of the runs. Compare ratios rather than values: other load on the machine affects them less.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the chosen suites and print their results."""
+    args = parse(arguments)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    setting = load_setting(args)
+    machine = f"{describe_machine()}; instruction sets {instruction_sets()}"
+    print(f"{machine}; {len(setting.texts):,} texts of {args.dataset or 'the bundled reviews'}")
+    results = []
+    for name in args.suites or SUITES:
+        rows = SUITES[name](setting)
+        description = (SUITES[name].__doc__ or "").strip().splitlines()[0]
+        print(f"\n{name}: {description}\n{format_table(rows)}", flush=True)
+        results += [{"suite": name, **asdict(row), "machine": machine} for row in rows]
+    if args.json:
+        Path(args.json).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line; `None` means that of the process."""
+    parser = argparse.ArgumentParser(description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="*", help=f"suites to run, from {', '.join(SUITES)}; default: all")
+    parser.add_argument(
+        "--dataset",
+        help="Hub id, folder or file, as in train.py; its train split is used; default: the bundled reviews",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the results to this JSON file")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device to run on; default: cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch; default: all cores")
+    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each contestant; default: 3")
+    parser.add_argument("--smallest", action="store_true", help="use tiny sizes, to check that the suites run")
+    args = parser.parse_args(arguments)
+    if unknown := [name for name in args.suites if name not in SUITES]:
+        parser.error(f"there is no suite {unknown[0]!r}; choose from {', '.join(SUITES)}")
+    for name in ("threads", "repeats"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} must be at least 1, got {getattr(args, name)}")
+    return args
+
+
+def load_setting(args: argparse.Namespace) -> Setting:
+    """Load a random sample of the training texts."""
+    corpus = load_corpus(args.dataset)
+    if corpus.problem_type != "single_label_classification" or len(corpus.label_names) != 2:
+        raise ValueError(
+            f"{args.dataset} has {format_count(len(corpus.label_names), 'label')} ({corpus.problem_type}), but the "
+            "benchmark needs two classes with one per text. Choose another --dataset."
+        )
+    train = corpus.splits["train"]
+    chosen = np.random.default_rng(0).permutation(len(train))[: 200 if args.smallest else 8_000]
+    return Setting(train[chosen]["text"], train[chosen]["labels"], args.device, args.repeats, args.smallest)

@@ -1,0 +1,33 @@
+"""Cut texts into passages of whole sentences."""
+
+import re
+from collections.abc import Iterable
+
+# The end of a sentence, in scripts with and without spaces, or of a line.
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n|<br ?/?>", re.IGNORECASE)
+
+
+def cut_passages(texts: Iterable[str], words: int) -> list[str]:
+    """
+    Cut texts at the ends of sentences.
+
+    Args:
+        texts: Texts whose words are separated by spaces.
+        words: A passage ends with the sentence in which it reaches this number of words.
+
+    Returns:
+        The passages in order, without duplicates. If the last passage of a text has less than half that many words, it
+        is appended to the one before.
+    """
+    passages: list[str] = []
+    for text in texts:
+        of_text: list[list[str]] = [[]]
+        for sentence in SENTENCE_END.split(text):
+            if len(of_text[-1]) >= words:
+                of_text.append([])
+            of_text[-1] += sentence.split()
+        if len(of_text) > 1 and len(of_text[-1]) < words / 2:
+            rest = of_text.pop()
+            of_text[-1] += rest
+        passages += [" ".join(passage) for passage in of_text if passage]
+    return list(dict.fromkeys(passages))
