@@ -16,7 +16,7 @@ from transformers import HfArgumentParser
 
 from hf_lstm.cli.arguments import HelpFormatter, run
 from hf_lstm.data.corpus import load_corpus
-from hf_lstm.evaluation.evaluation import choose_split, evaluate_average
+from hf_lstm.evaluation import choose_split, evaluate_average
 from hf_lstm.evaluation.plots import plot_predictions
 from hf_lstm.hub.model_card import metrics_table
 from hf_lstm.inference.loading import fastest_device, load_model_and_tokenizer

@@ -10,7 +10,7 @@ import numpy as np
 
 from hf_lstm.cli.arguments import run
 from hf_lstm.data.corpus import load_corpus
-from hf_lstm.evaluation.evaluation import choose_split
+from hf_lstm.evaluation import choose_split
 from hf_lstm.inference.loading import load_config, load_model_and_tokenizer
 from hf_lstm.messages import markdown_table
 
