@@ -30,8 +30,8 @@ def no_warnings():
 
 
 def test_classification_by_hand():
-    # Class 0: 2 of 3 found, no false alarm. Class 1: 1 of 1, one false alarm. Class 2: none of 1, never predicted.
-    # Class 3 is predicted once for the class 2 text.
+    # Class 0: 2 of 3 found, no false positive. Class 1: 1 of 1 found, one false positive. Class 2: never predicted.
+    # Class 3: predicted once, for the text of class 2.
     metrics = ClassificationMetrics().compute(predictions=[0, 0, 1, 1, 3], references=[0, 0, 0, 1, 2])
     precision = [1, 1 / 2, 0, 0]
     recall = [2 / 3, 1, 0, 0]
@@ -50,7 +50,7 @@ def test_matthews_correlation_by_hand():
     assert metrics["matthews_correlation"] == pytest.approx((3 * 2 - 1 * 2) / math.sqrt(4 * 5 * 3 * 4))
 
 
-def test_one_class_only():
+def test_single_class_has_no_matthews_correlation():
     metrics = ClassificationMetrics().compute(predictions=[1, 1], references=[1, 1])
     assert metrics["accuracy"] == metrics["f1_macro"] == 1.0
     assert "matthews_correlation" not in metrics
@@ -64,7 +64,7 @@ def test_roc_auc_of_two_classes_is_that_of_class_1():
     }
 
 
-def test_roc_auc_of_three_classes_is_one_against_the_rest():
+def test_roc_auc_of_three_classes_is_the_mean_of_one_vs_rest():
     scores = [[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.2, 0.1, 0.7], [0.4, 0.35, 0.25]]
     # Class 0 against the rest: 1 positive above all 3. Class 1: 0.4 and 0.35 above 0.2 and 0.1. Class 2: above all 3.
     perfect = ScoreMetrics().compute(prediction_scores=scores, references=[0, 1, 2, 1])
@@ -84,7 +84,7 @@ def test_undefined_roc_auc_is_omitted():
 def test_multi_label_by_hand():
     references = [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
     metrics = MultiLabelMetrics().compute(predictions=[[1, 0, 0], [0, 1, 0], [0, 1, 0]], references=references)
-    # Two hits, one false alarm, one miss; per label F1 1, 2/3 and 0; the second text is right as a whole.
+    # Two true positives, one false positive, one false negative. F1 per label: 1, 2/3 and 0. The second text is correct.
     assert metrics["f1_micro"] == pytest.approx(4 / 6)
     assert metrics["f1_macro"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert metrics["subset_accuracy"] == pytest.approx(1 / 3)
@@ -117,12 +117,12 @@ def test_trainer_metrics_of_single_label_classification():
 
 
 def test_trainer_metrics_of_multi_label_classification():
-    # Probabilities 0.73, 0.5, 0.27 for logits 1, 0, -1; labels come as floats, as the loss wants them.
+    # Probabilities 0.73, 0.5, 0.27 for logits 1, 0, -1; the labels are floats, as in the loss.
     prediction = EvalPrediction(np.array([[1.0, -1.0], [0.0, 1.0]]), np.array([[1.0, 1.0], [0.0, 1.0]]))
     at_half = build_compute_metrics("multi_label_classification", 2)(prediction)
     assert at_half["f1_micro"] == pytest.approx(
         2 * 2 / (2 * 2 + 1 + 1)
-    )  # the second row's 0.5 is reached: a false alarm
+    )  # a score of exactly 0.5 counts as predicted: a false positive
     assert at_half["subset_accuracy"] == 0.0
     per_label = build_compute_metrics("multi_label_classification", 2, threshold=[0.6, 0.2])(prediction)
     assert per_label["subset_accuracy"] == 1.0
@@ -144,7 +144,7 @@ def test_unknown_problem_type_and_wrong_width_raise_an_error():
             compute_metrics(problem_type, np.zeros((1, 2)), [0])
 
 
-def test_combine():
+def test_metrics_can_be_combined():
     combined = evaluate.combine([ClassificationMetrics(), ScoreMetrics()])
     metrics = combined.compute(predictions=[1, 0], references=[1, 0], prediction_scores=[[0.2, 0.8], [0.7, 0.3]])
     assert metrics["accuracy"] == metrics["f1_macro"] == metrics["roc_auc"] == 1.0
@@ -158,7 +158,7 @@ def test_batches_add_up_and_the_metric_is_reusable():
     assert metric.compute(predictions=[0], references=[0])["accuracy"] == 1.0
 
 
-def test_evaluator():
+def test_metric_works_with_the_evaluator():
     texts = ["good film", "bad film", "good good", "bad bad"]
     tokenizer = train_tokenizer(texts, "word", 16, show_progress=False)
     config = LstmConfig(vocab_size=len(tokenizer), embedding_size=4, hidden_size=4, num_hidden_layers=1)

@@ -69,7 +69,7 @@ def test_image_size_is_bounded_for_many_labels(tiny_config, tmp_path, problem_ty
 
 @pytest.fixture
 def drawn_texts(monkeypatch):
-    """The texts that matplotlib draws, and whether each one is parsed as a formula."""
+    """Record the texts that matplotlib draws, and whether each one is parsed as a formula."""
     texts, draw = {}, Text.draw
 
     def record(self, *args, **kwargs):
