@@ -84,7 +84,7 @@ def test_undefined_roc_auc_is_omitted():
 def test_multi_label_by_hand():
     references = [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
     metrics = MultiLabelMetrics().compute(predictions=[[1, 0, 0], [0, 1, 0], [0, 1, 0]], references=references)
-    # Two true positives, one false positive, one false negative. F1 per label: 1, 2/3 and 0. The second text is correct.
+    # Two true positives, one false positive, one false negative. F1 per label: 1, 2/3 and 0. Text 2 is correct.
     assert metrics["f1_micro"] == pytest.approx(4 / 6)
     assert metrics["f1_macro"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     assert metrics["subset_accuracy"] == pytest.approx(1 / 3)

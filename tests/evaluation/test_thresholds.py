@@ -10,7 +10,7 @@ def test_best_thresholds_by_hand():
     scores = np.array(
         [[0.9, 0.1, 0.4, 0.9, 1], [0.3, 0.2, 0.8, 0.92, 1], [0.05, 0.6, 0.2, 0.94, 1], [0.21, 0.1, 0.1, 0.96, 1]]
     )
-    # Labels 0 and 1 are separable: half-way between 0.3 and 0.21, and between 0.6 and 0.2. Label 2 has no positive text.
+    # Labels 0 and 1 are separable: half-way between 0.3 and 0.21, and 0.6 and 0.2. Label 2 has no positive text.
     # Labels 3 and 4 are always positive: half of the lowest score, 0.9 and 1.
     assert best_thresholds(scores, labels) == pytest.approx([0.255, 0.4, 0.5, 0.45, 0.5])
     # Saturated scores that are not all correct: the threshold is limited to 0.99.
