@@ -1,7 +1,6 @@
-"""Measure the speed of training, scoring, tokenizing and loading: `python scripts/benchmark.py --help`."""
+"""Measure the speed of training and inference: the same as `hf-lstm benchmark`."""
 
-from hf_lstm.cli.arguments import run
-from hf_lstm.cli.benchmark import main
+from hf_lstm.cli import run_command
 
 if __name__ == "__main__":
-    run(main)
+    run_command("benchmark")

@@ -19,7 +19,7 @@ import numpy as np
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from hf_lstm.cli.arguments import run
+from hf_lstm.cli import one_line_errors
 from hf_lstm.inference import format_predictions, load_model_and_tokenizer, predict_file, predict_texts
 
 BATCH = 250
@@ -126,4 +126,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    with one_line_errors():
+        main()

@@ -7,7 +7,6 @@ What a step has trained, in runs/, is not trained again, and what was interrupte
 """
 
 import argparse
-import csv
 import json
 import shlex
 import shutil
@@ -19,12 +18,12 @@ from pathlib import Path
 sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
 
 import numpy as np
-
 from hf_lstm.cli.arguments import run
+
 from hf_lstm.data.sample_reviews import build_sample_reviews
 from hf_lstm.evaluation.cost import folder_bytes
 from hf_lstm.evaluation.evaluation import confident_errors
-from hf_lstm.hub.model_card import METRICS_FILE, build_card, save_metrics
+from hf_lstm.hub.model_card import METRICS_FILE, save_metrics, write_card
 from hf_lstm.hub.push import assemble_repository
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.training.checkpoints import is_complete
@@ -33,8 +32,6 @@ CORPUS = "stanfordnlp/imdb"
 SCRIPTS = Path("scripts")
 RUNS = Path("runs")
 CARDS = Path("model_cards")
-# What was tried on the way, with validation figures: the same for all checkpoints.
-TRIED = CARDS / "tried.csv"
 
 EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
 
@@ -155,8 +152,6 @@ def publish(step: str, folder: Path) -> dict[str, int]:
         # The corpus' own texts are not ours to show; these are generated, and turn on order and memory.
         reviews = build_sample_reviews()["test"]
         accuracy, examples = confident_errors(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
-        with open(TRIED, newline="", encoding="utf-8") as file:
-            tried = list(csv.reader(file))
         metrics = record_of(step)
         # A path says nothing to others.
         metrics["notes"] = [note.replace(metrics["dataset"], CORPUS) for note in metrics["notes"]]
@@ -168,11 +163,10 @@ def publish(step: str, folder: Path) -> dict[str, int]:
             "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
             "reproduce": f"python scripts/reproduce.py {folder.name}",
             "steps": [described(part) for part in way_to(step)],
-            "tried": tried,
         }
         metrics["bytes"] = folder_bytes(new)
         save_metrics(metrics, new)
-        build_card(model.config, str(folder), metrics, EXAMPLE).save(new / "README.md")
+        write_card(new, str(folder), EXAMPLE)
         if folder.exists():
             shutil.rmtree(folder)
         new.rename(folder)

@@ -18,13 +18,13 @@ import textwrap
 import numpy as np
 import torch
 from datasets import DatasetDict
+from hf_lstm.cli.arguments import run
 from torch import nn
 from torch.testing import assert_close
 from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.cli.arguments import run
 from hf_lstm.data import build_sample_reviews, pad_batch
 from hf_lstm.inference import predict_logits
 from hf_lstm.text import train_tokenizer

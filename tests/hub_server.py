@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub on the loopback interface: enough of its protocol for a push and a load."""
+"""A local server with the part of the Hugging Face Hub protocol that pushing and loading a model need."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ OWNER = "tester"
 
 
 class Hub(ThreadingHTTPServer):
-    """Repositories by name, each a dictionary of files; what was asked is in `requests`."""
+    """Repositories by id, each a dictionary from file name to content; `requests` lists all requests."""
 
     daemon_threads = True
 
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def refuse(self, status: int, message: str, code: str = ""):
+    def reject(self, status: int, message: str, code: str = ""):
         self.answer(status, {"error": message}, {"X-Error-Message": message, "X-Error-Code": code})
 
     def sha(self, repository: str) -> str:
@@ -67,23 +67,23 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append(f"POST {path}")
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if token not in (WRITE_TOKEN, READ_TOKEN):
-            return self.refuse(401, "Invalid username or password.")
+            return self.reject(401, "Invalid username or password.")
         if path == "/api/validate-yaml":
             return self.answer(value={"errors": [], "warnings": []})
         if token == READ_TOKEN:
-            return self.refuse(403, "Forbidden: the token has no write access.")
+            return self.reject(403, "Forbidden: the token has no write access.")
         if path == "/api/repos/create":
             return self.create(json.loads(body))
         repository, _, action = path.removeprefix("/api/models/").rpartition("/main")[0].rpartition("/")
         if repository not in self.server.repositories:
-            return self.refuse(404, "Repository not found", "RepoNotFound")
+            return self.reject(404, "Repository not found", "RepoNotFound")
         if action == "preupload":
             files = [
                 {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False} for f in json.loads(body)["files"]
             ]
             return self.answer(value={"files": files})
         if self.server.fails_to_commit:
-            return self.refuse(500, "Internal error")
+            return self.reject(500, "Internal error")
         new = {}
         for line in map(json.loads, body.splitlines()):
             if line["key"] == "file":
@@ -101,15 +101,15 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def create(self, wanted: dict):
-        repository = f"{wanted.get('organization') or OWNER}/{wanted['name']}"
+    def create(self, fields: dict):
+        repository = f"{fields.get('organization') or OWNER}/{fields['name']}"
         if "taboo" in repository:
-            return self.refuse(400, "This name is reserved.")
+            return self.reject(400, "This name is reserved.")
         url = f"{self.server.endpoint}/{repository}"
         if repository in self.server.repositories:
             return self.answer(409, {"error": "You already created this model repo", "url": url})
         self.server.repositories[repository] = {}
-        if wanted.get("private") or wanted.get("visibility") == "private":
+        if fields.get("private") or fields.get("visibility") == "private":
             self.server.private.add(repository)
         self.answer(value={"url": url, "name": repository, "id": repository})
 
@@ -121,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         repository, rest = "/".join(parts[:2]), parts[2:]
         files = self.server.repositories.get(repository)
         if files is None:
-            return self.refuse(404, "Repository not found", "RepoNotFound")
+            return self.reject(404, "Repository not found", "RepoNotFound")
         sha = self.sha(repository)
         if api and rest[:1] == ["tree"]:
             tree = [
@@ -150,9 +150,9 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_DELETE(self):
-        wanted = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        fields = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.server.requests.append(f"DELETE {self.path}")
-        self.server.repositories.pop(f"{wanted.get('organization') or OWNER}/{wanted['name']}")
+        self.server.repositories.pop(f"{fields.get('organization') or OWNER}/{fields['name']}")
         self.answer()
 
 

@@ -1,5 +1,5 @@
 """The command line: one module per subcommand."""
 
-from .commands import main, run_command
+from .commands import main, one_line_errors, run_command
 
-__all__ = ["main", "run_command"]
+__all__ = ["main", "one_line_errors", "run_command"]

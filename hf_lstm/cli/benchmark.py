@@ -14,20 +14,21 @@ from ..benchmark import SUITES, Setting, format_table, instruction_sets
 from ..data import load_corpus
 from ..evaluation import describe_machine
 from ..messages import format_count
+from .parsing import command_parser
 
 DESCRIPTION = """Measure the speed of training, scoring, tokenizing and loading, compared with the usual alternatives.
 
-python scripts/benchmark.py                                     # all suites, on the bundled reviews
-python scripts/benchmark.py train limit --dataset stanfordnlp/imdb --json results.json
+  hf-lstm benchmark                                                all suites, on the bundled reviews
+  hf-lstm benchmark train limit --dataset stanfordnlp/imdb --json results.json
 
 All contestants of a suite get the same texts and the same number of threads. They run in turns, and a result is the
 median of the runs. Compare ratios rather than values: other load on the machine affects them less.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str]) -> None:
     """Run the chosen suites and print their results."""
-    args = parse(arguments)
+    args = parse(argv)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     setting = load_setting(args)
@@ -43,20 +44,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         Path(args.json).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line; `None` means that of the process."""
-    parser = argparse.ArgumentParser(description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", help=f"suites to run, from {', '.join(SUITES)}; default: all")
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the options of the command."""
+    parser = command_parser("benchmark", DESCRIPTION)
+    parser.add_argument("suites", nargs="*", help=f"suites to run, from {', '.join(SUITES)} (default: all)")
     parser.add_argument(
         "--dataset",
-        help="Hub id, folder or file, as in train.py; its train split is used; default: the bundled reviews",
+        help="Hub id, folder or file, of which the train split is used (default: the bundled reviews)",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the results to this JSON file")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device to run on; default: cpu")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch; default: all cores")
-    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each contestant; default: 3")
+    parser.add_argument("--json", help="write the results to this JSON file")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device to run on")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch (default: all cores)")
+    parser.add_argument("--repeats", type=int, default=3, help="timed runs of each contestant")
     parser.add_argument("--smallest", action="store_true", help="use tiny sizes, to check that the suites run")
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(argv)
     if unknown := [name for name in args.suites if name not in SUITES]:
         parser.error(f"there is no suite {unknown[0]!r}; choose from {', '.join(SUITES)}")
     for name in ("threads", "repeats"):

@@ -3,7 +3,8 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 COMMANDS = {
     "train": "train a classifier on labelled texts",
@@ -45,12 +46,19 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run_command(name: str, argv: Sequence[str] | None = None) -> None:
     """
-    Run a subcommand with quiet libraries, and print one line instead of a traceback if the input is invalid.
+    Run a subcommand.
 
     Args:
         name: One of `COMMANDS`.
         argv: Its options (default: those of the process).
     """
+    with one_line_errors():
+        load_command(name)(sys.argv[1:] if argv is None else argv)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Run a command with quiet libraries, and end with one line instead of a traceback if the input is invalid."""
     # Imported here so that `hf-lstm --help` starts fast.
     import datasets
     from huggingface_hub.errors import StrictDataclassError
@@ -65,7 +73,7 @@ def run_command(name: str, argv: Sequence[str] | None = None) -> None:
     if int(os.environ.get("RANK", 0)) > 0:
         sys.stdout = open(os.devnull, "w")  # only the first process prints  # noqa: SIM115
     try:
-        load_command(name)(sys.argv[1:] if argv is None else argv)
+        yield
     except BrokenPipeError:  # the reader of the output has stopped
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(1)

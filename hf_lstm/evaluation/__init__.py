@@ -1,10 +1,11 @@
-"""Metrics, confidence intervals, calibration and plots."""
+"""Metrics, confidence intervals, calibration, baseline, speed and plots."""
 
 from .baseline import tfidf_baseline
 from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
-from .evaluation import choose_split, confident_errors, evaluate_average, evaluate_split
+from .evaluation import confident_errors, evaluate_average, evaluate_split
 from .metrics import MAIN_METRIC, build_compute_metrics
 from .plots import plot_learning_curve, plot_predictions, plot_stream
+from .splits import choose_split
 from .thresholds import best_thresholds
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""TF-IDF with logistic regression, the baseline of every text classifier."""
+"""The TF-IDF + linear model baseline."""
 
 from collections.abc import Sequence
 
@@ -9,52 +9,52 @@ from sklearn.model_selection import train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 
-from .metrics import _check_problem_type, compute_metrics
+from .metrics import check_problem_type, compute_metrics
 from .thresholds import best_thresholds
 
 
 def tfidf_baseline(
     train_texts: Sequence[str],
-    train_labels: Sequence,
+    train_labels: Sequence | np.ndarray,
     test_texts: Sequence[str],
-    test_labels: Sequence,
+    test_labels: Sequence | np.ndarray,
     problem_type: str,
 ) -> dict[str, float]:
-    """Fit and score the rival of every text classifier: TF-IDF of 1- and 2-grams with logistic regression (or ridge).
+    """Train and evaluate TF-IDF (1- and 2-grams) with logistic regression, or with ridge for regression.
 
-    For multi-label a tenth of the training part is kept back to choose the decision thresholds.
+    For multi-label classification, a random tenth of the training texts is held out to choose the decision thresholds.
 
     Args:
-        train_texts: Texts to learn from.
+        train_texts: Texts to train on.
         train_labels: Class ids `(n,)`; multi-label: 0/1 indicators `(n, num_labels)`; regression: numbers.
-        test_texts: Texts to be scored on.
-        test_labels: Their labels, in the form of `train_labels`.
-        problem_type: As in the model's config.
+        test_texts: Texts to evaluate on.
+        test_labels: Labels of `test_texts`, in the same form as `train_labels`.
+        problem_type: `problem_type` of the model's config.
 
     Returns:
-        The figures of `compute_metrics`.
+        The metrics of `compute_metrics`.
 
     Raises:
-        ValueError: For an unknown problem type, or texts in which no word occurs twice.
+        ValueError: If the problem type is unknown, or no word occurs in two training texts.
     """
-    _check_problem_type(problem_type)
-    # Terms of a single text cannot generalise and are most of the vocabulary.
+    check_problem_type(problem_type)
+    # Terms that occur in a single text cannot generalise, and they are most of the vocabulary.
     features = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    train_labels, test_labels = np.asarray(train_labels), np.asarray(test_labels)
+    y_train, y_test = np.asarray(train_labels), np.asarray(test_labels)
     if problem_type == "regression":
-        model = make_pipeline(features, Ridge()).fit(train_texts, train_labels)
-        return compute_metrics(problem_type, model.predict(test_texts), test_labels)
+        model = make_pipeline(features, Ridge()).fit(train_texts, y_train)
+        return compute_metrics(problem_type, model.predict(test_texts), y_test)
     if problem_type == "single_label_classification":
-        model = make_pipeline(features, LogisticRegression(C=10, max_iter=1000)).fit(train_texts, train_labels)
-        # A class that is in the test part only has a column too, of zeros.
-        scores = np.zeros((len(test_texts), 1 + max(train_labels.max(), test_labels.max())))
+        model = make_pipeline(features, LogisticRegression(C=10, max_iter=1000)).fit(train_texts, y_train)
+        # A class that occurs only in the test texts also needs a column; its probabilities are 0.
+        scores = np.zeros((len(test_texts), 1 + max(y_train.max(), y_test.max())))  # (texts, num_labels)
         scores[:, model.classes_] = model.predict_proba(test_texts)
-        return compute_metrics(problem_type, scores, test_labels)
-    fit_texts, held_texts, fit_labels, held_labels = train_test_split(
-        train_texts, train_labels.astype(int), test_size=0.1, random_state=0
+        return compute_metrics(problem_type, scores, y_test)
+    fit_texts, held_out_texts, fit_labels, held_out_labels = train_test_split(
+        train_texts, y_train.astype(int), test_size=0.1, random_state=0
     )
-    # liblinear is several times faster than the default solver on many binary problems over sparse features.
+    # liblinear is several times faster than the default solver on many binary problems with sparse features.
     classifier = OneVsRestClassifier(LogisticRegression(C=10, max_iter=1000, solver="liblinear"))
     model = make_pipeline(features, classifier).fit(fit_texts, fit_labels)
-    thresholds = best_thresholds(model.predict_proba(held_texts), held_labels)
-    return compute_metrics(problem_type, model.predict_proba(test_texts), test_labels, thresholds)
+    thresholds = best_thresholds(model.predict_proba(held_out_texts), held_out_labels)
+    return compute_metrics(problem_type, model.predict_proba(test_texts), y_test, thresholds)

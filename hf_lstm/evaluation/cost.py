@@ -1,4 +1,4 @@
-"""Speed and size of a classifier, and the machine they were measured on."""
+"""Speed and size of a classifier, and the machine on which they were measured."""
 
 import os
 import platform
@@ -12,26 +12,26 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..inference import predict_texts
 
-# Texts whose scoring is timed.
+# Largest number of texts whose prediction is timed.
 TIMED_TEXTS = 2_000
 
 
 def texts_per_second(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> float:
-    """Speed of [`predict_texts`], tokenizing included, on at most 2,000 of the texts."""
+    """Return the speed of [`predict_texts`], including tokenization, on the first 2,000 texts."""
     texts = texts[:TIMED_TEXTS]
-    predict_texts(model, tokenizer, texts[:64])  # the first call prepares the kernels
+    predict_texts(model, tokenizer, texts[:64])  # warm up: the first call initialises the kernels
     started = time.perf_counter()
     predict_texts(model, tokenizer, texts)
     return len(texts) / (time.perf_counter() - started)
 
 
 def folder_bytes(folder: str | Path, leave_out: Container[str] = ()) -> int:
-    """Size of the files in a folder, but for those of some names."""
+    """Return the size in bytes of the files directly in a folder, except those whose name is in `leave_out`."""
     return sum(path.stat().st_size for path in Path(folder).iterdir() if path.is_file() and path.name not in leave_out)
 
 
 def describe_machine() -> str:
-    """The processor, the threads in use and the versions that figures depend on, in one line."""
+    """Return one line with the processor, the number of threads and the library versions that affect measurements."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

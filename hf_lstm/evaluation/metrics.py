@@ -1,19 +1,16 @@
-"""`evaluate.Metric` classes that work offline, and the figures of each problem type."""
+"""`evaluate.Metric` classes that work offline, and the metrics of each problem type."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import datasets
 import evaluate
 import numpy as np
 from sklearn import metrics as sk
+from transformers import EvalPrediction
 
 from ..inference import PROBLEM_TYPES, probabilities
 
-if TYPE_CHECKING:
-    from transformers import EvalPrediction
-
-# The figure that chooses the best checkpoint, first in every report.
+# Metric that selects the best checkpoint; reports list it first.
 MAIN_METRIC = {
     "single_label_classification": "accuracy",
     "multi_label_classification": "f1_macro",
@@ -24,13 +21,14 @@ _INT, _FLOAT = datasets.Value("int64"), datasets.Value("float64")
 
 
 class _InMemoryMetric(evaluate.Metric):
-    """Keeps predictions in memory, so that processes which share a home directory cannot meet in a cache file."""
+    """Metric that keeps predictions in memory: processes with the same home directory must not share cache files."""
 
     _description: str
     _features: datasets.Features | list[datasets.Features]
+    _scores: Callable[..., dict[str, float]]
 
     def __init__(self, config_name: str | None = None, num_process: int = 1, **kwargs):
-        # The files are how the library exchanges predictions between processes, so there they have to stay.
+        # Several processes exchange predictions through these files, so they are needed then.
         kwargs.setdefault("keep_in_memory", num_process == 1)
         super().__init__(config_name, num_process=num_process, **kwargs)
 
@@ -44,31 +42,31 @@ class _InMemoryMetric(evaluate.Metric):
         )
 
     def _compute(self, **inputs) -> dict[str, float]:
-        # `evaluate.combine` hands each metric the inputs of all.
-        return self._figures(**{name: inputs[name] for name in self._feature_names()})
+        # `evaluate.combine` passes the inputs of all metrics to each metric.
+        return self._scores(**{name: inputs[name] for name in self._feature_names()})
 
 
 class ClassificationMetrics(_InMemoryMetric):
-    """Accuracy, F1, precision, recall and MCC of one predicted class per text.
+    """Accuracy, F1, precision, recall and Matthews correlation of single-label predictions.
 
-    Macro figures average over the classes that occur in predictions or references, each class counting the same; a
-    class that is never predicted has precision 0.
+    Macro metrics are unweighted averages over the classes that occur in predictions or references. A class that is
+    never predicted has precision 0.
 
     Args:
         predictions: Class ids, `(n,)`.
         references: Class ids, `(n,)`.
 
     Returns:
-        `accuracy`, `f1_macro`, `f1_weighted`, `precision_macro`, `recall_macro`, and `matthews_correlation` (left out
-        where one class is all there is).
+        `accuracy`, `f1_macro`, `f1_weighted`, `precision_macro`, `recall_macro`, and `matthews_correlation` (omitted
+        if there is only one class).
     """
 
-    _description = "Figures of single-label classification from predicted class ids."
+    _description = "Metrics of single-label classification from predicted class ids."
     _features = datasets.Features({"predictions": _INT, "references": _INT})
 
-    def _figures(self, predictions, references) -> dict[str, float]:
+    def _scores(self, predictions, references) -> dict[str, float]:
         macro = sk.precision_recall_fscore_support(references, predictions, average="macro", zero_division=0)
-        figures = {
+        result = {
             "accuracy": float(sk.accuracy_score(references, predictions)),
             "f1_macro": float(macro[2]),
             "f1_weighted": float(sk.f1_score(references, predictions, average="weighted", zero_division=0)),
@@ -76,25 +74,25 @@ class ClassificationMetrics(_InMemoryMetric):
             "recall_macro": float(macro[1]),
         }
         if len({*references, *predictions}) > 1:
-            figures["matthews_correlation"] = float(sk.matthews_corrcoef(references, predictions))
-        return figures
+            result["matthews_correlation"] = float(sk.matthews_corrcoef(references, predictions))
+        return result
 
 
 class MultiLabelMetrics(_InMemoryMetric):
-    """F1 and subset accuracy of sets of predicted labels.
+    """F1 and subset accuracy of multi-label predictions.
 
     Args:
         predictions: 0/1 indicators, `(n, num_labels)`.
         references: 0/1 indicators, `(n, num_labels)`.
 
     Returns:
-        `f1_micro`, `f1_macro` (over all labels), `subset_accuracy` (every label of a text right).
+        `f1_micro`, `f1_macro` (over all labels), `subset_accuracy` (share of texts with every label correct).
     """
 
-    _description = "Figures of multi-label classification from predicted label indicators."
+    _description = "Metrics of multi-label classification from predicted label indicators."
     _features = datasets.Features({"predictions": datasets.Sequence(_INT), "references": datasets.Sequence(_INT)})
 
-    def _figures(self, predictions, references) -> dict[str, float]:
+    def _scores(self, predictions, references) -> dict[str, float]:
         predictions, references = np.asarray(predictions), np.asarray(references)
         return {
             "f1_micro": float(sk.f1_score(references, predictions, average="micro", zero_division=0)),
@@ -104,15 +102,15 @@ class MultiLabelMetrics(_InMemoryMetric):
 
 
 class ScoreMetrics(_InMemoryMetric):
-    """Figures of the ranking that scores give, whatever the decision threshold.
+    """ROC-AUC and ranking precision of scores, independent of a decision threshold.
 
     Args:
-        prediction_scores: One score per class, `(n, num_labels)`: probabilities, or anything that grows with them.
+        prediction_scores: One score per class, `(n, num_labels)`: probabilities, or any increasing function of them.
         references: Class ids `(n,)`, or for multi-label 0/1 indicators `(n, num_labels)`.
 
     Returns:
-        `roc_auc`: for two classes that of class 1, for more the unweighted mean of one-vs-rest; left out unless every
-        class has a positive and a negative example. For multi-label also `lrap`, label ranking average precision.
+        `roc_auc`: of class 1 for two classes, otherwise the unweighted mean of one-vs-rest; omitted unless every class
+        has a positive and a negative example. For multi-label also `lrap`, the label ranking average precision.
     """
 
     _description = "ROC-AUC, and for multi-label ranking precision, from class scores."
@@ -121,7 +119,7 @@ class ScoreMetrics(_InMemoryMetric):
         datasets.Features({"prediction_scores": datasets.Sequence(_FLOAT), "references": datasets.Sequence(_INT)}),
     ]
 
-    def _figures(self, prediction_scores, references) -> dict[str, float]:
+    def _scores(self, prediction_scores, references) -> dict[str, float]:
         scores, references = np.asarray(prediction_scores), np.asarray(references)
         result = {}
         if references.ndim == 1:
@@ -145,16 +143,16 @@ class RegressionMetrics(_InMemoryMetric):
         references: Numbers of the same shape.
 
     Returns:
-        `mse`, `mae`, and `r2` (left out for fewer than two texts), averaged over the outputs.
+        `mse`, `mae`, and `r2` (omitted for fewer than two texts), averaged over the outputs.
     """
 
-    _description = "Figures of regression."
+    _description = "Metrics of regression."
     _features = [
         datasets.Features({"predictions": _FLOAT, "references": _FLOAT}),
         datasets.Features({"predictions": datasets.Sequence(_FLOAT), "references": datasets.Sequence(_FLOAT)}),
     ]
 
-    def _figures(self, predictions, references) -> dict[str, float]:
+    def _scores(self, predictions, references) -> dict[str, float]:
         result = {
             "mse": float(sk.mean_squared_error(references, predictions)),
             "mae": float(sk.mean_absolute_error(references, predictions)),
@@ -167,67 +165,71 @@ class RegressionMetrics(_InMemoryMetric):
 def compute_metrics(
     problem_type: str, scores: np.ndarray, labels: np.ndarray, threshold: float | Sequence[float] = 0.5
 ) -> dict[str, float]:
-    """All figures of a problem type from scores.
+    """Compute all metrics of a problem type from scores.
 
     Args:
-        problem_type: As in the config: `"single_label_classification"`, `"multi_label_classification"`, `"regression"`.
-        scores: `(n, num_labels)`: probabilities, or in regression the predicted numbers.
+        problem_type: `"single_label_classification"`, `"multi_label_classification"` or `"regression"`.
+        scores: `(n, num_labels)`: probabilities, or predicted numbers for regression.
         labels: Class ids `(n,)`; multi-label: 0/1 indicators `(n, num_labels)`; regression: numbers.
-        threshold: Multi-label only: a label is predicted when its score reaches this; one number, or one per label.
+        threshold: Multi-label only: a label is predicted if its score is at least this; one number, or one per label.
 
     Returns:
-        What the `evaluate.Metric` classes that apply return, merged.
+        The merged results of the `evaluate.Metric` classes of the problem type.
 
     Raises:
-        ValueError: For an unknown problem type.
+        ValueError: If the problem type is unknown.
     """
-    _check_problem_type(problem_type)
+    check_problem_type(problem_type)
     scores, labels = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if problem_type == "single_label_classification":
-        figures = ClassificationMetrics().compute(predictions=scores.argmax(axis=1), references=labels)
-        return figures | ScoreMetrics().compute(prediction_scores=scores, references=labels)
+        metrics = ClassificationMetrics().compute(predictions=scores.argmax(axis=1), references=labels)
+        return metrics | ScoreMetrics().compute(prediction_scores=scores, references=labels)
     if problem_type == "multi_label_classification":
         labels = labels.astype(int)
         predictions = (scores >= np.asarray(threshold)).astype(int)
-        figures = MultiLabelMetrics().compute(predictions=predictions, references=labels)
-        return figures | ScoreMetrics().compute(prediction_scores=scores, references=labels)
+        metrics = MultiLabelMetrics().compute(predictions=predictions, references=labels)
+        return metrics | ScoreMetrics().compute(prediction_scores=scores, references=labels)
     return RegressionMetrics().compute(predictions=scores, references=labels.reshape(scores.shape))
 
 
-def _check_problem_type(problem_type: str) -> None:
+def check_problem_type(problem_type: str | None) -> str:
+    """Return the problem type, or raise a `ValueError` that lists the accepted values."""
     if problem_type not in PROBLEM_TYPES:
         raise ValueError(f"Unknown problem_type {problem_type!r}; choose one of: {', '.join(PROBLEM_TYPES)}.")
+    return problem_type
 
 
 def build_compute_metrics(
     problem_type: str, num_labels: int, threshold: float | Sequence[float] = 0.5
-) -> Callable[["EvalPrediction"], dict[str, float]]:
+) -> Callable[[EvalPrediction], dict[str, float]]:
     """Build the `compute_metrics` argument of a `Trainer`.
 
     Args:
-        problem_type: As in `compute_metrics`.
-        num_labels: Number of classes, or of outputs in regression.
-        threshold: As in `compute_metrics`.
+        problem_type: See `compute_metrics`.
+        num_labels: Number of classes, labels or regression outputs.
+        threshold: See `compute_metrics`.
 
     Returns:
-        A function from logits and labels to the figures of `compute_metrics`.
+        A function from an `EvalPrediction` (logits and labels) to the metrics of `compute_metrics`.
 
     Raises:
-        ValueError: For an unknown problem type; from the function, for logits of another width than `num_labels`.
+        ValueError: If the problem type is unknown. The function raises it if the logits do not have width `num_labels`.
     """
-    _check_problem_type(problem_type)
+    check_problem_type(problem_type)
 
-    def compute(prediction: "EvalPrediction") -> dict[str, float]:
+    def compute(prediction: EvalPrediction) -> dict[str, float]:
         logits = prediction.predictions
         if isinstance(logits, tuple):  # a model that returns more than logits, such as hidden states
             logits = logits[0]
         logits = np.asarray(logits, dtype=np.float64).reshape(len(logits), -1)  # (n, num_labels)
         if logits.shape[1] != num_labels:
-            raise ValueError(f"The model gives {logits.shape[1]} scores per text where num_labels is {num_labels}.")
-        return compute_metrics(problem_type, probabilities(logits, problem_type), prediction.label_ids, threshold)
+            raise ValueError(f"The model returns {logits.shape[1]} scores per text, but num_labels is {num_labels}.")
+        labels = np.asarray(prediction.label_ids)
+        return compute_metrics(problem_type, probabilities(logits, problem_type), labels, threshold)
 
     return compute
 
 
-def f1_macro(predictions: np.ndarray, labels: np.ndarray) -> float:
-    return sk.f1_score(labels, predictions.astype(int), average="macro", zero_division=0)
+def label_names(config) -> list[str]:
+    """Return the label names of a config, in the order of the model's outputs."""
+    return [config.id2label[i] for i in range(config.num_labels)]

@@ -1,4 +1,4 @@
-"""Export a classifier to ONNX."""
+"""Export classifiers to ONNX, with files to run them without torch."""
 
 from .onnx_export import export_onnx
 

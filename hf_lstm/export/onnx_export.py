@@ -1,4 +1,4 @@
-"""Export a classifier to ONNX, verify it against the model, and measure int8."""
+"""Export a classifier to ONNX, compare it with the model, and optionally quantize it."""
 
 import json
 import shutil
@@ -24,21 +24,21 @@ from ..text import boundaries, clean_text
 try:
     import onnx
     from onnxruntime.quantization import QuantType, quant_pre_process, quantize_dynamic
-
-    from . import run_onnx
-    from .onnx_graph import build_graph
-    from .run_onnx import OnnxClassifier
 except ImportError as error:
-    raise ImportError(f'ONNX export needs more packages ({error}): pip install "hf_lstm[onnx]"') from None
+    raise ImportError(f'ONNX export requires onnx and onnxruntime ({error}): pip install "hf_lstm[onnx]"') from None
 
-# Largest difference of a logit that still counts as the same: sums in another order.
+from . import run_onnx
+from .onnx_graph import build_graph
+from .run_onnx import OnnxClassifier
+
+# Largest difference of a logit, absolute or relative to a logit above 1. Sums in a different order differ by less.
 TOLERANCE = 1e-4
 
-# Texts whose scoring is timed.
+# Largest number of texts whose prediction is timed.
 TIMED_TEXTS = 512
 
-# What the exported folder needs to run without this package.
-RUNNER_FILES = (Path(run_onnx.__file__), Path(boundaries.__file__))
+# Files that run the exported folder without this package: in Python (two files) and in a browser.
+RUNNER_FILES = (Path(run_onnx.__file__), Path(boundaries.__file__), Path(__file__).with_name("classifier.mjs"))
 
 
 def export_onnx(
@@ -51,29 +51,29 @@ def export_onnx(
     int8: bool = False,
 ) -> dict:
     """
-    Writes a folder that serves itself: graph, tokenizer, labels, a runner without torch, and what was measured.
+    Write a self-contained folder: ONNX graph, tokenizer, config, runners for Python and browsers, and a report.
 
     Args:
-        model: The classifier.
-        tokenizer: Its tokenizer.
-        folder: Where to write; what was there before stays until all is written.
-        texts: Real texts to compare and to time on.
-        labels: Their label ids, to measure what int8 costs.
-        streaming: Write the graph with its state as inputs and outputs.
-        int8: Write a second graph, `model_int8.onnx`, with 8-bit weights.
+        model: Classifier.
+        tokenizer: Tokenizer of the model.
+        folder: Folder to write. Existing files are replaced only after the whole export has succeeded.
+        texts: Real texts, on which the graph is compared with the model and timed.
+        labels: Label ids of the texts, to report the main metric of each graph.
+        streaming: Whether the graph takes the recurrent state as input and returns it as output.
+        int8: Whether to write a second graph, `model_int8.onnx`, with 8-bit weights.
 
     Returns:
-        The report, which is also written, as `onnx_report.json`.
+        The report, which is also written to `onnx_report.json`.
 
     Raises:
-        ValueError: The graph does not say what the model says, the model cannot stream or was not trained, or the
-            folder is that of a model.
+        ValueError: If the logits of the graph differ from those of the model, the model cannot stream, its config has
+            no `problem_type`, or the folder contains a model.
     """
     folder = Path(folder)
     if (folder / "model.safetensors").exists():
-        raise ValueError(f"{folder} holds a model, whose files this would replace: name another folder.")
+        raise ValueError(f"{folder} contains a model, whose files would be replaced: choose another folder.")
     if model.config.problem_type is None:
-        raise ValueError("The model does not say what its scores are: train it, or set config.problem_type.")
+        raise ValueError("The config of the model has no problem_type: train the model, or set config.problem_type.")
     model = deepcopy(model).eval().float().cpu()
     built = build_graph(model, streaming)
     with atomic_folder(folder) as partial:
@@ -100,12 +100,12 @@ def export_onnx(
         }
         (partial / "onnx_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if not int8:
-        (folder / "model_int8.onnx").unlink(missing_ok=True)  # of an earlier export
+        (folder / "model_int8.onnx").unlink(missing_ok=True)  # a previous export may have written it
     return report
 
 
 def quantize(source: Path, target: Path) -> None:
-    """Writes a graph with 8-bit embeddings, LSTM layers and head; onnxruntime has no 8-bit GRU or RNN."""
+    """Write a graph with 8-bit embeddings, LSTM layers and head. onnxruntime has no 8-bit GRU or RNN."""
     prepared = target.with_suffix(".prepared")
     quant_pre_process(source, prepared, skip_symbolic_shape=True)
     operators = ["Gather", "LSTM", "Gemm", "MatMul"]
@@ -121,19 +121,21 @@ def check_parity(
     texts: Sequence[str],
 ) -> dict:
     """
-    Compares a graph with its model at several batch sizes, lengths and paddings, and with the state carried.
+    Compare a graph with its model for several batch sizes, lengths and paddings.
+
+    A streaming graph reads each batch in two parts, so the state is compared too.
 
     Args:
-        model: The model.
-        tokenizer: Its tokenizer.
-        classifier: The graph.
+        model: Classifier, in single precision.
+        tokenizer: Tokenizer of the model.
+        classifier: Exported graph.
         texts: Real texts.
 
     Returns:
-        How many batches and rows of how many texts were compared, and the largest difference of a logit.
+        The number of `texts`, `batches` and `rows` compared, and the `largest_difference` of a logit.
 
     Raises:
-        ValueError: A logit differs by more than `TOLERANCE`, or of a large one that share.
+        ValueError: If a logit differs by more than `TOLERANCE`, relative to its size if it is above 1.
     """
     encoded = tokenizer([clean_text(text) for text in texts[:32]], verbose=False)["input_ids"]
     differences, rows_compared = [], 0
@@ -145,18 +147,18 @@ def check_parity(
             for name, values in {"input_ids": rows, "attention_mask": [torch.ones_like(row) for row in rows]}.items()
         }
         expected = model(**batch).logits.numpy()
-        memory = classifier.empty_memory(len(rows))
+        state = classifier.initial_state(len(rows))
         cuts = [0, batch["input_ids"].shape[1]]
-        if memory:
+        if state:
             cuts.insert(1, cuts[1] // 2)
         for start, end in pairwise(cuts):
             if end > start:
                 feeds = {name: part[:, start:end].numpy() for name, part in batch.items()}
-                outputs = dict(zip(classifier.outputs, classifier.session.run(None, feeds | memory), strict=True))
-                memory = {name: outputs[f"next_{name}"] for name in memory}
+                outputs = dict(zip(classifier.outputs, classifier.session.run(None, feeds | state), strict=True))
+                state = {name: outputs[f"next_{name}"] for name in state}
         difference = np.abs(outputs["logits"] - expected)
-        if not (difference <= TOLERANCE * np.maximum(1, np.abs(expected))).all():  # NaN is no match
-            raise ValueError(f"The exported graph differs from the model by {difference.max():.2g} in a logit.")
+        if not (difference <= TOLERANCE * np.maximum(1, np.abs(expected))).all():  # written so that NaN fails
+            raise ValueError(f"A logit of the exported graph differs from the model by {difference.max():.2g}.")
         differences.append(float(difference.max()))
         rows_compared += len(rows)
     return {
@@ -170,8 +172,22 @@ def check_parity(
 def compare(
     scorers: dict[str, Callable], sizes: dict[str, int], config, texts: Sequence[str], labels: np.ndarray | None
 ) -> dict[str, dict[str, float]]:
-    """Size, speed, difference from the first and, with labels, the main figure of each way to score the same texts."""
-    logits, seconds = {}, {name: [] for name in scorers}
+    """
+    Compare the size, speed and predictions of several functions from texts to logits.
+
+    Args:
+        scorers: Functions by name; `torch` is the reference.
+        sizes: Size in bytes by name.
+        config: Config of the model.
+        texts: Texts to predict.
+        labels: Label ids of the texts, or `None`.
+
+    Returns:
+        By name: `megabytes`, `documents_per_second` (median of three runs), `largest_difference` of a logit from the
+        reference, `label_agreement` (share of equal predictions) and, with labels, the main metric.
+    """
+    logits: dict[str, np.ndarray] = {}
+    seconds: dict[str, list[float]] = {name: [] for name in scorers}
     timed = texts[:TIMED_TEXTS]
     for _ in range(3):
         for name, score in scorers.items():

@@ -16,19 +16,20 @@ OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 
 
 class GraphBuilder:
-    """Collects the operators and constants of a graph; values are their names."""
+    """Collect the operators and constants of an ONNX graph. A value of the graph is represented by its name."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def constant(self, value) -> str:
+        """Add a constant and return its name."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(onnx.numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def op(self, operator: str, *inputs: str, outputs: int = 1, **attributes):
-        """Adds an operator; the name of its output, or a list of them."""
+        """Add an operator and return the name of its output, or a list of names for several outputs."""
         names = [f"{operator}_{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(onnx.helper.make_node(operator, inputs, names, **attributes))
         return names[0] if outputs == 1 else names
@@ -36,24 +37,26 @@ class GraphBuilder:
 
 def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -> onnx.ModelProto:
     """
-    Writes a classifier as ONNX with the operators `LSTM`, `GRU` or `RNN` (https://onnx.ai/onnx/operators).
+    Build the ONNX graph of a classifier with the operators `LSTM`, `GRU` or `RNN` (https://onnx.ai/onnx/operators).
 
     Args:
-        model: The classifier; its weights are written in single precision.
-        streaming: Take the state as inputs (`h`, `c` of an LSTM, and `highest`, `total`, `count` as pooling needs them;
-            all zeros at the start of a text) and give what it is afterwards as outputs `next_h` and so on.
+        model: Classifier; its weights are stored in single precision.
+        streaming: Whether the graph takes the state as inputs and returns the new state as outputs. The inputs are `h`,
+            `c` (LSTM), and `highest`, `total`, `count` (depending on the pooling), all zero at the start of a text; the
+            outputs have the prefix `next_`.
 
     Returns:
-        A model from `input_ids` and `attention_mask`, `(batch, seq)`, to `logits`, for any batch, length and padding.
+        A graph from `input_ids` and `attention_mask` `(batch, seq)` to `logits` `(batch, num_labels)`, for any batch
+        size, length and padding.
 
     Raises:
-        ValueError: `streaming` of a model that also reads from the end.
+        ValueError: If `streaming` is set and the model reads texts from the end.
     """
     config, weights = model.config, {k: v.float().cpu().numpy() for k, v in model.state_dict().items()}
     if streaming and not config.reads_forward:
         raise ValueError(
-            "A model that reads from the end needs the whole text, so it cannot be exported for streaming: train one "
-            "with bidirectional=False (train.py --bidirectional false)."
+            "A model that reads texts from the end cannot be exported for streaming: train a forward model with "
+            "bidirectional=False (hf-lstm train --no_bidirectional)."
         )
     graph = GraphBuilder()
     inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
@@ -78,7 +81,7 @@ def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -
         graph.constants,
     )
     built = onnx.helper.make_model(proto, opset_imports=[onnx.helper.make_opsetid("", OPSET)], producer_name="hf_lstm")
-    built.ir_version = 8  # of the same age as the opset
+    built.ir_version = 8  # IR version released with opset 17
     onnx.checker.check_model(built, full_check=True)
     return built
 
@@ -96,7 +99,7 @@ def memory_inputs(config) -> dict[str, tuple[str, list]]:
 
 
 def left_aligned(graph: GraphBuilder, pad_token_id: int) -> tuple[str, str]:
-    """The ids `(seq, batch)`, as ONNX has it, with the real tokens of each row first, and their number `(batch, 1)`."""
+    """Return the token ids `(seq, batch)` with the real tokens of each row first, and their number `(batch, 1)`."""
     op, one = graph.op, graph.constant(np.int64(1))
     real = op("Cast", "attention_mask", to=onnx.TensorProto.BOOL)  # (batch, seq)
     ones = op("Cast", real, to=onnx.TensorProto.INT64)
@@ -178,7 +181,7 @@ def _value(name: str, kind: str, shape: Sequence) -> onnx.ValueInfoProto:
 
 
 def weights_of_layer(weights: dict[str, np.ndarray], config, layer: int, part: str) -> np.ndarray:
-    """`weight_ih`, `weight_hh` or the two biases as one, of both directions, with the gates in ONNX's order."""
+    """Return `weight_ih`, `weight_hh` or both biases of all directions of a layer, with the gates in ONNX order."""
     directions = []
     for direction in range(config.num_directions):
         names = ("bias_ih", "bias_hh") if part == "bias" else (part,)

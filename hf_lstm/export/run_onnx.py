@@ -1,12 +1,12 @@
-"""Run an exported classifier with onnxruntime, tokenizers and numpy alone.
+"""Run an exported classifier with only onnxruntime, tokenizers and numpy.
 
-python run_onnx.py "What a film."                       # label, score and text, tab-separated
-python run_onnx.py --model model_int8.onnx < texts.txt  # one text a line
-some_program | python run_onnx.py --stream              # the verdict so far, for a model exported with --streaming
+python run_onnx.py "What a film."                       # prints label, score and text, separated by tabs
+python run_onnx.py --model model_int8.onnx < texts.txt  # one text per line
+some_program | python run_onnx.py --stream              # the prediction so far; requires an export with --streaming
 
 from run_onnx import OnnxClassifier
 classifier = OnnxClassifier("folder")
-classifier("What a film.")                              # [{"label": "positive", "score": 0.98}], as the pipeline has it
+classifier("What a film.")                              # [{"label": "positive", "score": 0.98}], as from the pipeline
 """
 
 import argparse
@@ -15,56 +15,58 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-if __package__:
+# This file is also copied to exported folders, where the functions of the package are in the file boundaries.py.
+if TYPE_CHECKING or __package__:
     from ..text import clean_text, take_stable_text
-else:  # in an exported folder, the module is the file beside this one
+else:
     from boundaries import clean_text, take_stable_text
 
-# Padded tokens in one batch.
+# Largest number of tokens in a batch, including padding.
 BATCH_TOKENS = 16_384
 
-# Tokens of a stream that are read at a time: this bounds the memory of a long piece.
+# Tokens of a stream that are read at once, which bounds the memory for a long piece.
 STEPS = 512
 
 
 @dataclass(frozen=True)
 class StreamState:
     """
-    All that is known of a text so far; its size does not grow with the text.
+    State after the part of a text that has been read; its size does not grow with the text.
 
     Args:
-        memory: The state tensors of the graph by name, for a batch of one.
-        held: Text that has arrived and is not read yet, since its tokens depend on what follows.
-        undecoded: Beginning of a character whose other bytes have not arrived.
+        tensors: Recurrent state of the graph by name, for a batch of one.
+        held: Text that has arrived but is not tokenized yet, because its tokens depend on what follows.
+        undecoded: First bytes of a character whose other bytes have not arrived.
     """
 
-    memory: dict[str, np.ndarray]
+    tensors: dict[str, np.ndarray]
     held: str = ""
     undecoded: bytes = b""
 
 
 class OnnxClassifier:
     """
-    A text classifier that was exported by hf_lstm.
+    Text classifier exported by hf_lstm.
 
     Args:
-        folder: Has the graph, `config.json` and `tokenizer.json`; this file's by default.
-        model: Name of the graph's file, such as `model_int8.onnx`.
-        threads: Threads of onnxruntime; its own choice by default.
+        folder: Folder with the graph, `config.json` and `tokenizer.json`; by default the folder of this file.
+        model: File name of the graph, such as `model_int8.onnx`.
+        threads: Number of threads of onnxruntime; 0 lets onnxruntime decide.
 
     Raises:
-        FileNotFoundError: There is no such graph.
+        FileNotFoundError: If the graph does not exist.
     """
 
     def __init__(self, folder: str | Path = Path(__file__).parent, model: str = "model.onnx", threads: int = 0):
         folder = Path(folder)
         if not (folder / model).is_file():
-            raise FileNotFoundError(f"There is no {model} in {folder}; export_onnx.py --int8 writes model_int8.onnx.")
+            raise FileNotFoundError(f"There is no {model} in {folder}; exporting with --int8 writes model_int8.onnx.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self.session = onnxruntime.InferenceSession(folder / model, options, providers=["CPUExecutionProvider"])
@@ -79,14 +81,15 @@ class OnnxClassifier:
 
     def __call__(self, texts: str | list[str], top_k: int | None = 1) -> list:
         """
-        Classifies texts.
+        Classify texts.
 
         Args:
-            texts: A text or several.
-            top_k: How many labels to give, most probable first; `None` gives all, in a list for each text.
+            texts: One text or a list of texts.
+            top_k: Number of labels to return for each text, highest score first; `None` returns all.
 
         Returns:
-            What `pipeline("text-classification")` returns: a dictionary with `label` and `score` for each text.
+            The same as `pipeline("text-classification")`: for each text a dictionary with `label` and `score`, or a
+            list of them unless `top_k` is 1.
         """
         rows = self.format_predictions(self.predict_logits([texts] if isinstance(texts, str) else texts))
         if top_k is None:
@@ -94,18 +97,18 @@ class OnnxClassifier:
         return [row[0] for row in rows] if top_k == 1 else [row[:top_k] for row in rows]
 
     def predict_logits(self, texts: list[str]) -> np.ndarray:
-        """Logits `(texts, num_labels)`, in batches of similar length."""
+        """Return logits `(texts, num_labels)`, computed in batches of texts of similar length."""
         ids = [encoding.ids for encoding in self.tokenizer.encode_batch([clean_text(text) for text in texts])]
         logits = np.zeros((len(ids), len(self.labels)), dtype=np.float32)
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
         while order:
             count = max(1, min(len(order), BATCH_TOKENS // len(ids[order[-1]])))
             rows, order = order[-count:], order[:-count]
-            logits[rows] = self.run([ids[row] for row in rows], self.empty_memory(len(rows)))["logits"]
+            logits[rows] = self.run([ids[row] for row in rows], self.initial_state(len(rows)))["logits"]
         return logits
 
     def format_predictions(self, logits: np.ndarray) -> list[list[dict]]:
-        """All labels with their scores, best first, for each row of logits."""
+        """Return all labels with their scores, highest score first, for each row of logits."""
         scores = logits
         if self.problem_type == "single_label_classification":
             powers = np.exp(logits - logits.max(1, keepdims=True))
@@ -117,73 +120,77 @@ class OnnxClassifier:
             for row in scores
         ]
 
-    def run(self, ids: list[list[int]], memory: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """The graph's outputs by name for a batch of token ids."""
-        width = max(1, *map(len, ids))  # a masked step changes nothing
+    def run(self, ids: list[list[int]], state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the outputs of the graph by name for a batch of token ids, starting from a state."""
+        width = max(1, *map(len, ids))  # at least one step, which is masked for empty rows
         input_ids = np.full((len(ids), width), self.pad_token_id, dtype=np.int64)
         attention_mask = np.zeros((len(ids), width), dtype=np.int64)
-        for row, its_ids in enumerate(ids):
-            input_ids[row, : len(its_ids)] = its_ids
-            attention_mask[row, : len(its_ids)] = 1
-        feeds = {"input_ids": input_ids, "attention_mask": attention_mask, **memory}
+        for row, row_ids in enumerate(ids):
+            input_ids[row, : len(row_ids)] = row_ids
+            attention_mask[row, : len(row_ids)] = 1
+        feeds = {"input_ids": input_ids, "attention_mask": attention_mask, **state}
         return dict(zip(self.outputs, self.session.run(None, feeds), strict=True))
 
-    def empty_memory(self, batch: int) -> dict[str, np.ndarray]:
-        """The state tensors before the first token; none where the graph has none."""
+    def initial_state(self, batch: int) -> dict[str, np.ndarray]:
+        """Return the state tensors before the first token; empty for a graph exported without streaming."""
         types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
-        memory = {}
+        state = {}
         for entry in self.session.get_inputs()[2:]:
             shape = [batch if isinstance(size, str) else size for size in entry.shape]
-            memory[entry.name] = np.zeros(shape, dtype=types[entry.type])
-        return memory
+            state[entry.name] = np.zeros(shape, dtype=types[entry.type])
+        return state
 
     def start(self) -> StreamState:
-        """The state before the first piece of a text; `ValueError` for a model that cannot stream."""
-        memory = self.empty_memory(1)
-        if not memory:
+        """Return the state before the first piece of a text.
+
+        Raises:
+            ValueError: If the model was exported without streaming.
+        """
+        state = self.initial_state(1)
+        if not state:
             raise ValueError("This model was exported without --streaming.")
-        return StreamState(self.read(memory, [self.tokenizer.token_to_id("[CLS]")])[0])
+        return StreamState(self.read(state, self.tokenizer.encode("").ids)[0])  # the tokens that start every text
 
     def feed(self, state: StreamState, piece: str | bytes, at_end: bool = False) -> tuple[list[dict], StreamState]:
         """
-        Reads the next piece of a text.
+        Read the next piece of a text.
 
         Args:
-            state: From [`OnnxClassifier.start`] or an earlier call; it stays as it is.
-            piece: Any part of the text; bytes are UTF-8. The last word waits for what follows.
-            at_end: Whether the text ends here.
+            state: State from [`OnnxClassifier.start`] or a previous call; it is not modified.
+            piece: Any part of the text; bytes are UTF-8. The last word is read when the next piece ends it.
+            at_end: Whether the text ends with this piece.
 
         Returns:
-            All labels with their scores for what was read so far, best first, and the state to feed next.
+            All labels with their scores for the text read so far, highest score first, and the new state.
         """
         text, held, undecoded = take_stable_text(state.held, state.undecoded, piece, at_end)
-        memory, logits = self.read(state.memory, self.tokenizer.encode(text, add_special_tokens=False).ids)
-        return self.format_predictions(logits)[0], replace(state, memory=memory, held=held, undecoded=undecoded)
+        tensors, logits = self.read(state.tensors, self.tokenizer.encode(text, add_special_tokens=False).ids)
+        return self.format_predictions(logits)[0], replace(state, tensors=tensors, held=held, undecoded=undecoded)
 
     def finish(self, state: StreamState) -> list[dict]:
-        """All labels with their scores for the whole text; the state can be fed further."""
+        """Return all labels with their scores for the text as if it ended here; the state can still be used."""
         return self.feed(state, "", at_end=True)[0]
 
-    def read(self, memory: dict[str, np.ndarray], ids: list[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Memory and logits after some tokens, also after none."""
+    def read(self, state: dict[str, np.ndarray], ids: list[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the state and the logits `(1, num_labels)` after zero or more tokens."""
         for start in range(0, max(1, len(ids)), STEPS):
-            outputs = self.run([ids[start : start + STEPS]], memory)
-            memory = {name: outputs[f"next_{name}"] for name in memory}
-        return memory, outputs["logits"]
+            outputs = self.run([ids[start : start + STEPS]], state)
+            state = {name: outputs[f"next_{name}"] for name in state}
+        return state, outputs["logits"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("texts", nargs="*", help="texts to classify; none reads standard input")
-    parser.add_argument("--model", default="model.onnx", help="file of the graph in this folder")
-    parser.add_argument("--stream", action="store_true", help="read standard input as one text, while it arrives")
+    parser.add_argument("texts", nargs="*", help="texts to classify; by default, the lines of standard input")
+    parser.add_argument("--model", default="model.onnx", help="file name of the graph (default: %(default)s)")
+    parser.add_argument("--stream", action="store_true", help="read standard input as one text while it arrives")
     args = parser.parse_args()
     if args.stream and args.texts:
-        parser.error("--stream reads standard input: give no texts")
+        parser.error("--stream reads standard input and cannot be combined with texts")
     classifier = OnnxClassifier(model=args.model)
     if args.stream:
         state = classifier.start()
-        while piece := sys.stdin.buffer.read1(65_536):
+        while piece := os.read(sys.stdin.fileno(), 65_536):  # returns as soon as anything has arrived
             scores, state = classifier.feed(state, piece)
             print(f"{scores[0]['label']}\t{scores[0]['score']:.4f}", flush=True)
         best = classifier.finish(state)[0]
@@ -197,8 +204,8 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except BrokenPipeError:  # whoever reads the output has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    except BrokenPipeError:  # the reader of the output has stopped
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # no second error when Python flushes the output at exit
         sys.exit(1)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")

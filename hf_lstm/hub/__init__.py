@@ -1,6 +1,6 @@
 """Model cards, and pushing a classifier to the Hub."""
 
-from .model_card import METRICS_FILE, TRAINING_RECORDS, build_card, metrics_table, save_metrics
+from .model_card import METRICS_FILE, TRAINING_RECORDS, build_card, metrics_table, save_metrics, write_card
 from .push import assemble_repository, card_metadata, check_push, push_repository
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "metrics_table",
     "push_repository",
     "save_metrics",
+    "write_card",
 ]

@@ -1,4 +1,4 @@
-"""Make a self-contained repository of a trained classifier, push it to the Hub, and verify it."""
+"""Assemble the Hub repository of a trained classifier, push it, and verify the uploaded files."""
 
 import json
 import os
@@ -14,8 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from huggingface_hub import HfApi, ModelCard, get_token, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError, of its HTTP client, is not declared
+    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,
+    OfflineModeIsEnabled,
+)
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 from safetensors.torch import load_file
 from transformers.utils import SAFE_WEIGHTS_NAME
 
@@ -23,15 +28,17 @@ from ..inference import load_model_and_tokenizer, predict_texts
 from ..messages import one_line
 from .model_card import TRAINING_RECORDS, build_card
 
-# Scored before and after: an empty text, scripts of all kinds, a long one.
+# Texts whose logits are compared before and after a push: empty, long, several scripts.
 PROBE_TEXTS = ("", "Not bad at all, although it began badly.", "Ça va — 中文, العربية, हिन्दी, 🙂‍↔️", "word " * 3000)
 
-# Largest difference, absolute and relative, of logits from the same weights, in a batch or alone.
+# Largest absolute and relative difference between logits of the same weights with different batches.
 LOGIT_TOLERANCE = 1e-5
 
 HALF_LOGIT_TOLERANCE = 1e-2
 
-# Runs where this package is not imported, so that the code beside the weights is what computes.
+_HOW_TO_LOG_IN = "run `hf auth login`, or set HF_TOKEN to a token with write access"
+
+# Runs in a process that does not import this package, so that the downloaded code computes the logits.
 _SCORE_REMOTELY = """
 import json, sys, torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -48,26 +55,26 @@ json.dump(logits, sys.stdout)
 
 def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> dict[str, int]:
     """
-    Writes all that a Hub repository of a classifier needs, and nothing else.
+    Write the files of the Hub repository of a classifier.
 
     Args:
-        folder: A saved classifier; its `README.md`, where there is one, becomes the card.
-        repo_id: Name of the repository, for the card's usage snippet.
+        folder: Folder of a saved classifier. Its `README.md` becomes the model card; without one, a card is built.
+        repo_id: Id of the repository, for the usage example of the card.
         destination: Empty folder to write to.
 
     Returns:
         Size in bytes of each file.
 
     Raises:
-        ValueError: The name is impossible, or the folder does not hold a whole classifier.
-        OSError: There is no such folder.
+        ValueError: If the repository id is invalid or the classifier is incomplete.
+        OSError: If the folder does not exist.
     """
     _check_name(repo_id)
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     model, tokenizer = load_model_and_tokenizer(folder)
     destination = Path(destination)
-    # As they are saved, which may be in half precision, and not as they are loaded.
+    # The weights keep the precision in which they were saved, which can be half precision.
     model.save_pretrained(destination, state_dict=load_file(Path(folder) / SAFE_WEIGHTS_NAME))
     tokenizer.save_pretrained(destination)
     for name in TRAINING_RECORDS:
@@ -81,59 +88,64 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
 
 
 def _check_name(repo_id: str) -> None:
+    """Raise a `ValueError` if the repository id is invalid."""
     with _hub_errors(repo_id):
         validate_repo_id(repo_id)
 
 
 def locate_card(card: Path, repo_id: str) -> None:
-    """Lets a card's usage snippet open the repository, and no longer the folder that the model was trained into."""
+    """Make the usage example of a card load the repository, and remove links to files outside the folder."""
     text = card.read_text(encoding="utf-8")
-    opened = r'(pipeline\("text-classification", model=)"[^"]*"'
-    card.write_text(re.sub(opened, rf'\g<1>"{repo_id}"', text), encoding="utf-8")
+    text = re.sub(r'(pipeline\("text-classification", model=)"[^"]*"', rf'\g<1>"{repo_id}"', text)
+    text = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)
+    card.write_text(text, encoding="utf-8")
 
 
 def card_metadata(folder: str | Path) -> dict[str, str]:
-    """What the card in a folder says in the fields that the Hub shows and filters by."""
+    """Return the license, language, datasets and metrics of the card in a folder, as text; `"not given"` if missing."""
     data = ModelCard.load(Path(folder) / "README.md").data
     fields = {name: getattr(data, name, None) for name in ("license", "language", "datasets", "metrics")}
     return {
-        name: (", ".join(value) if isinstance(value, list) else value) if value else "not named"
+        name: (", ".join(value) if isinstance(value, list) else value) if value else "not given"
         for name, value in fields.items()
     }
 
 
 def check_push(repo_id: str, token: str | None = None) -> None:
     """
-    Checks what can be known before anything is trained or sent.
+    Check the repository id and the token, for example before a training that ends with a push.
 
     Args:
-        repo_id: As in [`push_repository`].
-        token: As in [`push_repository`].
+        repo_id: See [`push_repository`].
+        token: See [`push_repository`].
 
     Raises:
-        ValueError: The name is impossible, or there is no token.
+        ValueError: If the repository id is invalid or there is no token.
     """
     _check_name(repo_id)
     if not (token or get_token()):
-        raise ValueError("There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to one that may write.")
+        raise ValueError(
+            "There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to a token with write access."
+        )
 
 
 def push_repository(folder: str, repo_id: str, private: bool = False, token: str | None = None) -> str:
     """
-    Pushes a classifier to the Hub in one commit, then downloads it and compares logits.
+    Push a classifier to the Hub in one commit, then download it and compare its logits.
 
     Args:
-        folder: A saved classifier.
-        repo_id: `owner/name`, or `name` under the owner of the token.
-        private: Whether a repository that this call makes is private.
-        token: Token with write access; by default the one that was logged in with.
+        folder: Folder of a saved classifier.
+        repo_id: `owner/name`, or `name` for a repository of the owner of the token.
+        private: Whether to make the repository private if it is created by this call.
+        token: Token with write access; by default `HF_TOKEN` or the token of `hf auth login`.
 
     Returns:
-        Id of the repository.
+        Id of the repository, with its owner.
 
     Raises:
-        ValueError: The folder, the name, the token, or what came back is not right; one sentence says which.
-        ConnectionError: The Hub cannot be reached.
+        ValueError: If the folder, the repository id or the token is invalid, or the downloaded model gives different
+            logits.
+        ConnectionError: If the Hub cannot be reached.
     """
     check_push(repo_id, token)
     api = HfApi(token=token)
@@ -141,93 +153,95 @@ def push_repository(folder: str, repo_id: str, private: bool = False, token: str
         assemble_repository(folder, repo_id, assembled)
         with _hub_errors(repo_id):
             repo_id, is_new = _create_repository(api, repo_id, private)
-        locate_card(Path(assembled) / "README.md", repo_id)  # now with its owner
+        locate_card(Path(assembled) / "README.md", repo_id)  # the id now includes the owner
         try:
             with _hub_errors(repo_id):
                 api.upload_folder(repo_id=repo_id, folder_path=assembled, commit_message="Upload classifier")
         except BaseException:
             if is_new:
                 with suppress(Exception):
-                    api.delete_repo(repo_id)  # it is empty
+                    api.delete_repo(repo_id)  # do not leave an empty repository
             raise
         verify_repository(assembled, repo_id, token)
     return repo_id
 
 
 def _create_repository(api: HfApi, repo_id: str, private: bool) -> tuple[str, bool]:
-    """Full name of the repository, and whether it was made just now."""
+    """Return the id of the repository with its owner, and whether this call created it."""
     try:
         return api.create_repo(repo_id, private=private).repo_id, True
     except HfHubHTTPError as error:
-        if error.response.status_code != 409:  # there is one of that name
+        if error.response.status_code != 409:  # 409: it already exists
             raise
     return api.create_repo(repo_id, private=private, exist_ok=True).repo_id, False
 
 
 def verify_repository(folder: str, repo_id: str, token: str | None = None) -> None:
     """
-    Downloads a repository anew and lets its own code score a few texts.
+    Download a repository and compare the logits of its own code with those of a local folder.
 
     Args:
-        folder: What was pushed.
-        repo_id: Where.
-        token: As in [`push_repository`].
+        folder: Folder that was pushed.
+        repo_id: Id of the repository.
+        token: See [`push_repository`].
 
     Raises:
-        ValueError: What was downloaded does not load by itself, or gives other logits.
-        ConnectionError: It cannot be downloaded.
+        ValueError: If the downloaded model cannot be loaded without this package, or gives different logits.
+        ConnectionError: If the repository cannot be downloaded.
     """
     model, tokenizer = load_model_and_tokenizer(folder)
     expected = predict_texts(model, tokenizer, PROBE_TEXTS)
-    with tempfile.TemporaryDirectory() as fresh:
+    with tempfile.TemporaryDirectory() as cache:
         try:
-            downloaded = snapshot_download(repo_id, cache_dir=Path(fresh) / "hub", token=token)
+            downloaded = snapshot_download(repo_id, cache_dir=Path(cache) / "hub", token=token)
         except (HTTPError, OSError) as error:
-            raise ConnectionError(f"{repo_id} was pushed, but cannot be read back ({one_line(error)}).") from None
+            raise ConnectionError(f"{repo_id} was pushed, but cannot be downloaded ({one_line(error)}).") from None
         scored = subprocess.run(
             [sys.executable, "-c", _SCORE_REMOTELY, downloaded],
             input=json.dumps(PROBE_TEXTS),
             capture_output=True,
             text=True,
-            env=os.environ | {"HF_MODULES_CACHE": str(Path(fresh) / "modules")},
+            env=os.environ | {"HF_MODULES_CACHE": str(Path(cache) / "modules")},
         )
     if scored.returncode:
-        reason = (scored.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise ValueError(f"{repo_id} was pushed, but what it holds does not load by itself ({one_line(reason)}).")
+        reason = (scored.stderr.strip().splitlines() or ["no error message"])[-1]
+        raise ValueError(f"{repo_id} was pushed, but the downloaded model cannot be loaded ({one_line(reason)}).")
     logits = np.array(json.loads(scored.stdout))
     tolerance = LOGIT_TOLERANCE if model.dtype == torch.float32 else HALF_LOGIT_TOLERANCE
     if not np.allclose(logits, expected, rtol=tolerance, atol=tolerance):
         difference = np.abs(logits - expected).max()
-        raise ValueError(f"{repo_id} was pushed, but what it holds gives logits that differ by {difference:.1e}.")
+        raise ValueError(f"{repo_id} was pushed, but the logits of the downloaded model differ by {difference:.1e}.")
 
 
 @contextmanager
 def _hub_errors(repo_id: str) -> Iterator[None]:
-    """Turns what can go wrong with the Hub into one sentence each."""
+    """Convert errors of the Hub client to a `ValueError` or `ConnectionError` with one sentence."""
     try:
         yield
     except HFValidationError as error:
-        raise ValueError(f"{repo_id!r} cannot be the name of a repository: {one_line(error)}") from None
+        raise ValueError(f"{repo_id!r} is not a valid repository id: {one_line(error)}.") from None
     except OfflineModeIsEnabled:
-        raise ConnectionError("HF_HUB_OFFLINE is set, so nothing was sent; unset it to push.") from None
+        raise ConnectionError("HF_HUB_OFFLINE is set, so nothing was uploaded. Unset it to push.") from None
     except HfHubHTTPError as error:
-        raise ValueError(_refusal(error, repo_id)) from None
+        raise ValueError(_status_message(error, repo_id)) from None
     except HTTPError as error:
         raise ConnectionError(
-            f"The Hugging Face Hub ({HfApi().endpoint}) cannot be reached ({one_line(error)}); try again later."
+            f"The Hugging Face Hub ({HfApi().endpoint}) cannot be reached ({one_line(error)}). Try again later."
         ) from None
-    except RuntimeError as error:  # what an upload of large files makes of any error
-        raise ConnectionError(f"The upload to {repo_id} failed ({one_line(error)}); nothing was committed.") from None
+    except RuntimeError as error:  # the client raises it for any error while uploading large files
+        raise ConnectionError(f"The upload to {repo_id} failed ({one_line(error)}). Nothing was committed.") from None
 
 
-def _refusal(error: HfHubHTTPError, repo_id: str) -> str:
-    """What the Hub's answer means for whoever pushes."""
+def _status_message(error: HfHubHTTPError, repo_id: str) -> str:
+    """Return one sentence with the reason of an HTTP error and what to do."""
     status = error.response.status_code
-    said = one_line(error.server_message or error)
+    reason = one_line(error.server_message or error)
     if status == 401:
-        return f"The Hub refuses the token ({said}): run `hf auth login`, or set HF_TOKEN to one that may write."
+        return (
+            f"The Hub rejects the token ({reason}): run `hf auth login`, or set HF_TOKEN to a token with write access."
+        )
     if status == 403:
-        return f"The token may not write to {repo_id} ({said}): use one with write access, or another name."
+        return f"The token has no write access to {repo_id} ({reason}): use another token or another repository id."
     if status < 500:
-        return f"The Hub refuses {repo_id} ({said})."
-    return f"The Hub failed ({status}: {said}): try again later; a commit is whole or not there."
+        return f"The Hub rejects {repo_id} ({reason})."
+    return f"The Hub failed ({status}: {reason}) and nothing was committed. Try again later."

@@ -1,4 +1,4 @@
-"""The figures against values worked out by hand, and their use in `evaluate` and in the Trainer."""
+"""Metrics against values computed by hand, and their use with `evaluate` and the Trainer."""
 
 import math
 import socket
@@ -8,11 +8,9 @@ import evaluate
 import numpy as np
 import pytest
 from datasets import Dataset
-from sklearn.metrics import f1_score
 from transformers import EvalPrediction
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.evaluation.baseline import tfidf_baseline
 from hf_lstm.evaluation.metrics import (
     ClassificationMetrics,
     MultiLabelMetrics,
@@ -21,42 +19,41 @@ from hf_lstm.evaluation.metrics import (
     build_compute_metrics,
     compute_metrics,
 )
-from hf_lstm.evaluation.thresholds import best_thresholds
-from hf_lstm.text.tokenization import train_tokenizer
+from hf_lstm.text import train_tokenizer
 
 
 @pytest.fixture(autouse=True)
 def no_warnings():
     with warnings.catch_warnings():
-        warnings.simplefilter("error", category=UserWarning)  # scikit-learn's undefined figures
+        warnings.simplefilter("error", category=UserWarning)  # scikit-learn warns about undefined metrics
         yield
 
 
 def test_classification_by_hand():
-    # Class 0: 2 of 3 found, no false alarm. Class 1: 1 of 1, one false alarm. Class 2: none of 1, never predicted.
-    # Class 3 is predicted once for the class 2 text.
-    figures = ClassificationMetrics().compute(predictions=[0, 0, 1, 1, 3], references=[0, 0, 0, 1, 2])
+    # Class 0: 2 of 3 found, no false positive. Class 1: 1 of 1 found, one false positive. Class 2: never predicted.
+    # Class 3: predicted once, for the text of class 2.
+    metrics = ClassificationMetrics().compute(predictions=[0, 0, 1, 1, 3], references=[0, 0, 0, 1, 2])
     precision = [1, 1 / 2, 0, 0]
     recall = [2 / 3, 1, 0, 0]
     f1 = [4 / 5, 2 / 3, 0, 0]
-    assert figures["accuracy"] == pytest.approx(3 / 5)
-    assert figures["precision_macro"] == pytest.approx(sum(precision) / 4)
-    assert figures["recall_macro"] == pytest.approx(sum(recall) / 4)
-    assert figures["f1_macro"] == pytest.approx(sum(f1) / 4)
-    assert figures["f1_weighted"] == pytest.approx((3 * f1[0] + f1[1]) / 5)
-    assert all(type(value) is float for value in figures.values())
+    assert metrics["accuracy"] == pytest.approx(3 / 5)
+    assert metrics["precision_macro"] == pytest.approx(sum(precision) / 4)
+    assert metrics["recall_macro"] == pytest.approx(sum(recall) / 4)
+    assert metrics["f1_macro"] == pytest.approx(sum(f1) / 4)
+    assert metrics["f1_weighted"] == pytest.approx((3 * f1[0] + f1[1]) / 5)
+    assert all(type(value) is float for value in metrics.values())
 
 
 def test_matthews_correlation_by_hand():
     # 3 true positives, 2 true negatives, 1 false positive, 2 false negatives.
-    figures = ClassificationMetrics().compute(predictions=[1, 1, 1, 0, 0, 1, 0, 0], references=[1, 1, 1, 0, 0, 0, 1, 1])
-    assert figures["matthews_correlation"] == pytest.approx((3 * 2 - 1 * 2) / math.sqrt(4 * 5 * 3 * 4))
+    metrics = ClassificationMetrics().compute(predictions=[1, 1, 1, 0, 0, 1, 0, 0], references=[1, 1, 1, 0, 0, 0, 1, 1])
+    assert metrics["matthews_correlation"] == pytest.approx((3 * 2 - 1 * 2) / math.sqrt(4 * 5 * 3 * 4))
 
 
-def test_one_class_only():
-    figures = ClassificationMetrics().compute(predictions=[1, 1], references=[1, 1])
-    assert figures["accuracy"] == figures["f1_macro"] == 1.0
-    assert "matthews_correlation" not in figures
+def test_single_class_has_no_matthews_correlation():
+    metrics = ClassificationMetrics().compute(predictions=[1, 1], references=[1, 1])
+    assert metrics["accuracy"] == metrics["f1_macro"] == 1.0
+    assert "matthews_correlation" not in metrics
 
 
 def test_roc_auc_of_two_classes_is_that_of_class_1():
@@ -67,7 +64,7 @@ def test_roc_auc_of_two_classes_is_that_of_class_1():
     }
 
 
-def test_roc_auc_of_three_classes_is_one_against_the_rest():
+def test_roc_auc_of_three_classes_is_the_mean_of_one_vs_rest():
     scores = [[0.7, 0.2, 0.1], [0.3, 0.4, 0.3], [0.2, 0.1, 0.7], [0.4, 0.35, 0.25]]
     # Class 0 against the rest: 1 positive above all 3. Class 1: 0.4 and 0.35 above 0.2 and 0.1. Class 2: above all 3.
     perfect = ScoreMetrics().compute(prediction_scores=scores, references=[0, 1, 2, 1])
@@ -77,7 +74,7 @@ def test_roc_auc_of_three_classes_is_one_against_the_rest():
     assert mixed == {"roc_auc": pytest.approx((2 / 3 + 3 / 4 + 1) / 3)}
 
 
-def test_undefined_roc_auc_is_left_out():
+def test_undefined_roc_auc_is_omitted():
     assert ScoreMetrics().compute(prediction_scores=[[0.2, 0.8], [0.6, 0.4]], references=[1, 1]) == {}
     scores = [[0.2, 0.7, 0.1], [0.6, 0.3, 0.1]]
     assert ScoreMetrics().compute(prediction_scores=scores, references=[1, 0]) == {}
@@ -86,94 +83,71 @@ def test_undefined_roc_auc_is_left_out():
 
 def test_multi_label_by_hand():
     references = [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
-    figures = MultiLabelMetrics().compute(predictions=[[1, 0, 0], [0, 1, 0], [0, 1, 0]], references=references)
-    # Two hits, one false alarm, one miss; per label F1 1, 2/3 and 0; the second text is right as a whole.
-    assert figures["f1_micro"] == pytest.approx(4 / 6)
-    assert figures["f1_macro"] == pytest.approx((1 + 2 / 3 + 0) / 3)
-    assert figures["subset_accuracy"] == pytest.approx(1 / 3)
+    metrics = MultiLabelMetrics().compute(predictions=[[1, 0, 0], [0, 1, 0], [0, 1, 0]], references=references)
+    # Two true positives, one false positive, one false negative. F1 per label: 1, 2/3 and 0. Text 2 is correct.
+    assert metrics["f1_micro"] == pytest.approx(4 / 6)
+    assert metrics["f1_macro"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+    assert metrics["subset_accuracy"] == pytest.approx(1 / 3)
 
 
-def test_ranking_precision_by_hand():
+def test_label_ranking_average_precision_by_hand():
     # The only label of the first text is ranked second, that of the second text third.
     scores = [[0.75, 0.5, 1.0], [1.0, 0.2, 0.1]]
-    figures = ScoreMetrics().compute(prediction_scores=scores, references=[[1, 0, 0], [0, 0, 1]])
-    assert figures["lrap"] == pytest.approx((1 / 2 + 1 / 3) / 2)
+    metrics = ScoreMetrics().compute(prediction_scores=scores, references=[[1, 0, 0], [0, 0, 1]])
+    assert metrics["lrap"] == pytest.approx((1 / 2 + 1 / 3) / 2)
 
 
 def test_regression_by_hand():
-    figures = RegressionMetrics().compute(predictions=[1.0, 2.0, 5.0], references=[1.0, 3.0, 5.0])
-    assert figures == {"mse": pytest.approx(1 / 3), "mae": pytest.approx(1 / 3), "r2": pytest.approx(1 - 1 / 8)}
+    metrics = RegressionMetrics().compute(predictions=[1.0, 2.0, 5.0], references=[1.0, 3.0, 5.0])
+    assert metrics == {"mse": pytest.approx(1 / 3), "mae": pytest.approx(1 / 3), "r2": pytest.approx(1 - 1 / 8)}
     assert set(RegressionMetrics().compute(predictions=[1.0], references=[2.0])) == {"mse", "mae"}
     several = RegressionMetrics().compute(predictions=[[1.0, 0.0], [2.0, 4.0]], references=[[1.0, 0.0], [3.0, 4.0]])
     assert several["mse"] == pytest.approx(1 / 4)
 
 
-def test_trainer_figures_of_one_label():
+def test_trainer_metrics_of_single_label_classification():
     logits = np.array([[2.0, 1.0], [0.0, 3.0], [1.0, 1.5]])
-    figures = build_compute_metrics("single_label_classification", 2)(EvalPrediction(logits, np.array([0, 1, 0])))
-    assert figures["accuracy"] == pytest.approx(2 / 3)
-    assert figures["roc_auc"] == 1.0
+    metrics = build_compute_metrics("single_label_classification", 2)(EvalPrediction(logits, np.array([0, 1, 0])))
+    assert metrics["accuracy"] == pytest.approx(2 / 3)
+    assert metrics["roc_auc"] == 1.0
     state = np.zeros((1, 3, 4))
     assert (
-        build_compute_metrics("single_label_classification", 2)(EvalPrediction((logits, state), [0, 1, 0])) == figures
+        build_compute_metrics("single_label_classification", 2)(EvalPrediction((logits, state), [0, 1, 0])) == metrics
     )
 
 
-def test_trainer_figures_of_several_labels():
-    # Probabilities 0.73, 0.5, 0.27 for logits 1, 0, -1; labels come as floats, as the loss wants them.
+def test_trainer_metrics_of_multi_label_classification():
+    # Probabilities 0.73, 0.5, 0.27 for logits 1, 0, -1; the labels are floats, as in the loss.
     prediction = EvalPrediction(np.array([[1.0, -1.0], [0.0, 1.0]]), np.array([[1.0, 1.0], [0.0, 1.0]]))
     at_half = build_compute_metrics("multi_label_classification", 2)(prediction)
     assert at_half["f1_micro"] == pytest.approx(
         2 * 2 / (2 * 2 + 1 + 1)
-    )  # the second row's 0.5 is reached: a false alarm
+    )  # a score of exactly 0.5 counts as predicted: a false positive
     assert at_half["subset_accuracy"] == 0.0
     per_label = build_compute_metrics("multi_label_classification", 2, threshold=[0.6, 0.2])(prediction)
     assert per_label["subset_accuracy"] == 1.0
     assert per_label["lrap"] == at_half["lrap"] == 1.0
 
 
-def test_trainer_figures_of_regression():
-    figures = build_compute_metrics("regression", 1)(EvalPrediction(np.array([[1.0], [2.0]]), np.array([1.0, 4.0])))
-    assert figures["mse"] == pytest.approx(2.0)
+def test_trainer_metrics_of_regression():
+    metrics = build_compute_metrics("regression", 1)(EvalPrediction(np.array([[1.0], [2.0]]), np.array([1.0, 4.0])))
+    assert metrics["mse"] == pytest.approx(2.0)
 
 
-def test_wrong_arguments():
+def test_unknown_problem_type_and_wrong_width_raise_an_error():
     with pytest.raises(ValueError, match="'multi_label'; choose one of: single_label_classification, multi_label_"):
         build_compute_metrics("multi_label", 2)
-    with pytest.raises(ValueError, match="gives 3 scores per text where num_labels is 2"):
+    with pytest.raises(ValueError, match="returns 3 scores per text, but num_labels is 2"):
         build_compute_metrics("single_label_classification", 2)(EvalPrediction(np.zeros((4, 3)), np.zeros(4)))
     for problem_type in ("x", None):
         with pytest.raises(ValueError, match="Unknown problem_type"):
             compute_metrics(problem_type, np.zeros((1, 2)), [0])
-        with pytest.raises(ValueError, match="Unknown problem_type"):
-            tfidf_baseline(["a a"], [0], ["a"], [0], problem_type)
 
 
-def test_best_thresholds():
-    labels = np.array([[1, 0, 0, 1, 1], [1, 0, 0, 1, 1], [0, 1, 0, 1, 1], [0, 0, 0, 1, 1]])
-    scores = np.array(
-        [[0.9, 0.1, 0.4, 0.9, 1], [0.3, 0.2, 0.8, 0.92, 1], [0.05, 0.6, 0.2, 0.94, 1], [0.21, 0.1, 0.1, 0.96, 1]]
-    )
-    # Half-way between what divides the labels without error: 0.3 and 0.21, 0.6 and 0.2; no text has the third; all have
-    # the fourth, whose lowest score is 0.9, and the last, whose scores are saturated.
-    assert best_thresholds(scores, labels) == pytest.approx([0.255, 0.4, 0.5, 0.45, 0.5])
-    # Saturated scores of which not all are right: the threshold is below them.
-    assert best_thresholds(np.array([[1.0], [1 - 2**-24], [0.0]]), np.array([[1], [0], [0]])) == [0.99]
-
-
-def test_no_threshold_is_better():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, (40, 3))
-    scores = (labels + 2 * rng.random((40, 3))) / 3
-    for column, best in enumerate(best_thresholds(scores, labels)):
-        f1 = [f1_score(labels[:, column], scores[:, column] >= limit) for limit in (best, *np.linspace(0, 1, 101))]
-        assert max(f1) == f1[0] < 1
-
-
-def test_combine():
+def test_metrics_can_be_combined():
     combined = evaluate.combine([ClassificationMetrics(), ScoreMetrics()])
-    figures = combined.compute(predictions=[1, 0], references=[1, 0], prediction_scores=[[0.2, 0.8], [0.7, 0.3]])
-    assert figures["accuracy"] == figures["f1_macro"] == figures["roc_auc"] == 1.0
+    metrics = combined.compute(predictions=[1, 0], references=[1, 0], prediction_scores=[[0.2, 0.8], [0.7, 0.3]])
+    assert metrics["accuracy"] == metrics["f1_macro"] == metrics["roc_auc"] == 1.0
 
 
 def test_batches_add_up_and_the_metric_is_reusable():
@@ -184,7 +158,7 @@ def test_batches_add_up_and_the_metric_is_reusable():
     assert metric.compute(predictions=[0], references=[0])["accuracy"] == 1.0
 
 
-def test_evaluator():
+def test_metric_works_with_the_evaluator():
     texts = ["good film", "bad film", "good good", "bad bad"]
     tokenizer = train_tokenizer(texts, "word", 16, show_progress=False)
     config = LstmConfig(vocab_size=len(tokenizer), embedding_size=4, hidden_size=4, num_hidden_layers=1)
@@ -192,14 +166,14 @@ def test_evaluator():
     model = LstmForSequenceClassification(config).eval()
     batch = tokenizer(texts, padding=True, return_tensors="pt")
     predicted = model(**batch).logits.argmax(dim=1).tolist()
-    figures = evaluate.evaluator("text-classification").compute(
+    metrics = evaluate.evaluator("text-classification").compute(
         model_or_pipeline=model,
         tokenizer=tokenizer,
         data=Dataset.from_dict({"text": texts, "label": [predicted[0], 1 - predicted[1], predicted[2], predicted[3]]}),
         metric=ClassificationMetrics(),
         label_mapping=config.label2id,
     )
-    assert figures["accuracy"] == pytest.approx(3 / 4)
+    assert metrics["accuracy"] == pytest.approx(3 / 4)
 
 
 def test_metrics_need_neither_network_nor_cache_files(monkeypatch, tmp_path):
@@ -212,29 +186,6 @@ def test_metrics_need_neither_network_nor_cache_files(monkeypatch, tmp_path):
         metric_class(cache_dir=str(tmp_path))
     metric = ClassificationMetrics(cache_dir=str(tmp_path))
     metric.add_batch(predictions=[0, 1], references=[0, 1])
-    # A file here is what two processes would fight over.
+    # Two processes would write to the same file here.
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert metric.compute()["accuracy"] == 1.0
-
-
-@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
-def test_tfidf_baseline_learns(problem_type):
-    texts = ["good film", "bad film", "a good one", "a bad one"] * 10
-    classes = [1, 0, 1, 0] * 10
-    labels = {
-        "single_label_classification": classes,
-        "multi_label_classification": [[float(c), 1.0 - c] for c in classes],
-        "regression": [float(c) for c in classes],
-    }[problem_type]
-    figures = tfidf_baseline(texts, labels, ["good", "bad"], labels[:2], problem_type)
-    if problem_type == "regression":
-        assert figures["r2"] > 0.5
-    else:
-        assert figures["f1_macro"] == figures["roc_auc"] == 1.0
-
-
-def test_tfidf_baseline_counts_a_class_it_never_saw():
-    texts, labels = ["good film", "bad film"] * 5, [2, 0] * 5
-    figures = tfidf_baseline(texts, labels, ["good", "bad", "bad"], [2, 0, 3], "single_label_classification")
-    assert figures["accuracy"] == pytest.approx(2 / 3)
-    assert "roc_auc" not in figures

@@ -1,12 +1,23 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
-from hf_lstm.evaluation.plots import line_starts, plot_learning_curve, plot_predictions, plot_stream
+from hf_lstm.evaluation.plots import (
+    confusion_matrix,
+    line_starts,
+    line_steps,
+    plot_learning_curve,
+    plot_predictions,
+    plot_stream,
+)
 
 
 def has_ink(path) -> bool:
-    """Whether the picture opens and is not of one colour."""
+    """Return whether the image can be opened and has more than ten colours."""
     with Image.open(path) as image:
         return len(image.convert("RGB").getcolors(1 << 24)) > 10
 
@@ -24,25 +35,67 @@ def test_learning_curve(tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 40])
-def test_confusion_matrix(tiny_config, tmp_path, count):
+def test_confusion_matrix_plot(tiny_config, tmp_path, count):
     config = tiny_config(num_labels=count, problem_type="single_label_classification")
     rng = np.random.default_rng(0)
     plot_predictions(rng.normal(size=(50, count)), rng.integers(0, count, 50), config, "test", tmp_path / "p.png")
     assert has_ink(tmp_path / "p.png")
 
 
-def test_confusion_matrix_counts_true_by_row(tiny_config, tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "hf_lstm.evaluation.plots.ConfusionMatrixDisplay.plot", lambda self, **kwargs: seen.append(self)
+def test_confusion_matrix_has_one_row_per_true_class():
+    matrix, shown = confusion_matrix(predicted=np.array([1, 1, 0]), actual=np.array([0, 1, 1]), num_labels=2)
+    assert matrix.tolist() == [[0, 1], [1, 1]] and shown.tolist() == [0, 1]
+
+
+def test_confusion_matrix_counts_rare_classes_together():
+    actual, predicted = np.array([3, 3, 3, 1, 1, 0, 2]), np.array([3, 1, 0, 1, 1, 2, 3])
+    matrix, shown = confusion_matrix(predicted, actual, num_labels=4, most=2)
+    assert shown.tolist() == [1, 3]
+    # Rows: true class 1, 3, others (0 and 2). Columns: predicted class 1, 3, others.
+    assert matrix.tolist() == [[2, 0, 0], [1, 1, 1], [0, 1, 1]]
+
+
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification"])
+def test_image_size_is_bounded_for_many_labels(tiny_config, tmp_path, problem_type):
+    config = tiny_config(num_labels=1_000, problem_type=problem_type)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 1_000, 200)
+    if problem_type.startswith("multi"):
+        labels = np.eye(1_000)[labels]
+    plot_predictions(rng.normal(size=(200, 1_000)), labels, config, "test", tmp_path / "p.png")
+    with Image.open(tmp_path / "p.png") as image:
+        assert max(image.size) < 3_000
+
+
+@pytest.fixture
+def drawn_texts(monkeypatch):
+    """Record the texts that matplotlib draws, and whether each one is parsed as a formula."""
+    texts, draw = {}, Text.draw
+
+    def record(self, *args, **kwargs):
+        texts[self.get_text()] = self.get_parse_math()
+        draw(self, *args, **kwargs)
+
+    monkeypatch.setattr(Text, "draw", record)
+    return texts
+
+
+def test_dollar_signs_in_names_and_titles_are_drawn_as_written(tiny_config, tmp_path, drawn_texts):
+    names = ["$5$ or less", "over $5", "x" * 100]
+    config = tiny_config(
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+        problem_type="single_label_classification",
     )
-    config = tiny_config(num_labels=2, problem_type="single_label_classification")
-    logits = np.array([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
-    plot_predictions(logits, np.array([0, 1, 1]), config, "test", tmp_path / "p.png")
-    assert seen[0].confusion_matrix.tolist() == [[0, 1], [1, 1]]
+    logits, labels = np.eye(3), np.array([0, 1, 2])
+    plot_predictions(logits, labels, config, "costs in $, not in $$, test", tmp_path / "p.png")
+    config.problem_type = "multi_label_classification"
+    plot_predictions(logits, np.eye(3), config, "costs in $, not in $$, test", tmp_path / "f1.png")
+    expected = {"$5$ or less", "over $5", "x" * 39 + "…", "costs in $, not in $$, test"}
+    assert expected <= set(drawn_texts) and not any(drawn_texts.values())
 
 
-def test_other_problem_types(tiny_config, tmp_path):
+def test_plots_of_other_problem_types(tiny_config, tmp_path):
     rng = np.random.default_rng(0)
     config = tiny_config(num_labels=3, problem_type="multi_label_classification")
     plot_predictions(rng.normal(size=(9, 3)), rng.integers(0, 2, (9, 3)), config, "test", tmp_path / "labels.png")
@@ -51,7 +104,7 @@ def test_other_problem_types(tiny_config, tmp_path):
     assert has_ink(tmp_path / "labels.png") and has_ink(tmp_path / "scores.png")
 
 
-def test_lines_break_after_spaces():
+def test_lines_are_wrapped_after_spaces():
     text = "word " * 20 + "x" * 200
     starts = line_starts(text)
     lines = [text[i:j] for i, j in zip(starts, [*starts[1:], None], strict=True)]
@@ -68,12 +121,15 @@ def test_stream(tmp_path, words):
     assert has_ink(tmp_path / "stream.png")
 
 
-def test_stream_draws_each_score_at_the_end_of_its_token(tmp_path, monkeypatch):
-    drawn = []
-    monkeypatch.setattr(
-        "matplotlib.axes.Axes.step", lambda self, x, y, **kwargs: drawn.append((x.tolist(), y.tolist()))
-    )
-    text = "a" * 88 + "bb"
-    plot_stream(text, [(0, 4), (4, 88), (88, 90)], np.array([0.1, 0.8, 0.9]), "positive", tmp_path / "stream.png")
-    assert drawn[0][0] == [0, 4, 88, 88] and drawn[0][1][1:] == [0.1, 0.8, 0.8] and np.isnan(drawn[0][1][0])
-    assert drawn[1] == ([0, 2, 2], [0.8, 0.9, 0.9])
+def test_step_curve_changes_at_the_end_of_each_token():
+    spans, scores = [(0, 4), (4, 88), (88, 90)], np.array([0.1, 0.8, 0.9])
+    x, y = line_steps(0, 88, spans, scores)
+    assert x.tolist() == [0, 4, 88, 88] and y[1:].tolist() == [0.1, 0.8, 0.8] and np.isnan(y[0])
+    x, y = line_steps(88, 90, spans, scores)
+    assert x.tolist() == [0, 2, 2] and y.tolist() == [0.8, 0.9, 0.9]
+
+
+@pytest.mark.slow
+def test_import_does_not_load_matplotlib():
+    code = "import sys, hf_lstm.evaluation; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

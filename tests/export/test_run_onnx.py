@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -10,13 +11,14 @@ pytest.importorskip("onnxruntime")
 
 from hf_lstm.export.onnx_export import export_onnx
 from hf_lstm.export.run_onnx import OnnxClassifier
+from hf_lstm.inference import StreamingClassifier, format_predictions, predict_texts
 
 
 @pytest.mark.parametrize(
     ("problem_type", "labels"),
     [("single_label_classification", 3), ("multi_label_classification", 3), ("regression", 1)],
 )
-def test_output_is_that_of_the_pipeline(tokenizer, tmp_path, problem_type, labels):
+def test_output_equals_that_of_the_pipeline(tokenizer, tmp_path, problem_type, labels):
     model = make_classifier(problem_type=problem_type, num_labels=labels)
     export_onnx(model, tokenizer, tmp_path, TEXTS)
     classifier, expected = OnnxClassifier(tmp_path), pipeline("text-classification", model=model, tokenizer=tokenizer)
@@ -30,7 +32,7 @@ def test_output_is_that_of_the_pipeline(tokenizer, tmp_path, problem_type, label
     assert classifier([]) == []
 
 
-def test_model_without_state_cannot_stream(tokenizer, tmp_path):
+def test_model_exported_without_streaming_cannot_stream(tokenizer, tmp_path):
     export_onnx(make_classifier(), tokenizer, tmp_path, TEXTS)
     with pytest.raises(ValueError, match="without --streaming"):
         OnnxClassifier(tmp_path).start()
@@ -41,16 +43,70 @@ def test_model_without_state_cannot_stream(tokenizer, tmp_path):
     assert failed.returncode == 1 and failed.stderr == "error: This model was exported without --streaming.\n"
 
 
-def test_long_texts_are_batches_of_their_own(tokenizer, tmp_path, monkeypatch):
+def test_batches_and_long_pieces_are_split_without_changing_the_scores(tokenizer, tmp_path, monkeypatch):
     export_onnx(make_classifier(bidirectional=False), tokenizer, tmp_path, TEXTS, streaming=True)
     classifier = OnnxClassifier(tmp_path)
     whole = classifier.predict_logits(TEXTS)
     sizes, run = [], classifier.run
     monkeypatch.setattr("hf_lstm.export.run_onnx.BATCH_TOKENS", 20)
-    monkeypatch.setattr(classifier, "run", lambda ids, memory: sizes.append(len(ids)) or run(ids, memory))
+    monkeypatch.setattr(classifier, "run", lambda ids, state: sizes.append(len(ids)) or run(ids, state))
     np.testing.assert_allclose(classifier.predict_logits(TEXTS), whole, atol=1e-5)
     assert sizes[0] == 1 and max(sizes) > 1 and sum(sizes) == len(TEXTS)
     monkeypatch.setattr("hf_lstm.export.run_onnx.STEPS", 4)
     state = classifier.feed(classifier.start(), "word " * 40)[1]
     expected = classifier("word " * 40)[0]
     assert classifier.finish(state)[0]["score"] == pytest.approx(expected["score"], abs=1e-5)
+
+
+WITHOUT_TORCH = """
+import runpy, sys
+for name in ("torch", "transformers", "hf_lstm", "onnx", "datasets", "safetensors"):
+    sys.modules[name] = None  # as if it were not installed
+folder, *sys.argv = sys.argv[1:]
+sys.path.insert(0, folder)
+sys.argv.insert(0, folder + "/run_onnx.py")
+"""
+
+
+def run_without_torch(folder, code: str, *arguments: str, stdin: bytes = b"") -> str:
+    command = [sys.executable, "-c", WITHOUT_TORCH + code, str(folder), *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout.decode()
+
+
+@pytest.mark.slow
+def test_exported_folder_runs_without_torch(tokenizer, tmp_path):
+    model = make_classifier(bidirectional=False)
+    export_onnx(model, tokenizer, tmp_path, TEXTS, streaming=True, int8=True)
+    code = """
+import json
+from run_onnx import OnnxClassifier
+classifier = OnnxClassifier()
+texts = json.loads(sys.stdin.read())
+state = classifier.start()
+for text in texts:
+    for i in range(0, len(text), 3):
+        _, state = classifier.feed(state, text[i : i + 3])
+light = OnnxClassifier(model="model_int8.onnx")
+last = light.finish(light.feed(light.start(), "".join(texts))[1])
+print(json.dumps([classifier(texts), classifier(texts[0], top_k=None), classifier.finish(state), last]))
+"""
+    texts = [text for text in TEXTS if text.isprintable()][:4]
+    best, every, streamed, light = json.loads(run_without_torch(tmp_path, code, stdin=json.dumps(texts).encode()))
+    logits = predict_texts(model, tokenizer, texts)
+    for found, expected in zip(best, format_predictions(logits, model.config), strict=True):
+        assert found["label"] == expected["label"] and found["score"] == pytest.approx(expected["score"], abs=1e-5)
+    assert every[0][0] == best[0] and len(every[0]) == 3
+    stream = StreamingClassifier(model, tokenizer)
+    result = stream.finish(stream.feed(stream.start(), "".join(texts))[1])
+    assert {row["label"]: row["score"] for row in streamed} == pytest.approx(result.scores, abs=1e-5)
+    assert {row["label"]: row["score"] for row in light} == pytest.approx(result.scores, abs=0.2)
+
+    main = 'runpy.run_path(sys.argv[0], run_name="__main__")'
+    assert run_without_torch(tmp_path, main, "a book").startswith(classifier_line(model, tokenizer, "a book"))
+    streamed = run_without_torch(tmp_path, main, "--stream", stdin="naïve 😀 book".encode())
+    assert streamed.splitlines()[-1] == classifier_line(model, tokenizer, "naïve 😀 book")
+
+
+def classifier_line(model, tokenizer, text: str) -> str:
+    prediction = format_predictions(predict_texts(model, tokenizer, [text]), model.config)[0]
+    return f"{prediction['label']}\t{prediction['score']:.4f}"

@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
+import pytest
 from huggingface_hub import ModelCard
 
-from hf_lstm.evaluation.cost import describe_machine
-from hf_lstm.hub.model_card import build_card, metrics_table, save_metrics
+from hf_lstm.hub.model_card import build_card, metrics_table, save_metrics, write_card
 
-METRICS = {
+RECORD = {
     "name": "reviews",
     "dataset": "owner/reviews",
     "dataset_on_hub": True,
@@ -35,69 +36,99 @@ METRICS = {
 }
 
 
-def test_table_has_a_row_per_figure_and_blanks_where_there_is_none():
-    table = metrics_table({"ours": {"accuracy": 0.75, "f1_macro": 0.7}, "rival": {"accuracy": 0.25}})
+def test_table_has_one_row_per_metric_and_empty_cells():
+    table = metrics_table({"ours": {"accuracy": 0.75, "f1_macro": 0.7}, "baseline": {"accuracy": 0.25}})
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-    assert cells[0] == ["", "ours", "rival"]
+    assert cells[0] == ["", "ours", "baseline"]
     assert cells[2:] == [["Accuracy", "0.7500", "0.2500"], ["F1 (macro)", "0.7000", ""]]
 
 
-def test_card_holds_the_recorded_figures(tiny_config, tmp_path):
-    build_card(tiny_config(), "runs/reviews", METRICS, 'They said "no".').save(tmp_path / "README.md")
+def test_card_contains_the_recorded_metrics(tiny_config, tmp_path):
+    build_card(tiny_config(), "runs/reviews", RECORD, 'They said "no".').save(tmp_path / "README.md")
     card = ModelCard.load(tmp_path / "README.md")
     results = {result.metric_type: result.metric_value for result in card.data.eval_results}
     assert results == {"accuracy": 0.75, "f1_macro": 0.7}
     assert {result.dataset_split for result in card.data.eval_results} == {"test"}
     assert card.data.model_name == "reviews" and card.data.datasets == ["owner/reviews"]
     assert (card.data.license, card.data.language, card.data.metrics) == ("apache-2.0", "en", ["accuracy", "f1_macro"])
-    for expected in ("| Accuracy", "0.2500", METRICS["training"]["command"], "a machine", r"\"no\"", '"runs/reviews"'):
+    for expected in ("| Accuracy", "0.2500", RECORD["training"]["command"], "a machine", r"\"no\"", '"runs/reviews"'):
         assert expected in card.text
 
 
-def test_card_says_how_sure_the_figures_are_and_what_they_cost(tiny_config):
-    text = build_card(tiny_config(), "x", METRICS).text
-    assert "0.7100 to 0.7900" in text and "4.3 MB in all" in text and "1,234 texts" in text
-    assert "Known failures" not in text and "What was tried" not in text
+def test_card_contains_intervals_size_and_speed(tiny_config):
+    text = build_card(tiny_config(), "x", RECORD).text
+    assert "0.7100 to 0.7900" in text and "has 4.3 MB" in text and "1,234 texts of the test split per second" in text
+    assert "1,234 parameters, 3 epochs in 12 s, fp32, seed 42" in text
+    assert "Known errors" not in text and "Steps:" not in text
 
 
-def test_card_shows_failures_and_what_was_tried(tiny_config):
-    example = {"text": "no | yes", "label": "good", "predicted": "bad", "score": 0.987}
+def test_card_lists_known_errors(tiny_config):
+    example = {"text": "no\nor yes", "label": "good", "predicted": "bad", "score": 0.987}
     failures = {"on": "our texts", "accuracy": 0.625, "examples": [example]}
-    tried = [["what", "validation"], ["a wider one", "0.9"]]
-    text = build_card(tiny_config(), "x", METRICS | {"failures": failures, "tried": tried}).text
-    assert "On our texts it is right in 62.5%" in text
-    assert "| no \\| yes | bad" in text and "| 0.99" in text and "| a wider one | 0.9" in text
+    text = build_card(tiny_config(), "x", RECORD | {"failures": failures}).text
+    assert "The accuracy on our texts is 0.625." in text
+    assert '- predicted bad (0.99), label good: "no or yes"\n' in text
 
 
-def test_card_says_how_far_scores_can_be_believed(tiny_config):
+def test_card_lists_the_steps_of_a_checkpoint(tiny_config):
+    steps = [
+        {"command": "first", "seconds": None, "machine": None},
+        {"command": "second", "seconds": 1234.5, "machine": "a machine; versions"},
+    ]
+    text = build_card(tiny_config(), "x", RECORD | {"steps": steps, "reproduce": "all steps"}).text
+    assert "1. `first` (time not recorded)\n2. `second` (1,234 s, a machine)\n" in text
+    assert "`all steps`" in text and "(../README.md)" in text
+
+
+def test_card_describes_the_calibration(tiny_config):
     config = tiny_config(problem_type="single_label_classification", label_smoothing=0.1)
-    text = build_card(config, "x", METRICS).text
-    assert "as probabilities they were not calibrated (it was trained with label smoothing 0.1)" in text
-    assert "learned from the labelled training texts alone" in text
+    text = build_card(config, "x", RECORD).text
+    assert "use them to rank, not as probabilities. The model was trained with label smoothing 0.1." in text
+    assert "The TF-IDF model was trained on the labelled training texts only." in text
     figures = {"test": {"model": {"accuracy": 0.75, "calibration_error": 0.0625}}}
-    text = build_card(config, "x", METRICS | {"figures": figures}).text
-    assert "label smoothing 0.1): on the test split" in text and "by 0.062 on average" in text
-    assert "not calibrated" not in text and "The linear model" not in text
+    text = build_card(config, "x", RECORD | {"figures": figures}).text
+    assert "on the test split, the score of the predicted label and the accuracy differ by 0.062 on average" in text
+    assert "not as probabilities" not in text and "TF-IDF" not in text
 
 
-def test_card_of_a_local_corpus_names_no_hub_dataset(tiny_config):
-    card = build_card(tiny_config(), "x", METRICS | {"dataset": "my.csv", "dataset_on_hub": False})
-    assert card.data.datasets is None
+def test_local_corpus_is_named_without_its_path(tiny_config):
+    card = build_card(tiny_config(), "x", RECORD | {"dataset": "/private/my.csv", "dataset_on_hub": False})
+    assert card.data.datasets is None and {result.dataset_name for result in card.data.eval_results} == {"my"}
+    assert "/private" not in str(card)
 
 
-def test_card_without_figures_says_so(tiny_config):
-    card = build_card(tiny_config(bidirectional=False), "owner/name")
-    assert "nothing measured" in card.text and "## Figures" not in card.text and card.data.eval_results is None
-    assert "needs the whole text" not in card.text
-    assert "needs the whole text" in build_card(tiny_config(), "owner/name").text
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
+def test_card_without_record_has_no_results(tiny_config, problem_type):
+    config = tiny_config(bidirectional=False, problem_type=problem_type, num_labels=2)
+    card = build_card(config, "owner/name")
+    assert "No training or evaluation is recorded" in card.text and "## Results" not in card.text
+    assert card.data.eval_results is None and "needs the whole text" not in card.text
+    assert ("returns one of its labels" in card.text) == (problem_type == "single_label_classification")
+    assert ("`threshold` in `config.json`" in card.text) == (problem_type == "multi_label_classification")
+    assert ("The labels are: LABEL_0, LABEL_1." in card.text) == (problem_type != "regression")
 
 
-def test_metrics_are_json(tmp_path):
-    save_metrics(METRICS, tmp_path)
-    assert json.loads((tmp_path / "metrics.json").read_text()) == METRICS
+def test_bidirectional_model_cannot_stream(tiny_config):
+    assert "cannot be used for streaming" in build_card(tiny_config(), "owner/name").text
 
 
-def test_machine_names_versions():
-    import torch
+def test_many_labels_are_counted(tiny_config):
+    text = build_card(tiny_config(num_labels=500), "x").text
+    assert "LABEL_7 and 492 others." in text and "LABEL_8" not in text
 
-    assert torch.__version__ in describe_machine() and "cores" in describe_machine()
+
+def test_card_is_written_from_the_files_of_a_folder(tiny_config, tmp_path):
+    config = tiny_config(problem_type="single_label_classification")
+    config.save_pretrained(tmp_path)
+    save_metrics(RECORD, tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == RECORD
+    write_card(tmp_path, "owner/reviews", "An example.")
+    expected = build_card(config, "owner/reviews", RECORD, "An example.")
+    assert ModelCard.load(tmp_path / "README.md").text == expected.text
+    write_card(tmp_path)
+    assert f'model="{tmp_path}"' in (tmp_path / "README.md").read_text()
+
+
+def test_template_is_package_data():
+    pyproject = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    assert "hub/card_template.md" in pyproject

@@ -1,4 +1,4 @@
-"""Pushes to a stand-in for the Hub and loads from it, each in a new process: the Hub's address is read at import."""
+"""Push to a local Hub server and load from it, each in a new process because the Hub address is read at import."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.hub.model_card import build_card
-from hf_lstm.hub.push import PROBE_TEXTS, assemble_repository, card_metadata, push_repository
+from hf_lstm.hub.push import PROBE_TEXTS, assemble_repository, card_metadata, locate_card, push_repository
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_texts, probabilities
 from hf_lstm.text.tokenization import train_tokenizer
@@ -67,14 +67,25 @@ def run(
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=env, cwd=tmp_path, input=stdin)
 
 
+PUSH_AND_PRINT_ERRORS = """
+import json, os, sys
+from hf_lstm.hub.push import push_repository
+for name, token in json.load(sys.stdin):
+    try:
+        print("pushed", push_repository(sys.argv[1], name, token=token))
+    except (ValueError, OSError) as error:
+        print(error)
+"""
+
+
 @pytest.fixture(scope="module")
 def pushed(hub, folder, tmp_path_factory):
-    done = run([ROOT / "scripts" / "push_to_hub.py", folder, "tester/tiny"], hub, tmp_path_factory.mktemp("push"))
-    assert done.returncode == 0, done.stderr
-    return done
+    stdin = json.dumps([("tester/tiny", WRITE_TOKEN)])
+    done = run(["-c", PUSH_AND_PRINT_ERRORS, folder], hub, tmp_path_factory.mktemp("push"), token=None, stdin=stdin)
+    assert done.stdout == "pushed tester/tiny\n", done.stdout + done.stderr
 
 
-def test_repository_is_complete_and_all_it_needs(folder, tmp_path):
+def test_assembled_repository_has_exactly_the_required_files(folder, tmp_path):
     sizes = assemble_repository(str(folder), "tester/tiny", tmp_path)
     assert set(sizes) == FILES
     assert sizes["model.safetensors"] == (folder / "model.safetensors").stat().st_size
@@ -85,25 +96,32 @@ def test_repository_is_complete_and_all_it_needs(folder, tmp_path):
     }
     card = ModelCard.load(tmp_path / "README.md")
     assert 'model="tester/tiny", trust_remote_code=True' in card.text and str(folder) not in card.text
-    assert set(card_metadata(tmp_path).values()) == {"not named"}
+    assert set(card_metadata(tmp_path).values()) == {"not given"}
 
 
-def test_impossible_name_is_refused_before_anything_is_written(folder, tmp_path):
-    with pytest.raises(ValueError, match="cannot be the name of a repository"):
+def test_invalid_repository_id_raises_before_anything_is_written(folder, tmp_path):
+    with pytest.raises(ValueError, match="is not a valid repository id"):
         assemble_repository(str(folder), "tester/rev iews", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_push_sends_one_commit_and_checks_it(hub, pushed):
-    assert "Pushed to tester/tiny" in pushed.stdout
+def test_links_out_of_the_folder_are_removed(folder, tmp_path):
+    card = tmp_path / "README.md"
+    card.write_text('pipeline("text-classification", model="runs/x") [results](../README.md) ![plot](plot.png)')
+    locate_card(card, "tester/tiny")
+    assert card.read_text() == 'pipeline("text-classification", model="tester/tiny") results ![plot](plot.png)'
+
+
+@pytest.mark.slow
+def test_push_sends_one_commit_and_downloads_it_once(hub, pushed):
     assert set(hub.repositories["tester/tiny"]) == FILES
     assert sum(request.endswith("/commit/main") for request in hub.requests) == 1
     assert sum(request.startswith("GET") and request.endswith("/model.safetensors") for request in hub.requests) == 1
 
 
-LOAD_WITHOUT_THE_PACKAGE = """
+LOAD_WITHOUT_PACKAGE = """
 import json, sys
-sys.modules["hf_lstm"] = None  # an import of it fails
+sys.modules["hf_lstm"] = None  # importing it raises an ImportError
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 name, texts = sys.argv[1], json.load(sys.stdin)
@@ -115,8 +133,9 @@ json.dump({"scores": scores, "classes": [type(config).__name__, type(model).__na
 """
 
 
+@pytest.mark.slow
 def test_pipeline_without_the_package_gives_the_same_scores(hub, pushed, folder, tmp_path):
-    done = run(["-c", LOAD_WITHOUT_THE_PACKAGE, "tester/tiny"], hub, tmp_path, stdin=json.dumps(PROBE_TEXTS))
+    done = run(["-c", LOAD_WITHOUT_PACKAGE, "tester/tiny"], hub, tmp_path, stdin=json.dumps(PROBE_TEXTS))
     assert done.returncode == 0, done.stderr
     loaded = json.loads(done.stdout)
     model, tokenizer = load_model_and_tokenizer(str(folder))
@@ -126,7 +145,7 @@ def test_pipeline_without_the_package_gives_the_same_scores(hub, pushed, folder,
     assert loaded["classes"] == ["LstmConfig", "LstmModel"]
 
 
-FINE_TUNE_WITHOUT_THE_PACKAGE = """
+FINE_TUNE_WITHOUT_PACKAGE = """
 import sys
 sys.modules["hf_lstm"] = None
 from datasets import Dataset
@@ -156,8 +175,9 @@ assert classify("a good film")[0]["label"] in names
 """
 
 
-def test_fine_tuned_without_the_package_and_pushed_again(hub, pushed, tmp_path):
-    done = run(["-c", FINE_TUNE_WITHOUT_THE_PACKAGE], hub, tmp_path)
+@pytest.mark.slow
+def test_model_fine_tuned_without_the_package_can_be_pushed_again(hub, pushed, tmp_path):
+    done = run(["-c", FINE_TUNE_WITHOUT_PACKAGE], hub, tmp_path)
     assert done.returncode == 0, done.stderr
     for name in ("tester/tuned", "tester/by-model"):
         files = hub.repositories[name]
@@ -170,22 +190,12 @@ def test_fine_tuned_without_the_package_and_pushed_again(hub, pushed, tmp_path):
         } <= set(files)
         config = json.loads(files["config.json"])
         assert config["id2label"] == {"0": "no", "1": "maybe", "2": "yes"}
-        # Self-contained: nothing is fetched from the repository that it came from.
+        # The code is in the new repository and is not loaded from the original one.
         assert not any("--" in reference for reference in config["auto_map"].values())
 
 
-PUSH_AND_SAY_WHY_NOT = """
-import json, os, sys
-from hf_lstm.hub.push import push_repository
-for name, token in json.load(sys.stdin):
-    try:
-        print("pushed", push_repository(sys.argv[1], name, token=token))
-    except (ValueError, OSError) as error:
-        print(error)
-"""
-
-
-def test_training_that_pushes_sends_the_finished_folder_once(hub, tmp_path):
+@pytest.mark.slow
+def test_training_with_push_to_hub_pushes_the_finished_folder_once(hub, tmp_path):
     rows = [f"{opinion} film {i},{opinion}" for i in range(20) for opinion in ("good", "bad")]
     (tmp_path / "opinions.csv").write_text("\n".join(["text,label", *rows]) + "\n")
     commits = hub.commits
@@ -199,22 +209,23 @@ def test_training_that_pushes_sends_the_finished_folder_once(hub, tmp_path):
     assert set(files) == FILES | {"metrics.json", "learning_curve.png", "predictions.png"}
     card = ModelCard(files["README.md"].decode())
     assert (card.data.language, card.data.license) == ("de", "apache-2.0") and "accuracy" in card.data.metrics
-    assert 'model="tester/trained"' in card.text and card.data.eval_results  # with the owner of the token
+    assert 'model="tester/trained"' in card.text and card.data.eval_results  # the owner of the token was added
     assert not any(WRITE_TOKEN.encode() in content for content in files.values())
 
 
-def test_what_cannot_be_pushed_is_one_sentence(hub, pushed, folder, tmp_path):
+@pytest.mark.slow
+def test_errors_of_the_hub_are_one_sentence(hub, pushed, folder, tmp_path):
     cases = [
         ("tester/new", None, "There is no Hugging Face token"),
-        ("tester/new", "hf_wrong", "The Hub refuses the token (Invalid username or password)"),
-        ("tester/new", READ_TOKEN, "The token may not write to tester/new"),
-        ("tester/taboo", WRITE_TOKEN, "The Hub refuses tester/taboo (This name is reserved)"),
-        ("not a name", WRITE_TOKEN, "'not a name' cannot be the name of a repository"),
+        ("tester/new", "hf_wrong", "The Hub rejects the token (Invalid username or password)"),
+        ("tester/new", READ_TOKEN, "The token has no write access to tester/new"),
+        ("tester/taboo", WRITE_TOKEN, "The Hub rejects tester/taboo (This name is reserved)"),
+        ("not a name", WRITE_TOKEN, "'not a name' is not a valid repository id"),
         ("tiny", WRITE_TOKEN, "pushed tester/tiny"),
     ]
     commits = hub.commits
     stdin = json.dumps([case[:2] for case in cases])
-    done = run(["-c", PUSH_AND_SAY_WHY_NOT, folder], hub, tmp_path, token=None, stdin=stdin)
+    done = run(["-c", PUSH_AND_PRINT_ERRORS, folder], hub, tmp_path, token=None, stdin=stdin)
     lines = done.stdout.splitlines()
     assert len(lines) == len(cases), done.stdout + done.stderr
     for line, (_, _, expected) in zip(lines, cases, strict=True):
@@ -224,12 +235,13 @@ def test_what_cannot_be_pushed_is_one_sentence(hub, pushed, folder, tmp_path):
     assert hub.commits == commits + 1
 
 
-def test_a_failed_commit_leaves_what_was_there(hub, pushed, folder, tmp_path):
+@pytest.mark.slow
+def test_failed_commit_leaves_the_repository_unchanged(hub, pushed, folder, tmp_path):
     before = dict(hub.repositories["tester/tiny"])
     hub.fails_to_commit = True
     try:
         stdin = json.dumps([("tester/tiny", WRITE_TOKEN), ("tester/fresh", WRITE_TOKEN)])
-        done = run(["-c", PUSH_AND_SAY_WHY_NOT, folder], hub, tmp_path, token=None, stdin=stdin)
+        done = run(["-c", PUSH_AND_PRINT_ERRORS, folder], hub, tmp_path, token=None, stdin=stdin)
     finally:
         hub.fails_to_commit = False
     assert [line.startswith("The Hub failed (500: Internal error)") for line in done.stdout.splitlines()] == [
@@ -239,23 +251,26 @@ def test_a_failed_commit_leaves_what_was_there(hub, pushed, folder, tmp_path):
     assert hub.repositories["tester/tiny"] == before and "tester/fresh" not in hub.repositories
 
 
-def test_what_arrived_otherwise_is_said(hub, pushed, folder, tmp_path):
+@pytest.mark.slow
+def test_damaged_download_is_reported(hub, pushed, folder, tmp_path):
     hub.damages_downloads = True
     try:
-        done = run([ROOT / "scripts" / "push_to_hub.py", folder, "tester/tiny"], hub, tmp_path)
+        stdin = json.dumps([("tester/tiny", WRITE_TOKEN)])
+        done = run(["-c", PUSH_AND_PRINT_ERRORS, folder], hub, tmp_path, token=None, stdin=stdin)
     finally:
         hub.damages_downloads = False
-    assert done.returncode == 1 and "was pushed, but what it holds gives logits that differ by" in done.stderr
+    assert done.stdout.startswith("tester/tiny was pushed, but the logits of the downloaded model differ by")
 
 
-def test_without_a_network(folder, tmp_path):
-    with running_hub() as gone:
+@pytest.mark.slow
+def test_unreachable_hub_is_one_sentence(folder, tmp_path):
+    with running_hub() as stopped:
         pass
-    done = run([ROOT / "scripts" / "push_to_hub.py", folder, "tester/tiny"], gone, tmp_path)
+    done = run([ROOT / "scripts" / "push.py", folder, "tester/tiny"], stopped, tmp_path)
     assert done.returncode == 1 and "cannot be reached" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_an_upload_that_breaks_off_is_one_sentence(folder, monkeypatch):
+def test_interrupted_upload_is_one_sentence(folder, monkeypatch):
     def upload(*args, **kwargs):
         raise RuntimeError("Error while uploading 'model.safetensors'\nto the Hub.")
 
@@ -265,11 +280,12 @@ def test_an_upload_that_breaks_off_is_one_sentence(folder, monkeypatch):
         push_repository(str(folder), "tester/tiny", token=WRITE_TOKEN)
 
 
+@pytest.mark.slow
 def test_dry_run_lists_every_file_and_sends_nothing(hub, folder, tmp_path):
-    asked = len(hub.requests)
-    done = run([ROOT / "scripts" / "push_to_hub.py", folder, "tester/dry", "--dry_run"], hub, tmp_path, token=None)
+    requests = len(hub.requests)
+    done = run([ROOT / "scripts" / "push.py", folder, "tester/dry", "--dry_run"], hub, tmp_path, token=None)
     assert done.returncode == 0, done.stderr
     listed = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines() if len(line.split()) == 2}
-    assert set(listed) == FILES and len(hub.requests) == asked
+    assert set(listed) == FILES and len(hub.requests) == requests
     weights = load_file(folder / "model.safetensors")
     assert int(listed["model.safetensors"].replace(",", "")) > sum(4 * tensor.numel() for tensor in weights.values())

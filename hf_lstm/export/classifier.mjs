@@ -1,0 +1,54 @@
+/**
+ * Run an exported classifier in a browser with onnxruntime-web and @huggingface/tokenizers.
+ *
+ *   import { load } from "./classifier.mjs";
+ *   const classify = await load("/models/reviews");  // URL of the exported folder
+ *   await classify("What a film.");                  // [{ label: "positive", score: 0.98 }, ...]
+ *
+ * A bundler or an import map has to resolve the two packages.
+ */
+import * as ort from "onnxruntime-web/wasm";
+import { Tokenizer } from "@huggingface/tokenizers";
+
+/** Load the graph, tokenizer and labels; return a function from a text to all labels with scores, best first. */
+export async function load(folder, model = "model.onnx") {
+  const read = async (name) => (await fetch(`${folder}/${name}`)).json();
+  const [rules, config] = [await read("tokenizer.json"), await read("config.json")];
+  const tokenizer = new Tokenizer(adapt(rules), {});
+  const session = await ort.InferenceSession.create(`${folder}/${model}`);
+  if (session.inputNames.length > 2) {
+    throw new Error("This model was exported with --streaming. Export it without --streaming to run it in a browser.");
+  }
+  return async (text) => {
+    const ids = BigInt64Array.from(tokenizer.encode(text.toWellFormed()).ids, BigInt);
+    const { logits } = await session.run({
+      input_ids: new ort.Tensor("int64", ids, [1, ids.length]),
+      attention_mask: new ort.Tensor("int64", ids.map(() => 1n), [1, ids.length]),
+    });
+    return scores(Array.from(logits.data), config.problem_type)
+      .map((score, i) => ({ label: config.id2label[i], score }))
+      .sort((a, b) => b.score - a.score);
+  };
+}
+
+/** Rewrite the two parts of tokenizer.json that @huggingface/tokenizers does not support, with the same result. */
+function adapt(rules) {
+  // JavaScript has no \K: this pattern also matches the position after each 64 characters without a space.
+  rules.normalizer.normalizers[1].pattern.Regex = "(?<=(?:^| )(?:[^ ]{64})+)(?=[^ ])";
+  if (rules.model.type === "WordLevel") {
+    // WordPiece without continuation tokens looks up whole words, as WordLevel does.
+    const wordpiece = { type: "WordPiece", continuing_subword_prefix: "##", max_input_chars_per_word: 10_000 };
+    rules.model = { ...rules.model, ...wordpiece };
+  }
+  return rules;
+}
+
+/** Convert logits to probabilities: softmax, sigmoid (multi-label) or unchanged (regression). */
+function scores(logits, problemType) {
+  if (problemType === "regression") return logits;
+  if (problemType === "multi_label_classification") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+  const highest = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - highest));
+  const sum = powers.reduce((a, b) => a + b);
+  return powers.map((power) => power / sum);
+}
