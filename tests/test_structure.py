@@ -46,7 +46,7 @@ def imported_roots(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_other_folders_are_imported_as_folders_and_from_lower_layers(path):
     for node in relative_imports(path):
-        if node.level == 1:
+        if node.level == 1 or ast.unparse(node) == "from .. import __version__":
             continue
         assert node.level == 2, f"{ast.unparse(node)} leaves the package"
         assert node.module and "." not in node.module, f"{ast.unparse(node)} reaches into a folder"

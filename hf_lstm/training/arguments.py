@@ -281,5 +281,5 @@ def has_fast_bf16(use_cpu: bool = False) -> bool:
     """Return whether the device that the Trainer uses multiplies bfloat16 matrices in hardware."""
     if torch.cuda.is_available() and not use_cpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.8 lacks it
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile"))

@@ -119,7 +119,7 @@ def test_teachers_label_more_texts_or_the_training_texts(command, trained, table
     assert done.returncode == 0, done.stderr
     assert "240 training texts" in done.stdout
     missing = command("train", *arguments, "--teacher", predicted)
-    assert missing.returncode == 1 and "240 texts of 240" in missing.stderr
+    assert missing.returncode == 1 and "240 of 240 texts" in missing.stderr
 
 
 def test_a_saved_tokenizer_is_used(command, table, lines, tmp_path):
