@@ -58,7 +58,7 @@ def sequence_classification_loss(
         return _single_label_loss(logits, labels, weights, config.label_smoothing)
     if config.problem_type == "multi_label_classification":
         return _multi_label_loss(logits, labels, weights, config.label_smoothing)
-    return ForSequenceClassificationLoss(labels, logits, config)
+    return ForSequenceClassificationLoss(labels.to(logits.dtype), logits, config)
 
 
 def _single_label_loss(

@@ -37,7 +37,7 @@ def test_problem_type_is_inferred_as_transformers_does(labels, num_labels, expec
     torch.testing.assert_close(
         loss,
         ForSequenceClassificationLoss(
-            labels.float() if num_labels == 1 else labels.long() if expected.startswith("single") else labels,
+            labels.long() if expected.startswith("single") else labels,
             logits,
             reference,
         ),
