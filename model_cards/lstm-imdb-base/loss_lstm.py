@@ -67,14 +67,17 @@ def _single_label_loss(
     """Mean cross entropy of class ids or soft labels; each text has the weight of its class."""
     if labels.is_floating_point():
         _check_soft_labels(labels, logits.shape)
-        labels = labels.to(logits.dtype)
-        texts = logits.new_ones(len(labels)) if weights is None else labels @ weights  # (batch,)
+        labels = labels.to(logits.dtype)  # (batch, num_labels)
     else:
-        labels = labels.flatten().long()
-        counted = labels != IGNORED
-        texts = counted.to(logits.dtype) if weights is None else weights[labels.clamp(min=0)] * counted  # (batch,)
+        labels = labels.flatten().long()  # (batch,)
+    if weights is None:
+        return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    if labels.is_floating_point():
+        text_weights = labels @ weights  # (batch,)
+    else:
+        text_weights = weights[labels.clamp(min=0)] * (labels != IGNORED)  # (batch,)
     losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)  # (batch,)
-    return (losses * texts).sum() / texts.sum()
+    return (losses * text_weights).sum() / text_weights.sum()
 
 
 def _check_soft_labels(labels: torch.Tensor, shape: torch.Size) -> None:
