@@ -1,4 +1,4 @@
-"""Write the files of a folder completely or not at all."""
+"""Write the files of a folder either completely or not at all."""
 
 import filecmp
 import os
@@ -9,32 +9,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Start of the name of a folder that is being written; the Trainer uploads nothing that starts with "_".
+# Prefix of the name of a folder that is being written. The Trainer does not upload files that start with "_".
 PARTIAL = "_partial-"
 
-# After which such a folder is taken for that of a process that was killed.
+# Age after which such a folder is assumed to be from a process that was killed.
 ABANDONED_SECONDS = 3_600
 
 
 @contextmanager
 def atomic_folder(folder: str | os.PathLike) -> Iterator[Path]:
     """
-    Gives a new folder to write to; only when all is written do its files replace those of the same name in `folder`.
+    Provide a temporary folder whose files replace those of the same name in `folder` once all of them are written.
 
-    A process that is killed or a disk that is full while writing leaves the files of before. A file that did not change
-    is not touched: to save a model of the same shape again replaces the weights alone, which is one atomic step.
+    If the process is killed or the disk is full while writing, the previous files remain. A file that did not change is
+    not replaced, so that saving a model of the same shape again replaces only its weights, in one atomic step.
 
     Args:
-        folder: Where the files end up; made if needed.
+        folder: Folder for the files; it is created if it does not exist.
 
     Yields:
-        The folder to write to, on the same disk.
+        The temporary folder, on the same disk. If the block raises, its files are discarded.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{PARTIAL}*"):
-        if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+    for leftover in folder.glob(f"{PARTIAL}*"):
+        if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
         yield Path(partial)
         for path in sorted(Path(partial).iterdir()):

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from hf_lstm import LstmForSequenceClassification
@@ -23,7 +24,8 @@ def assert_same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Ten
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_disk_that_is_full_leaves_the_previous_model(tiny_config, tmp_path):
+@pytest.mark.slow
+def test_full_disk_keeps_the_previous_model(tiny_config, tmp_path):
     model = LstmForSequenceClassification(tiny_config(vocab_size=20_000))
     save(model, tmp_path)
     before = weights_of(tmp_path)
@@ -43,7 +45,8 @@ with atomic_folder(sys.argv[1]) as partial:
     assert not list(tmp_path.glob("_partial-*"))
 
 
-def test_killed_while_saving_leaves_the_previous_model_and_the_next_save_tidies_up(tiny_config, tmp_path):
+@pytest.mark.slow
+def test_killed_process_keeps_the_previous_model_and_a_later_save_removes_its_folder(tiny_config, tmp_path):
     model = LstmForSequenceClassification(tiny_config())
     save(model, tmp_path)
     before = weights_of(tmp_path)
@@ -64,15 +67,15 @@ with atomic_folder(sys.argv[1]) as partial:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert_same_weights(weights_of(tmp_path), before)
-    (left,) = tmp_path.glob("_partial-*")
+    (leftover,) = tmp_path.glob("_partial-*")
     save(model, tmp_path)
-    assert left.exists()  # it could be that of a process that is still writing
-    os.utime(left, (0, 0))
+    assert leftover.exists()  # another process may still be writing it
+    os.utime(leftover, (0, 0))
     save(model, tmp_path)
     assert not list(tmp_path.glob("_partial-*"))
 
 
-def test_saving_again_replaces_the_weights_alone(tiny_config, tmp_path):
+def test_saving_again_replaces_only_the_weights(tiny_config, tmp_path):
     model = LstmForSequenceClassification(tiny_config())
     save(model, tmp_path)
     inodes = {path.name: path.stat().st_ino for path in tmp_path.iterdir()}
@@ -82,3 +85,11 @@ def test_saving_again_replaces_the_weights_alone(tiny_config, tmp_path):
         "model.safetensors"
     ]
     assert (weights_of(tmp_path)["classifier.bias"] == 1).all()
+
+
+def test_error_while_writing_discards_the_files(tmp_path):
+    (tmp_path / "old").write_text("old")
+    with pytest.raises(RuntimeError), atomic_folder(tmp_path) as partial:
+        (partial / "old").write_text("new")
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["old"] and (tmp_path / "old").read_text() == "old"

@@ -1,18 +1,17 @@
 """Write a classifier as an ONNX graph."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import onnx
 
-from ..models import LstmForSequenceClassification
+from ..models import CELLS, LstmForSequenceClassification
 
 OPSET = 17  # what every runtime of the last years reads
 
-# Rows of a gate in torch's order that come first, second, ... in ONNX's.
-GATES = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2], "rnn": [0]}
-
-OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+# For each gate in the order of the ONNX operator, its position in the order of torch.
+GATES = {name: [cell.gates.index(gate) for gate in cell.onnx_gates] for name, cell in CELLS.items()}
 
 
 class GraphBuilder:
@@ -88,13 +87,10 @@ def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -
 
 def memory_inputs(config) -> dict[str, tuple[str, list]]:
     """Type and shape of the tensors that hold a state."""
-    memory = {"h": ("float32", [config.num_hidden_layers, "batch", config.hidden_size])}
-    if config.cell_type == "lstm":
-        memory["c"] = memory["h"]
-    if config.pooling in ("max", "concat"):
-        memory["highest"] = ("float32", ["batch", config.hidden_size])
-    if config.pooling in ("mean", "concat"):
-        memory["total"] = ("float64", ["batch", config.hidden_size])
+    state = ("float32", [config.num_hidden_layers, "batch", config.hidden_size])
+    memory: dict[str, tuple[str, list]] = dict.fromkeys(CELLS[config.cell_type].states, state)
+    for part in POOLING_PARTS[config.pooling]:
+        memory |= {name: (kind, ["batch", config.hidden_size]) for name, kind in part.kept.items()}
     return memory | {"count": ("int64", ["batch", 1])}
 
 
@@ -116,25 +112,25 @@ def recurrent_layers(
     """From embeddings to the outputs, `(seq, batch, features)`, the last one of each row, and the final state."""
     op, constant = graph.op, graph.constant
     features = config.hidden_size * config.num_directions
-    states = ["h", "c"] if config.cell_type == "lstm" else ["h"]
+    cell = CELLS[config.cell_type]
     sequence_lens = op("Cast", op("Squeeze", lengths, constant([1])), to=onnx.TensorProto.INT32)  # (batch,)
     final = []
     for i in range(config.num_hidden_layers):
-        cell = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
+        layer_weights = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
         initial = []
         if streaming:
             layer = constant([i]), constant([i + 1]), constant([0])
-            initial = [op("Slice", name, *layer) for name in states]
+            initial = [op("Slice", name, *layer) for name in cell.states]
         outputs, *ended = op(
-            OPERATORS[config.cell_type],
+            cell.onnx_operator,
             outputs,
-            *map(constant, cell),
+            *map(constant, layer_weights),
             sequence_lens,
             *initial,
-            outputs=1 + len(states),
+            outputs=1 + len(cell.states),
             hidden_size=config.hidden_size,
             direction="bidirectional" if config.bidirectional else "reverse" if config.reverse else "forward",
-            **({"linear_before_reset": 1} if config.cell_type == "gru" else {}),
+            **cell.onnx_attributes,
         )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
         outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
         if streaming:  # the operators forget the state of a row that has no token
@@ -144,36 +140,95 @@ def recurrent_layers(
     last = op("Reshape", op("Transpose", final[-1][0], perm=[1, 0, 2]), constant([0, features]))  # (batch, features)
     if not streaming:
         return outputs, last, {}
-    return outputs, last, {name: op("Concat", *parts, axis=0) for name, *parts in zip(states, *final, strict=True)}
+    return outputs, last, {name: op("Concat", *parts, axis=0) for name, *parts in zip(cell.states, *final, strict=True)}
+
+
+class PoolingInputs(NamedTuple):
+    """
+    Values of the graph that a pooling reads.
+
+    Args:
+        outputs: `(seq, batch, features)`, outputs of the last layer, with the real tokens of each row first and zeros
+            at padding.
+        last: `(batch, features)`, the last output of each row.
+        lengths: `(batch, 1)`, number of tokens of each row in this call.
+        num_tokens: `(batch, 1)`, number of tokens including earlier calls.
+        streaming: Whether the tensors that the pooling keeps are inputs of the graph.
+    """
+
+    outputs: str
+    last: str
+    lengths: str
+    num_tokens: str
+    streaming: bool
+
+
+def pool_last(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, str]]:
+    """Return the last output."""
+    return read.last, {}
+
+
+def pool_max(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, str]]:
+    """Return the maximum over the tokens, and keep it as `highest`."""
+    op, constant = graph.op, graph.constant
+    seq = op("Squeeze", op("Shape", "input_ids", start=1))
+    steps = op("Range", constant(np.int64(0)), seq, constant(np.int64(1)))  # (seq,)
+    real = op("Less", op("Unsqueeze", steps, constant([1])), op("Transpose", read.lengths, perm=[1, 0]))  # (seq, batch)
+    lowest = constant(np.finfo(np.float32).min)
+    real_outputs = op("Where", op("Unsqueeze", real, constant([2])), read.outputs, lowest)
+    highest = op("ReduceMax", real_outputs, axes=[0], keepdims=0)  # (batch, features)
+    if read.streaming:  # before the first token, the value of the input has no meaning
+        first = op("Equal", "count", constant(np.int64(0)))
+        highest = op("Where", first, highest, op("Max", highest, "highest"))
+    empty = op("Equal", read.num_tokens, constant(np.int64(0)))
+    return op("Where", empty, constant(np.float32(0)), highest), {"highest": highest}
+
+
+def pool_mean(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, str]]:
+    """Return the mean over the tokens, and keep the sum as `total`."""
+    op, constant = graph.op, graph.constant
+    # In double precision, because a sum over millions of tokens would otherwise stop growing.
+    total = op("Cast", op("ReduceSum", read.outputs, constant([0]), keepdims=0), to=onnx.TensorProto.DOUBLE)
+    if read.streaming:
+        total = op("Add", total, "total")
+    number = op("Cast", op("Max", read.num_tokens, constant(np.int64(1))), to=onnx.TensorProto.DOUBLE)
+    return op("Cast", op("Div", total, number), to=onnx.TensorProto.FLOAT), {"total": total}
+
+
+class PoolingPart(NamedTuple):
+    """
+    Part of a pooled vector.
+
+    Args:
+        build: Function that adds the part to a graph. It returns the vector, `(batch, features)`, and the values to
+            keep for the next call of a streaming graph.
+        kept: Names and data types of these values, each `(batch, features)`.
+    """
+
+    build: Callable[[GraphBuilder, PoolingInputs], tuple[str, dict[str, str]]]
+    kept: dict[str, str]
+
+
+LAST = PoolingPart(pool_last, {})
+MAX = PoolingPart(pool_max, {"highest": "float32"})
+MEAN = PoolingPart(pool_mean, {"total": "float64"})
+
+# Parts of the pooled vector of each pooling.
+POOLING_PARTS = {"last": (LAST,), "max": (MAX,), "mean": (MEAN,), "concat": (LAST, MAX, MEAN)}
 
 
 def pool(
     graph: GraphBuilder, config, outputs: str, last: str, lengths: str, streaming: bool
 ) -> tuple[str, dict[str, str]]:
-    """The pooled vector, `(batch, pooled)`, and what pooling keeps of the text so far."""
-    op, constant = graph.op, graph.constant
-    vectors = [last] if config.pooling in ("last", "concat") else []
-    kept = {"count": op("Add", lengths, "count") if streaming else lengths}
-    if config.pooling in ("max", "concat"):
-        seq = op("Squeeze", op("Shape", "input_ids", start=1))
-        steps = op("Range", constant(np.int64(0)), seq, constant(np.int64(1)))  # (seq,)
-        read = op("Less", op("Unsqueeze", steps, constant([1])), op("Transpose", lengths, perm=[1, 0]))  # (seq, batch)
-        lowest = constant(np.finfo(np.float32).min)
-        real_outputs = op("Where", op("Unsqueeze", read, constant([2])), outputs, lowest)
-        highest = op("ReduceMax", real_outputs, axes=[0], keepdims=0)  # (batch, features)
-        if streaming:  # before the first token there is no maximum, whatever stands there
-            first = op("Equal", "count", constant(np.int64(0)))
-            highest = op("Where", first, highest, op("Max", highest, "highest"))
-        kept["highest"] = highest
-        none = op("Equal", kept["count"], constant(np.int64(0)))
-        vectors.append(op("Where", none, constant(np.float32(0)), highest))
-    if config.pooling in ("mean", "concat"):
-        # The operators give zeros at the padding. In double, since a sum over millions has to notice the next one.
-        total = op("Cast", op("ReduceSum", outputs, constant([0]), keepdims=0), to=onnx.TensorProto.DOUBLE)
-        kept["total"] = op("Add", total, "total") if streaming else total
-        number = op("Cast", op("Max", kept["count"], constant(np.int64(1))), to=onnx.TensorProto.DOUBLE)
-        vectors.append(op("Cast", op("Div", kept["total"], number), to=onnx.TensorProto.FLOAT))
-    return op("Concat", *vectors, axis=1), kept
+    """Return the pooled vector, `(batch, pooled)`, and the values to keep for the next call of a streaming graph."""
+    kept = {"count": graph.op("Add", lengths, "count") if streaming else lengths}
+    read = PoolingInputs(outputs, last, lengths, kept["count"], streaming)
+    vectors = []
+    for part in POOLING_PARTS[config.pooling]:
+        vector, values = part.build(graph, read)
+        vectors.append(vector)
+        kept |= values
+    return graph.op("Concat", *vectors, axis=1), kept
 
 
 def _value(name: str, kind: str, shape: Sequence) -> onnx.ValueInfoProto:

@@ -1,4 +1,4 @@
-"""The state of a stream: what was read so far, and how it is stored."""
+"""State of a stream: what has been read so far, and how it is stored."""
 
 import hashlib
 import json
@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from transformers import PreTrainedConfig
 
 from ..messages import one_line
 
-# First line of a stored state; the number changes with the format.
-FORMAT = b"hf_lstm state 1"
+# First line of a stored state. The number changes with the format.
+FORMAT = b"hf_lstm state 2"
 
 
 @dataclass(frozen=True)
 class StopRule:
-    """When to stop: `label` has at least this `probability` after each of `for_tokens` tokens in a row."""
+    """Condition for stopping: `label` has at least this `probability` after each of `for_tokens` consecutive tokens."""
 
     label: str
     probability: float
@@ -27,21 +28,23 @@ class StopRule:
 @dataclass(frozen=True)
 class StreamState:
     """
-    All that a [`StreamingClassifier`] knows of a text so far; its size does not grow with the text.
+    Everything that a [`StreamingClassifier`] has to know about the text so far. Its size does not grow with the text.
 
     Args:
-        fingerprint: Of the model, tokenizer and stop rule that it belongs to.
-        memory: `h`, and `c` of an LSTM, `(num_layers, hidden_size)`; `highest`, `total` and `count` of the pooling, as
-            far as the model needs them. On the CPU, wherever the model is, so that a state can go anywhere.
-        undecoded: Beginning of a character whose other bytes have not arrived.
-        held: Text that has arrived and is not read yet, since its tokens depend on what follows.
-        position: Characters that were read: where `held` starts.
-        streak: Tokens in a row after which the stop rule's label was probable enough.
+        fingerprint: Digest of the model, tokenizer and stop rule that the state belongs to.
+        memory: The state tensors of the cell, `(num_layers, hidden_size)` each, and those of the pooling, by name. They
+            are on the CPU, wherever the model is, so that a state can be moved between machines.
+        num_tokens: Number of tokens read, including the `[CLS]` at the start.
+        undecoded: First bytes of a character whose other bytes have not arrived.
+        held: Text that has arrived but is not read yet, because its tokens depend on what follows.
+        position: Number of characters read; `held` starts here.
+        streak: Number of consecutive tokens, up to now, after which the label of the stop rule was probable enough.
         stopped_at: Character at which the stop rule was met; `None` until then.
     """
 
     fingerprint: str
     memory: dict[str, torch.Tensor]
+    num_tokens: int = 0
     undecoded: bytes = b""
     held: str = ""
     position: int = 0
@@ -50,14 +53,15 @@ class StreamState:
 
     def to_bytes(self) -> bytes:
         """
-        Makes bytes of the state, to store or to send.
+        Serialize the state.
 
         Returns:
-            Lines with the format's version, a digest (which finds damage, but is no signature) and a JSON header, then
-            safetensors.
+            Lines with the version of the format, a digest (which detects damage, but is not a signature) and a JSON
+            header, followed by the tensors in the safetensors format.
         """
         header = {
             "fingerprint": self.fingerprint,
+            "num_tokens": self.num_tokens,
             "undecoded": self.undecoded.hex(),
             "held": self.held,
             "position": self.position,
@@ -71,44 +75,47 @@ class StreamState:
     @classmethod
     def from_bytes(cls, data: bytes) -> "StreamState":
         """
-        Reads what [`StreamState.to_bytes`] wrote; nothing in it is executed.
+        Load a state that [`StreamState.to_bytes`] has serialized. No code in it is executed.
 
         Args:
             data: The bytes.
 
         Returns:
-            The state. Whether it belongs to a model is checked when it is fed.
+            The state. Feeding it checks that it belongs to the model.
 
         Raises:
-            ValueError: The bytes are no state, one of another version, or damaged.
+            ValueError: The bytes are not a state, or a damaged one, or one of another version of the format.
         """
         version, _, rest = data.partition(b"\n")
         if version != FORMAT:
-            raise ValueError("These bytes are no state of a stream, or one of another version of hf_lstm.")
+            raise ValueError(
+                "These bytes are not a stream state, or they were written by another version of hf_lstm: start a new "
+                "stream."
+            )
         digest, _, payload = rest.partition(b"\n")
         if hashlib.sha256(payload).hexdigest().encode() != digest:
-            raise ValueError("The state of the stream is damaged: bytes are missing or were changed.")
+            raise ValueError("The stream state is damaged: bytes are missing or were changed.")
         header, _, tensors = payload.partition(b"\n")
         try:
             fields = json.loads(header)
             return cls(memory=load(tensors), **fields | {"undecoded": bytes.fromhex(fields["undecoded"])})
         except (KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise ValueError(f"The state of the stream does not hold what it should ({one_line(error)}).") from None
+            raise ValueError(f"The stream state has invalid contents ({one_line(error)}).") from None
 
 
 @dataclass(frozen=True)
 class StreamResult:
     """
-    The verdict on the text so far.
+    Prediction for the text so far.
 
     Args:
-        label: The most probable label; a list of those that reach the threshold where a text may have several; `None`
-            in a regression.
-        scores: Probability of each label; in a regression the scores.
-        num_tokens: Tokens read, the `[CLS]` at the start included.
-        stopped_at: Character of the text at which the stop rule was met; `None` if it was not, or there is none.
-        token_scores: On request, the scores after every token that this call read, `(tokens, num_labels)`.
-        token_spans: On request, from which to which character of the text each of these tokens reaches.
+        label: The most probable label; for a multi-label problem, the list of the labels that reach the threshold;
+            `None` in a regression.
+        scores: Probability of each label; in a regression, the scores.
+        num_tokens: Number of tokens read, including the `[CLS]` at the start.
+        stopped_at: Character of the text at which the stop rule was met; `None` if it was not met or there is no rule.
+        token_scores: On request, the scores after every token that this call has read, `(tokens, num_labels)`.
+        token_spans: On request, start and end of each of these tokens in the text, in characters.
     """
 
     label: str | list[str] | None
@@ -119,12 +126,14 @@ class StreamResult:
     token_spans: list[tuple[int, int]] | None = None
 
 
-def _check_stop_rule(rule: StopRule, config) -> None:
-    if rule.label not in config.label2id:
-        raise ValueError(f"There is no label {rule.label!r}; the model has {', '.join(map(repr, config.label2id))}.")
+def _check_stop_rule(rule: StopRule, config: PreTrainedConfig) -> None:
+    """Raise a `ValueError` if a model with this config cannot follow the rule."""
     if config.problem_type == "regression":
-        raise ValueError("A regression has no probabilities to stop at.")
+        raise ValueError("A stop rule needs probabilities, which a regression does not have.")
+    labels = config.label2id or {}
+    if rule.label not in labels:
+        raise ValueError(f"There is no label {rule.label!r}; the model has {', '.join(map(repr, labels))}.")
     if not 0 < rule.probability <= 1:
-        raise ValueError(f"The probability must be above 0 and at most 1, got {rule.probability}.")
+        raise ValueError(f"The probability of a stop rule must be above 0 and at most 1, got {rule.probability}.")
     if rule.for_tokens < 1:
-        raise ValueError(f"The number of tokens must be at least 1, got {rule.for_tokens}.")
+        raise ValueError(f"The number of tokens of a stop rule must be at least 1, got {rule.for_tokens}.")

@@ -4,28 +4,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cells_lstm import CELLS
     from .configuration_lstm import LstmConfig
     from .modeling_causal_lstm import LstmForCausalLM
     from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
-    from .recurrence_lstm import Pooled
+    from .pooling_lstm import POOLINGS
 
 # Imported when used: the configuration must be importable while `transformers` is still importing its models.
 _MODULES = {
+    "CELLS": "cells_lstm",
+    "POOLINGS": "pooling_lstm",
     "LstmConfig": "configuration_lstm",
     "LstmForCausalLM": "modeling_causal_lstm",
     "LstmForSequenceClassification": "modeling_lstm",
     "LstmModel": "modeling_lstm",
     "LstmPreTrainedModel": "modeling_lstm",
-    "Pooled": "recurrence_lstm",
 }
 
 __all__ = [
+    "CELLS",
+    "POOLINGS",
     "LstmConfig",
     "LstmForCausalLM",
     "LstmForSequenceClassification",
     "LstmModel",
     "LstmPreTrainedModel",
-    "Pooled",
 ]
 
 

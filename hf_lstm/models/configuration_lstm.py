@@ -1,65 +1,72 @@
 # Copyright 2026 the hf_lstm authors. Licensed under the Apache License, Version 2.0.
 """Configuration of the recurrent models."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any
 
-# `strict` comes by way of transformers: this file travels with the weights and needs nothing but torch and that.
-from transformers.configuration_utils import PreTrainedConfig, strict
+# `strict` is imported from transformers because this file is saved with the weights and may need no other library.
+from transformers.configuration_utils import PreTrainedConfig, strict  # type: ignore[attr-defined]
 
-# Fields with a number for each label: a config that is given other labels does not keep them.
-OF_EACH_LABEL = ("threshold", "class_weights")
+from .cells_lstm import CELLS
+from .pooling_lstm import POOLINGS
+
+# Per-label fields, reset when the labels change.
+PER_LABEL_FIELDS = ("threshold", "class_weights")
 
 
 @strict
 class LstmConfig(PreTrainedConfig):
     r"""
-    Shape, regularisation and loss of an [`LstmModel`] and of the heads on top of it; every field is checked when built.
+    Configuration of an [`LstmModel`] and of the heads on top of it. Every field is checked when a config is created.
 
     Args:
-        vocab_size: Rows of the embedding table; `len(tokenizer)`.
+        vocab_size: Number of rows of the embedding table; `len(tokenizer)`.
         cell_type: Recurrent cell: `"lstm"` (`nn.LSTM`), `"gru"` (`nn.GRU`) or `"rnn"` (`nn.RNN` with tanh).
         embedding_size: Width of the token embeddings.
         hidden_size: Width of the hidden state of one direction.
-        num_hidden_layers: Stacked recurrent layers.
-        bidirectional: Whether every layer also reads the text from its end. Such a model cannot stream.
-        reverse: Whether the one direction is from the end to the beginning: a partner for the average with a forward
-            model. It cannot stream either.
-        pooling: How the outputs of the last layer become one vector per text: `"last"` (the classic last time step;
-            for the backward direction, its last step is the first token), `"max"`, `"mean"`, or `"concat"` (all three
-            side by side, as in ULMFiT, https://huggingface.co/papers/1801.06146).
-        embedding_dropout: Probability that a word is dropped, wherever it stands in the batch.
+        num_hidden_layers: Number of stacked recurrent layers.
+        bidirectional: Whether each layer also reads the text from its end to its beginning. Such a model cannot stream.
+        reverse: Whether the only direction is from the end to the beginning, for an ensemble with a forward model. Such
+            a model cannot stream either.
+        pooling: How the outputs of the last layer become one vector per text: `"last"` (the output at the last token;
+            for the backward direction, at the first token), `"max"`, `"mean"`, or `"concat"` (all three side by side,
+            as in ULMFiT, https://huggingface.co/papers/1801.06146).
+        embedding_dropout: Probability that a word is dropped, at all its occurrences in the batch.
         input_dropout: Probability that a feature of the embeddings is dropped, the same features at every step.
-        hidden_dropout: The same for the outputs of each layer but the last.
+        hidden_dropout: The same for the outputs of each layer except the last.
         weight_dropout: Probability that a hidden-to-hidden weight is dropped (DropConnect, AWD-LSTM,
             https://huggingface.co/papers/1708.02182).
         classifier_dropout: Probability that a feature of the pooled vector is dropped before the linear head.
-        class_weights: One positive factor per label on its part of the loss: on the rows of a class, or in multi-label
-            classification on the positive examples of a label. `None` weighs all the same.
-        label_smoothing: Share of the target spread evenly over the labels, in [0, 1); 0 is the plain loss.
-        threshold: Probability from which a label counts as predicted where a text may have several, or one for each
-            label. Training sets those that are best on the validation split.
+        class_weights: One positive factor per label for the loss of the texts of this class, or, in multi-label
+            classification, for the positive examples of this label. `None` gives all the same weight.
+        label_smoothing: Fraction of the target that is distributed evenly over the labels, in [0, 1); 0 is the plain
+            loss.
+        threshold: Probability from which a label is predicted in multi-label classification, or a list with one
+            probability per label. Training sets the best values on the validation split.
         initializer_range: Standard deviation of the normal initialisation of the embeddings and the linear head.
         pad_token_id: Token whose embedding is zero and receives no gradient.
-        bos_token_id: Token every text starts with.
+        bos_token_id: Token at the beginning of every text.
         eos_token_id: Token that separates or ends texts.
-        tie_word_embeddings: Whether a language-model head shares the embedding table.
-        sampled_tokens: Random tokens among which a language model in training has to find the next one, instead of the
-            whole vocabulary, which would take most of the time; 0 takes the whole. Evaluation always does.
+        tie_word_embeddings: Whether the head of a language model shares its weights with the embedding table.
+        sampled_tokens: Number of random tokens that replace the vocabulary in the training loss of a language model.
+            Computing the loss over the whole vocabulary takes most of the training time. 0 uses the whole vocabulary,
+            as evaluation always does.
 
     Raises:
-        huggingface_hub.errors.StrictDataclassError: A field has a wrong type or value; the message names both.
+        huggingface_hub.errors.StrictDataclassError: A field has an invalid type or value. The message names the field
+            and the accepted values.
     """
 
     model_type = "hf_lstm"
 
     vocab_size: int = 30_000
-    cell_type: Literal["lstm", "gru", "rnn"] = "lstm"
+    cell_type: str = "lstm"
     embedding_size: int = 128
     hidden_size: int = 128
     num_hidden_layers: int = 1
     bidirectional: bool = True
     reverse: bool = False
-    pooling: Literal["last", "max", "mean", "concat"] = "concat"
+    pooling: str = "concat"
     embedding_dropout: float | int = 0.1
     input_dropout: float | int = 0.5
     hidden_dropout: float | int = 0.3
@@ -76,36 +83,50 @@ class LstmConfig(PreTrainedConfig):
     sampled_tokens: int = 0
 
     @classmethod
-    def from_dict(cls, config_dict, **kwargs):
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """Create a config from a dictionary, see `PreTrainedConfig.from_dict`; new labels reset per-label fields."""
         if {"num_labels", "id2label"} & kwargs.keys():
-            config_dict = {name: value for name, value in config_dict.items() if name not in OF_EACH_LABEL}
+            config_dict = {name: value for name, value in config_dict.items() if name not in PER_LABEL_FIELDS}
         return super().from_dict(config_dict, **kwargs)
 
     @property
     def num_directions(self) -> int:
+        """Number of directions in which each layer reads a text."""
         return 2 if self.bidirectional else 1
 
     @property
     def reads_forward(self) -> bool:
-        """Whether the state at a token depends on nothing after it, so that a text can be read as it arrives."""
+        """Whether the state at a token does not depend on later tokens, so that a text can be read as it arrives."""
         return not (self.bidirectional or self.reverse)
 
-    def validate_direction(self):
-        if self.bidirectional and self.reverse:
-            raise ValueError("`reverse` is for one direction: set `bidirectional` to false.")
+    def validate_choices(self) -> None:
+        choices: dict[str, Iterable[str]] = {"cell_type": CELLS, "pooling": POOLINGS}
+        for name, accepted in choices.items():
+            if getattr(self, name) not in accepted:
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(map(repr, accepted))}, got {getattr(self, name)!r}."
+                )
 
-    def validate_sizes(self):
+    def validate_direction(self) -> None:
+        if self.bidirectional and self.reverse:
+            raise ValueError("`reverse` requires a single direction: set `bidirectional` to false.")
+
+    def validate_sizes(self) -> None:
         for name in ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
         if not 0 <= self.sampled_tokens < self.vocab_size:
             raise ValueError(
-                f"`sampled_tokens` must be below `vocab_size` ({self.vocab_size}), got {self.sampled_tokens}."
+                f"`sampled_tokens` must be at least 0 and below `vocab_size` ({self.vocab_size}), got "
+                f"{self.sampled_tokens}."
             )
         if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
-            raise ValueError(f"`pad_token_id` must be below `vocab_size` ({self.vocab_size}), got {self.pad_token_id}.")
+            raise ValueError(
+                f"`pad_token_id` must be at least 0 and below `vocab_size` ({self.vocab_size}), got "
+                f"{self.pad_token_id}."
+            )
 
-    def validate_probabilities(self):
+    def validate_probabilities(self) -> None:
         for name in (
             "embedding_dropout",
             "input_dropout",
@@ -117,29 +138,31 @@ class LstmConfig(PreTrainedConfig):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be in [0, 1), got {getattr(self, name)}.")
 
-    def validate_threshold(self):
+    def validate_threshold(self) -> None:
         if not isinstance(self.threshold, (list, tuple)):
-            thresholds = [self.threshold]
+            thresholds: Iterable[float] = [self.threshold]
         elif len(self.threshold) != self.num_labels:
             raise ValueError(
-                f"`threshold` needs one number, or one for each of {self.num_labels} labels, got {len(self.threshold)}."
+                f"`threshold` must be one number, or one for each of {self.num_labels} labels, got "
+                f"{len(self.threshold)}."
             )
         else:
             thresholds = self.threshold
         if not all(0 <= threshold < 1 for threshold in thresholds):
             raise ValueError(f"`threshold` must be in [0, 1), got {self.threshold}.")
 
-    def validate_class_weights(self):
+    def validate_class_weights(self) -> None:
         if self.class_weights is None:
             return
         if len(self.class_weights) != self.num_labels:
             raise ValueError(
-                f"`class_weights` needs one weight for each of {self.num_labels} labels, got {len(self.class_weights)}."
+                f"`class_weights` must have one weight for each of {self.num_labels} labels, got "
+                f"{len(self.class_weights)}."
             )
         if not all(weight > 0 for weight in self.class_weights):
             raise ValueError(f"`class_weights` must be positive, got {self.class_weights}.")
         if self.problem_type == "regression":
-            raise ValueError("`class_weights` have no meaning in a regression: leave them out.")
+            raise ValueError("`class_weights` cannot be used in a regression: remove them.")
 
 
 # Saving a model copies the code files too, so that it loads where this package is not installed.

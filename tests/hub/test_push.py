@@ -20,16 +20,8 @@ from hf_lstm.inference.prediction import predict_texts, probabilities
 from hf_lstm.text.tokenization import train_tokenizer
 
 ROOT = Path(__file__).parents[2]
-FILES = {
-    "README.md",
-    "config.json",
-    "configuration_lstm.py",
-    "model.safetensors",
-    "modeling_lstm.py",
-    "recurrence_lstm.py",
-    "tokenizer.json",
-    "tokenizer_config.json",
-}
+CODE = {path.name for path in (ROOT / "hf_lstm" / "models").glob("*_lstm.py") if "causal" not in path.name}
+FILES = {"README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} | CODE
 
 
 @pytest.fixture(scope="module")
@@ -181,13 +173,7 @@ def test_model_fine_tuned_without_the_package_can_be_pushed_again(hub, pushed, t
     assert done.returncode == 0, done.stderr
     for name in ("tester/tuned", "tester/by-model"):
         files = hub.repositories[name]
-        assert {
-            "config.json",
-            "model.safetensors",
-            "configuration_lstm.py",
-            "modeling_lstm.py",
-            "recurrence_lstm.py",
-        } <= set(files)
+        assert {"config.json", "model.safetensors"} | CODE <= set(files)
         config = json.loads(files["config.json"])
         assert config["id2label"] == {"0": "no", "1": "maybe", "2": "yes"}
         # The code is in the new repository and is not loaded from the original one.

@@ -1,4 +1,3 @@
-import hashlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.inference.prediction import predict_texts, probabilities
-from hf_lstm.inference.stream_state import StopRule, StreamState
+from hf_lstm.inference.stream_state import StreamState
 from hf_lstm.inference.streaming import StreamingClassifier
 from hf_lstm.text.tokenization import train_tokenizer
 
@@ -72,7 +71,7 @@ def cut(data, whole):
 @given(data=st.data())
 @pytest.mark.parametrize("as_bytes", [False, True])
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda s: f"{s.model.config.cell_type}-{s.tokenizer.vocab_size}")
-def test_text_in_any_pieces_is_the_text_in_one(stream, as_bytes, data):
+def test_text_in_any_pieces_equals_the_whole_text(stream, as_bytes, data):
     text = data.draw(st.sampled_from(TEXTS) | st.text(alphabet="ab <br/>[CLS]é😀'\r\n", max_size=150))
     state = stream.start()
     for piece in cut(data, text.encode() if as_bytes else text):
@@ -84,7 +83,7 @@ def test_text_in_any_pieces_is_the_text_in_one(stream, as_bytes, data):
     assert result.num_tokens == len(stream.tokenizer(text)["input_ids"])
 
 
-def test_fragments_of_characters_are_read_as_in_one_text():
+def test_divided_characters_equal_whole_characters():
     stream, pair = STREAMS[0], "\ud83d\ude00"
     state = stream.feed(stream.start(), "so " + pair[0])[1]
     state = stream.feed(state, pair[1] + " good " + pair[0])[1]
@@ -117,7 +116,7 @@ def test_each_token_has_the_scores_of_the_text_up_to_it(stream, monkeypatch):
     assert stream.finish(state).token_scores is None
 
 
-def test_many_streams_at_once_are_each_as_alone():
+def test_many_streams_at_once_equal_separate_streams():
     stream = STREAMS[0]
     texts = [f"{TEXTS[i % 5]} text {i}, {'word ' * (i % 7)}" for i in range(30)]
     states, done, arrived = {}, {}, [0] * len(texts)
@@ -142,7 +141,7 @@ def test_many_streams_at_once_are_each_as_alone():
         stream.feed_many([stream.start()], ["a", "b"])
 
 
-def test_state_goes_in_and_out_and_never_changes():
+def test_state_is_never_modified():
     stream = STREAMS[0]
     state = stream.feed(stream.start(), "a film that ")[1]
     before = state.to_bytes()
@@ -159,31 +158,20 @@ def test_state_does_not_grow():
     state = stream.start()
     for _ in range(50):
         state = stream.feed(state, "a film that I loved " * 20)[1]
-        sizes.add(len(state.to_bytes()) - len(str(state.position)))
+        sizes.add(len(state.to_bytes()) - len(f"{state.position}{state.num_tokens}"))
     assert len(sizes) == 1
 
 
-def test_damaged_states_are_refused():
+def test_state_of_another_model_raises():
     stream = STREAMS[0]
-    data = stream.feed(stream.start(), "a film \ud83d")[1].to_bytes()
-    assert StreamState.from_bytes(data).held == "\ud83d"
-    with pytest.raises(ValueError, match="no state of a stream"):
-        StreamState.from_bytes(b"hf_lstm state 9" + data[15:])
-    for damaged in (data[:-1], data[:60], data.replace(b'"position": 7', b'"position": 8'), data[:-1] + b"\xff"):
-        with pytest.raises(ValueError, match="damaged"):
-            StreamState.from_bytes(damaged)
-    good = StreamState.from_bytes(data)
+    state = stream.feed(stream.start(), "a film")[1]
     with pytest.raises(ValueError, match="another model"):
-        stream.feed(replace(good, memory=good.memory | {"h": torch.zeros(9, 5)}), "b")
-    for payload in (b"{}\n", b"no json\n", data.partition(b"\n")[2].partition(b"\n")[2][:-1]):
-        forged = b"hf_lstm state 1\n" + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
-        with pytest.raises(ValueError, match="does not hold what it should"):
-            StreamState.from_bytes(forged)
-    other = make_stream(pooling="max")
+        stream.feed(replace(state, memory=state.memory | {"h": torch.zeros(9, 5)}), "b")
     with pytest.raises(ValueError, match="another model"):
-        other.feed(StreamState.from_bytes(data), "b")
+        make_stream(pooling="max").feed(state, "b")
 
 
+@pytest.mark.slow
 def test_state_is_portable_between_processes(tmp_path):
     stream = STREAMS[0]
     stream.model.save_pretrained(tmp_path)
@@ -224,26 +212,15 @@ def test_stop_rule_counts_tokens_in_a_row():
         stream.feed(state, "more")
 
 
-def test_stop_rule_that_makes_no_sense_is_refused():
-    with pytest.raises(ValueError, match="no label 'bad'; the model has 'LABEL_0'"):
-        STREAMS[0].stop_when("bad", 0.5)
-    with pytest.raises(ValueError, match="above 0 and at most 1, got 90"):
-        STREAMS[0].stop_when("LABEL_0", 90)
-    with pytest.raises(ValueError, match="at least 1"):
-        StreamingClassifier(STREAMS[0].model, TOKENIZERS["word"], StopRule("LABEL_0", 0.5, 0))
-    with pytest.raises(ValueError, match="regression"):
-        make_stream(problem_type="regression").stop_when("LABEL_0", 0.5)
-
-
-def test_what_cannot_stream_is_refused(tiny_config):
+def test_model_or_tokenizer_that_cannot_stream_raises(tiny_config):
     untrained = LstmForSequenceClassification(tiny_config(bidirectional=False))
-    with pytest.raises(ValueError, match="does not say what its scores are"):
+    with pytest.raises(ValueError, match="has no problem_type"):
         StreamingClassifier(untrained, TOKENIZERS["word"])
     both = LstmForSequenceClassification(tiny_config(bidirectional=True))
-    with pytest.raises(ValueError, match="from its end"):
+    with pytest.raises(ValueError, match="from their end"):
         StreamingClassifier(both, TOKENIZERS["word"])
     reverse = LstmForSequenceClassification(tiny_config(bidirectional=False, reverse=True))
-    with pytest.raises(ValueError, match="from its end"):
+    with pytest.raises(ValueError, match="from their end"):
         StreamingClassifier(reverse, TOKENIZERS["word"])
     foreign = PreTrainedTokenizerFast(
         tokenizer_object=TOKENIZERS["word"].backend_tokenizer.__class__.from_str(
@@ -255,7 +232,7 @@ def test_what_cannot_stream_is_refused(tiny_config):
         StreamingClassifier(STREAMS[0].model, foreign)
 
 
-def test_labels_of_several_a_text_are_those_above_the_threshold():
+def test_labels_of_a_multi_label_problem_are_those_above_the_threshold():
     stream = make_stream(problem_type="multi_label_classification")
     result = stream.finish(stream.feed(stream.start(), "a film")[1])
     assert sorted(result.label) == sorted(name for name, score in result.scores.items() if score >= 0.5)

@@ -7,8 +7,9 @@ from hf_lstm import LstmConfig
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("pooling", "maxx", "'last', 'max', 'mean', 'concat'"),
-        ("cell_type", "LSTM", "'lstm', 'gru', 'rnn'"),
+        ("pooling", "maxx", "`pooling` must be one of 'last', 'max', 'mean', 'concat', got 'maxx'"),
+        ("cell_type", "LSTM", "`cell_type` must be one of 'lstm', 'gru', 'rnn', got 'LSTM'"),
+        ("cell_type", 1, "expected str, got int"),
         ("hidden_size", 0, "`hidden_size` must be at least 1, got 0"),
         ("num_hidden_layers", -1, "`num_hidden_layers` must be at least 1"),
         ("embedding_size", "wide", "expected int, got str"),
@@ -18,22 +19,22 @@ from hf_lstm import LstmConfig
         ("threshold", 1.5, r"`threshold` must be in \[0, 1\)"),
         ("threshold", [0.5, 1.0], r"`threshold` must be in \[0, 1\)"),
         ("threshold", [0.5, 0.4, 0.3], "one number, or one for each of 2 labels, got 3"),
-        ("pad_token_id", 30_000, "`pad_token_id` must be below `vocab_size`"),
+        ("pad_token_id", 30_000, "`pad_token_id` must be at least 0 and below"),
         ("class_weights", [1.0, 2.0, 3.0], "one weight for each of 2 labels, got 3"),
         ("class_weights", [1.0, 0.0], "must be positive"),
         ("reverse", 1, "expected bool, got int"),
-        ("reverse", True, "`reverse` is for one direction: set `bidirectional` to false"),
-        ("sampled_tokens", -1, r"`sampled_tokens` must be below `vocab_size` \(30000\), got -1"),
-        ("sampled_tokens", 30_000, "`sampled_tokens` must be below `vocab_size`"),
+        ("reverse", True, "`reverse` requires a single direction: set `bidirectional` to false"),
+        ("sampled_tokens", -1, r"`sampled_tokens` must be at least 0 and below `vocab_size` \(30000\), got -1"),
+        ("sampled_tokens", 30_000, "`sampled_tokens` must be at least 0 and below"),
     ],
 )
-def test_wrong_value_names_field_and_what_it_accepts(field, value, expected):
+def test_error_names_the_field_and_the_accepted_values(field, value, expected):
     with pytest.raises(StrictDataclassError, match=expected):
         LstmConfig(**{field: value})
 
 
 def test_class_weights_in_a_regression():
-    with pytest.raises(StrictDataclassError, match="no meaning in a regression"):
+    with pytest.raises(StrictDataclassError, match="cannot be used in a regression"):
         LstmConfig(class_weights=[1.0], num_labels=1, problem_type="regression")
 
 
@@ -50,7 +51,7 @@ def test_round_trip_through_json(tmp_path):
     assert (loaded.weight_dropout, loaded.threshold) == (0.5, 0.3)
 
 
-def test_what_was_chosen_for_each_label_is_not_kept_for_other_labels(tmp_path):
+def test_new_labels_reset_per_label_fields(tmp_path):
     LstmConfig(num_labels=3, threshold=[0.2, 0.3, 0.4], class_weights=[1, 2, 3]).save_pretrained(tmp_path)
     assert list(LstmConfig.from_pretrained(tmp_path, input_dropout=0.1).threshold) == [0.2, 0.3, 0.4]
     for labels in ({"num_labels": 5}, {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}):
@@ -60,7 +61,7 @@ def test_what_was_chosen_for_each_label_is_not_kept_for_other_labels(tmp_path):
     assert LstmConfig.from_pretrained(tmp_path, num_labels=2, threshold=[0.1, 0.2]).threshold == [0.1, 0.2]
 
 
-def test_wrong_value_is_refused_when_saved(tmp_path):
+def test_invalid_value_raises_when_saved(tmp_path):
     config = LstmConfig()
     with pytest.raises(StrictDataclassError, match="pooling"):
         config.pooling = "maxx"
@@ -72,7 +73,7 @@ def test_num_directions():
     assert LstmConfig(bidirectional=False).num_directions == 1
 
 
-def test_only_one_direction_from_the_beginning_reads_forward():
+def test_only_a_single_forward_direction_reads_forward():
     ways = {(True, False): False, (False, True): False, (False, False): True}
     for (bidirectional, reverse), forward in ways.items():
         assert LstmConfig(bidirectional=bidirectional, reverse=reverse).reads_forward is forward

@@ -1,22 +1,19 @@
-import json
-import math
 import subprocess
 import sys
 
 import pytest
 import torch
-import transformers
 from helpers import CELL_TYPES, TORCH_CELLS, padded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from transformers import AutoModel, AutoModelForSequenceClassification
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification, LstmModel
+from hf_lstm.models.pooling_lstm import POOLINGS
 
 
 def small_config(**fields) -> LstmConfig:
-    """What `tiny_config` builds, for tests that draw examples and can have no fixture."""
+    """The same as `tiny_config`, for hypothesis tests, which cannot use fixtures."""
     return LstmConfig(vocab_size=40, embedding_size=6, hidden_size=5, **fields)
 
 
@@ -97,7 +94,7 @@ def test_logits_are_those_of_the_text_alone(cell_type, bidirectional, pooling, l
         torch.testing.assert_close(from_embeddings, alone, atol=1e-5, rtol=0)
         unmasked, all_ones = model(ids).logits, model(ids, torch.ones_like(ids)).logits
         torch.testing.assert_close(unmasked, all_ones, atol=1e-6, rtol=0)
-    # With gradients all rows are read together.
+    # With gradients, all rows are read together.
     torch.testing.assert_close(model(ids, mask).logits.detach(), alone, atol=1e-5, rtol=0)
 
 
@@ -129,7 +126,7 @@ def test_reverse_model_is_plain_torch_on_the_row_from_its_end(cell_type, layers,
 
 @pytest.mark.parametrize("pooling", ["last", "max", "mean", "concat"])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_reverse_classifier_says_of_a_text_what_a_forward_one_says_of_it_turned_round(cell_type, pooling):
+def test_reverse_classifier_equals_a_forward_one_on_the_reversed_text(cell_type, pooling):
     config = small_config(cell_type=cell_type, pooling=pooling, bidirectional=False, num_hidden_layers=2)
     forward = LstmForSequenceClassification(config).eval()
     reverse = LstmForSequenceClassification(
@@ -145,8 +142,8 @@ def test_reverse_classifier_says_of_a_text_what_a_forward_one_says_of_it_turned_
         torch.testing.assert_close(reverse(ids, mask).logits, expected, atol=1e-5, rtol=0)
 
 
-def test_reverse_text_of_any_length_is_read_whole(tiny_config, monkeypatch):
-    monkeypatch.setattr("hf_lstm.models.modeling_lstm.WINDOW_TOKENS", 10)
+def test_long_text_of_a_reverse_model_is_not_divided(tiny_config, monkeypatch):
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.WINDOW_TOKENS", 10)
     model = LstmForSequenceClassification(tiny_config(bidirectional=False, reverse=True)).eval()
     ids = torch.randint(0, 40, (2, 35))
     whole = model(ids).logits.detach()
@@ -155,7 +152,7 @@ def test_reverse_text_of_any_length_is_read_whole(tiny_config, monkeypatch):
 
 
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_padding_within_a_row_is_passed_over(tiny_config, cell_type):
+def test_padding_within_a_row_is_skipped(tiny_config, cell_type):
     model = LstmForSequenceClassification(tiny_config(cell_type=cell_type)).eval()
     ids, mask = torch.tensor([[7, 3, 8, 4, 9]]), torch.tensor([[1, 0, 1, 0, 1]])
     with torch.no_grad():
@@ -164,7 +161,7 @@ def test_padding_within_a_row_is_passed_over(tiny_config, cell_type):
 
 @pytest.mark.parametrize("pooling", ["last", "max", "mean", "concat"])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_fully_masked_row_is_finite_and_leaves_the_state(tiny_config, cell_type, pooling):
+def test_fully_masked_row_is_finite_and_keeps_the_state(tiny_config, cell_type, pooling):
     model = LstmForSequenceClassification(tiny_config(cell_type=cell_type, pooling=pooling)).eval()
     ids, mask = torch.randint(0, 40, (2, 4)), torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0]])
     state = tuple(torch.randn(2, 2, 5) for _ in range(2)) if cell_type == "lstm" else torch.randn(2, 2, 5)
@@ -187,13 +184,18 @@ def test_two_calls_with_the_state_carried_equal_one(cell_type, layers, pooling, 
     ids, mask = nn.functional.pad(ids, (0, 12 - ids.shape[1])), nn.functional.pad(mask, (0, 12 - mask.shape[1]))
     with torch.no_grad():
         whole = model(ids, mask)
-        head = model(ids[:, :cut], mask[:, :cut])
-        tail = model(ids[:, cut:], mask[:, cut:], state=head.state, pooled=head.pooled)
-    torch.testing.assert_close(tail.logits, whole.logits, atol=1e-5, rtol=0)
-    for part, expected in zip(state_parts(tail.state), state_parts(whole.state), strict=True):
-        torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
-    for part, expected in zip(tail.pooled, whole.pooled, strict=True):
-        assert part is expected is None or torch.allclose(part, expected, atol=1e-5)
+        state, pooled = None, POOLINGS[pooling].start(torch.zeros(2, 5))
+        for part in (slice(None, cut), slice(cut, None)):
+            outputs = model.model(ids[:, part], mask[:, part], state=state)
+            state = outputs.state
+            pooled = pooled.update(outputs.last_hidden_state, mask[:, part], model.model.last_output(state))
+        logits = model.classifier(pooled.vector())
+        continued = model(ids[:, cut:], mask[:, cut:], state=model(ids[:, :cut], mask[:, :cut]).state)
+    torch.testing.assert_close(logits, whole.logits, atol=1e-5, rtol=0)
+    for parts in (state_parts(state), state_parts(continued.state)):
+        for part, expected in zip(parts, state_parts(whole.state), strict=True):
+            torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(pooled.vector(), model.encode(ids, mask).vectors, atol=1e-5, rtol=0)
 
 
 def test_bidirectional_initial_state_is_that_of_torch(tiny_config):
@@ -215,21 +217,19 @@ def test_windows_of_a_long_text_change_nothing(tiny_config, cell_type, bidirecti
     config = tiny_config(cell_type=cell_type, bidirectional=bidirectional, pooling=pooling)
     model = LstmForSequenceClassification(config).eval()
     batch = padded([torch.randint(0, 40, (length,)) for length in (23, 4, 11)], "left")
-    whole = model(*batch)  # with gradients: nothing is read in parts
-    monkeypatch.setattr("hf_lstm.models.modeling_lstm.WINDOW_TOKENS", 3 * 5)
-    monkeypatch.setattr("hf_lstm.models.recurrence_lstm.WINDOW_TOKENS", 3 * 5)
-    monkeypatch.setattr("hf_lstm.models.recurrence_lstm.DROP_STEPS", 2)
+    whole, encoded = model(*batch), model.encode(*batch)  # with gradients, a batch is not divided
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.WINDOW_TOKENS", 3 * 5)
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.DROP_STEPS", 2)
     with torch.no_grad():
-        in_parts = model(*batch)
+        in_parts, encoded_in_parts = model(*batch), model.encode(*batch)
     torch.testing.assert_close(in_parts.logits, whole.logits, atol=1e-6, rtol=0)
     for part, expected in zip(state_parts(in_parts.state), state_parts(whole.state), strict=True):
         torch.testing.assert_close(part, expected, atol=1e-6, rtol=0)
-    for part, expected in zip(in_parts.pooled, whole.pooled, strict=True):
-        assert part is expected is None or torch.allclose(part, expected, atol=1e-5)
+    torch.testing.assert_close(encoded_in_parts.vectors, encoded.vectors, atol=1e-6, rtol=0)
 
 
 def test_long_text_of_one_direction_takes_no_more_memory(tiny_config, monkeypatch):
-    monkeypatch.setattr("hf_lstm.models.modeling_lstm.WINDOW_TOKENS", 100)
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.WINDOW_TOKENS", 100)
     model = LstmForSequenceClassification(tiny_config(bidirectional=False)).eval()
     longest = []
     model.model.register_forward_hook(lambda module, args, output: longest.append(output.last_hidden_state.shape[1]))
@@ -237,81 +237,6 @@ def test_long_text_of_one_direction_takes_no_more_memory(tiny_config, monkeypatc
         model(torch.randint(0, 40, (2, 1_234)))
     assert max(longest) == 50 and sum(longest) == 1_234
     assert len(model(torch.randint(0, 40, (2, 1_234)), output_hidden_states=True).hidden_states) == 2
-
-
-def test_single_label_loss_follows_its_formula(tiny_config):
-    config = tiny_config(num_labels=3, class_weights=[1.0, 2.0, 4.0], label_smoothing=0.3)
-    model = LstmForSequenceClassification(config).eval()
-    ids, labels = torch.randint(0, 40, (4, 5)), torch.tensor([0, 2, 2, 1])
-    output = model(ids, labels=labels)
-    log_probabilities = output.logits.log_softmax(1)
-    weights = torch.tensor([1.0, 2.0, 4.0])
-    own = -(weights[labels] * log_probabilities[range(4), labels])
-    others = -(weights * log_probabilities).sum(1)
-    expected = (0.7 * own + 0.3 / 3 * others).sum() / weights[labels].sum()
-    torch.testing.assert_close(output.loss, expected)
-    assert model.config.problem_type == "single_label_classification"
-
-
-def test_loss_of_probabilities_follows_its_formula(tiny_config):
-    weights = torch.tensor([1.0, 2.0, 4.0])
-    config = tiny_config(num_labels=3, class_weights=weights.tolist(), label_smoothing=0.3)
-    config.problem_type = "single_label_classification"
-    model = LstmForSequenceClassification(config).eval()
-    labels = torch.tensor([[0.2, 0.5, 0.3], [1.0, 0.0, 0.0]])
-    output = model(torch.randint(0, 40, (2, 5)), labels=labels)
-    targets = 0.7 * labels + 0.3 / 3
-    expected = -(weights * targets * output.logits.log_softmax(1)).sum() / (weights * labels).sum()
-    torch.testing.assert_close(output.loss, expected)
-    model.config.class_weights, model.config.label_smoothing = None, 0.0
-    plain = model(torch.tensor([[5, 6], [7, 8]]), labels=labels)
-    torch.testing.assert_close(plain.loss, -(labels * plain.logits.log_softmax(1)).sum() / 2)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 4.0]])
-def test_certain_probabilities_are_class_ids(tiny_config, weights, smoothing):
-    fields = {"num_labels": 3, "class_weights": weights, "label_smoothing": smoothing}
-    model = LstmForSequenceClassification(tiny_config(**fields, problem_type="single_label_classification")).eval()
-    ids, labels = torch.randint(0, 40, (6, 5)), torch.tensor([0, 2, 2, 1, 2, 2])
-    by_id = model(ids, labels=labels).loss
-    torch.testing.assert_close(model(ids, labels=torch.eye(3)[labels]).loss, by_id)
-    assert model.config.problem_type == "single_label_classification"
-
-
-def test_multi_label_loss_follows_its_formula(tiny_config):
-    config = tiny_config(num_labels=3, class_weights=[1.0, 2.0, 4.0], label_smoothing=0.2)
-    model = LstmForSequenceClassification(config).eval()
-    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
-    output = model(torch.randint(0, 40, (2, 5)), labels=labels)
-    targets = torch.tensor([[0.9, 0.1, 0.9], [0.1, 0.1, 0.1]])
-    p = output.logits.sigmoid()
-    expected = -(torch.tensor([1.0, 2.0, 4.0]) * targets * p.log() + (1 - targets) * (1 - p).log()).mean()
-    torch.testing.assert_close(output.loss, expected)
-    assert model.config.problem_type == "multi_label_classification"
-
-
-def test_regression_loss_follows_its_formula(tiny_config):
-    model = LstmForSequenceClassification(tiny_config(num_labels=1)).eval()
-    labels = torch.tensor([0.5, -2.0])
-    output = model(torch.randint(0, 40, (2, 5)), labels=labels)
-    torch.testing.assert_close(output.loss, ((output.logits[:, 0] - labels) ** 2).mean())
-    assert model.config.problem_type == "regression"
-
-
-@pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_initialisation(cell_type):
-    config = LstmConfig(vocab_size=200, embedding_size=12, hidden_size=8, cell_type=cell_type, pad_token_id=3)
-    model = LstmForSequenceClassification(config)
-    assert (model.model.embed_tokens.weight[3] == 0).all()
-    assert math.isclose(model.model.embed_tokens.weight.std().item(), config.initializer_range, rel_tol=0.1)
-    for rnn in model.model.layers[0].directions:
-        for gate in rnn.weight_hh_l0.split(8):
-            torch.testing.assert_close(gate @ gate.T, torch.eye(8), atol=1e-5, rtol=0)
-        bias = (rnn.bias_ih_l0 + rnn.bias_hh_l0).split(8)
-        assert [set(part.tolist()) for part in bias] == (
-            [{0.0}, {1.0}, {0.0}, {0.0}] if cell_type == "lstm" else [{0.0}] * len(bias)
-        )
 
 
 def test_pad_row_receives_no_gradient(tiny_config):
@@ -333,13 +258,6 @@ def test_half_precision_trains_and_stays_exact_under_padding(tiny_config, cell_t
     with torch.no_grad():
         alone = torch.cat([model.eval()(row[None]).logits for row in rows])
         torch.testing.assert_close(model(ids, mask).logits, alone, atol=1e-2, rtol=0)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_new_model_in_half_precision(tiny_config, dtype):
-    model = AutoModelForSequenceClassification.from_config(tiny_config(), dtype=dtype)
-    gate = model.model.layers[0].directions[0].weight_hh_l0[:5].float()
-    torch.testing.assert_close(gate @ gate.T, torch.eye(5), atol=2e-2, rtol=0)
 
 
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
@@ -379,52 +297,6 @@ def test_compiled_model_gives_the_same(tiny_config, cell_type):
             torch.testing.assert_close(compiled(*batch).logits, model(*batch).logits, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_saved_and_loaded_model_gives_the_same(tiny_config, tmp_path, cell_type):
-    model = LstmForSequenceClassification(tiny_config(cell_type=cell_type, num_hidden_layers=2)).eval()
-    with torch.no_grad():
-        for rnn in model.model.layers[0].directions:
-            rnn.bias_ih_l0.fill_(0.25)  # must survive the forget gate's initialisation
-    model.save_pretrained(tmp_path)
-    ids = torch.randint(0, 40, (2, 7))
-    for auto_class in (AutoModelForSequenceClassification, LstmForSequenceClassification):
-        loaded = auto_class.from_pretrained(tmp_path)
-        assert isinstance(loaded, LstmForSequenceClassification)
-        torch.testing.assert_close(loaded(ids).logits, model(ids).logits)
-    backbone = AutoModel.from_pretrained(tmp_path)
-    torch.testing.assert_close(backbone(ids).last_hidden_state, model.model(ids).last_hidden_state)
-
-
-@pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_backbone_loads_into_a_classifier_with_a_new_head(tiny_config, tmp_path, cell_type):
-    backbone = LstmModel(tiny_config(cell_type=cell_type))
-    backbone.save_pretrained(tmp_path)
-    classifier, loading = LstmForSequenceClassification.from_pretrained(
-        tmp_path, num_labels=4, output_loading_info=True
-    )
-    assert set(loading["missing_keys"]) == {"classifier.weight", "classifier.bias"}
-    assert 0 < classifier.classifier.weight.std() < 0.3
-    for name, value in backbone.state_dict().items():
-        assert torch.equal(classifier.model.state_dict()[name], value)
-
-
-def test_saved_model_brings_its_code_and_names_it_all(tiny_config, tmp_path):
-    LstmModel(tiny_config()).save_pretrained(tmp_path)
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {
-        "config.json",
-        "model.safetensors",
-        "configuration_lstm.py",
-        "modeling_lstm.py",
-        "recurrence_lstm.py",
-    }
-    auto_map = json.loads((tmp_path / "config.json").read_text())["auto_map"]
-    for auto_class, reference in auto_map.items():
-        module, _, name = reference.partition(".")
-        assert hasattr(transformers, auto_class) and f"class {name}(" in (tmp_path / f"{module}.py").read_text()
-    assert len(auto_map) == 3
-
-
 def test_resized_embeddings_keep_the_old_rows(tiny_config):
     model = LstmForSequenceClassification(tiny_config())
     before = model.get_input_embeddings().weight.clone()
@@ -462,7 +334,7 @@ def test_hidden_states_and_tuples(tiny_config):
         ),
     ],
 )
-def test_wrong_call_says_what_is_wrong(tiny_config, arguments, message):
+def test_error_for_invalid_arguments(tiny_config, arguments, message):
     with pytest.raises(ValueError, match=message):
         LstmModel(tiny_config())(**arguments)
 
@@ -478,6 +350,7 @@ def test_overfits_32_examples(tiny_config):
     assert (model.eval()(ids).logits.argmax(1) == labels).all()
 
 
+@pytest.mark.slow
 def test_import_needs_no_network():
     code = (
         "import socket\n"

@@ -3,23 +3,14 @@ import torch
 from helpers import CELL_TYPES, TORCH_CELLS, padded
 
 from hf_lstm import LstmForSequenceClassification, LstmModel
-from hf_lstm.models.recurrence_lstm import Pooled, kernel_windows, run_direction, similar_rows
-
-
-def test_kernel_windows(monkeypatch):
-    inputs = torch.zeros(3, 1_000, 1)
-    assert kernel_windows(inputs, None) == [(0, 1_000)]
-    assert kernel_windows(inputs, torch.tensor([900, 1_000, 950])) == [(0, 1_000)]  # none ended before step 900
-    assert kernel_windows(inputs, torch.tensor([300, 20, 1_000])) == [(0, 256), (256, 512), (512, 768), (768, 1_000)]
-    monkeypatch.setattr("hf_lstm.models.recurrence_lstm.WINDOW_TOKENS", 1_200)
-    assert kernel_windows(inputs, None) == [(0, 400), (400, 800), (800, 1_000)]
+from hf_lstm.models.recurrence_lstm import run_direction
 
 
 @pytest.mark.parametrize("drop_steps", [2, 256])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_direction_is_that_of_torch_row_by_row(cell_type, dtype, drop_steps, monkeypatch):
-    monkeypatch.setattr("hf_lstm.models.recurrence_lstm.DROP_STEPS", drop_steps)  # 2: rows leave the batch as they end
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.DROP_STEPS", drop_steps)  # with 2, rows are dropped where they end
     rnn = TORCH_CELLS[cell_type](6, 5, batch_first=True)
     inputs, lengths = torch.randn(4, 9, 6), torch.tensor([3, 9, 0, 5])
     state = tuple(torch.randn(4, 5) for _ in range(2 if cell_type == "lstm" else 1))
@@ -40,7 +31,7 @@ def test_direction_is_that_of_torch_row_by_row(cell_type, dtype, drop_steps, mon
 @pytest.mark.parametrize("drop_steps", [2, 256])
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
 def test_gradients_of_a_padded_batch_equal_those_of_its_rows(tiny_config, cell_type, drop_steps, monkeypatch):
-    monkeypatch.setattr("hf_lstm.models.recurrence_lstm.DROP_STEPS", drop_steps)  # 2: rows leave the batch as they end
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.DROP_STEPS", drop_steps)  # with 2, rows are dropped where they end
     model = LstmForSequenceClassification(tiny_config(cell_type=cell_type)).train()
     rows = [torch.randint(4, 40, (length,)) for length in (5, 2, 7)]
     labels = torch.tensor([0, 1, 1])
@@ -85,44 +76,8 @@ def test_input_dropout_is_the_same_at_every_step_and_word_dropout_at_every_occur
         assert dropped[ids == word].unique().numel() == 1
 
 
-def test_rows_are_grouped_by_halves_of_the_longest():
-    lengths = [100, 3, 51, 50, 26, 0, 100]
-    mask = torch.tensor([[0] * (100 - length) + [1] * length for length in lengths])
-    assert [group.tolist() for group in similar_rows(mask)] == [[0, 2, 6], [3, 4], [1], [5]]
-    assert [group.tolist() for group in similar_rows(torch.zeros(2, 3))] == [[0, 1]]
-
-
-def test_pooling_by_hand():
-    outputs = torch.tensor(
-        [[[1.0, -4.0], [3.0, -2.0], [50.0, 50.0]], [[-7.0, 2.0], [50.0, 50.0], [50.0, 50.0]], [[50.0, 50.0]] * 3]
-    )
-    mask = torch.tensor([[1, 1, 0], [1, 0, 0], [0, 0, 0]])  # unsorted, one token, fully masked
-    last = torch.tensor([[3.0, -2.0], [-7.0, 2.0], [0.0, 0.0]])
-    expected = {
-        "last": [[3, -2], [-7, 2], [0, 0]],
-        "max": [[3, -2], [-7, 2], [0, 0]],
-        "mean": [[2, -3], [-7, 2], [0, 0]],
-        "concat": [[3, -2, 3, -2, 2, -3], [-7, 2, -7, 2, -7, 2], [0, 0, 0, 0, 0, 0]],
-    }
-    for pooling, rows in expected.items():
-        assert Pooled.of(pooling, outputs, mask).vector(pooling, last).tolist() == rows
-        steps = [Pooled.of(pooling, outputs[:, i : i + 1], mask[:, i : i + 1]) for i in range(3)]
-        assert steps[0].then(steps[1]).then(steps[2]).vector(pooling, last).tolist() == rows
-        unpadded = Pooled.of(pooling, outputs[:1, :2], None).vector(pooling, last[:1])
-        assert unpadded.tolist() == rows[:1]
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_mean_over_a_long_text_is_not_summed_in_half_precision(dtype):
-    outputs = torch.full((1, 3_000, 2), 0.5, dtype=dtype)
-    pooled = Pooled.of("mean", outputs, None)
-    for _ in range(100):
-        pooled = pooled.then(Pooled.of("mean", outputs, torch.ones(1, 3_000)))
-    assert pooled.vector("mean", outputs[:, 0]).tolist() == [[0.5, 0.5]]
-
-
 @pytest.mark.parametrize("cell_type", CELL_TYPES)
-def test_gradients_of_a_reverse_layer_are_those_of_the_row_turned_round(tiny_config, cell_type):
+def test_gradients_of_a_reverse_layer_equal_those_of_the_reversed_row(tiny_config, cell_type):
     fields = {"cell_type": cell_type, "bidirectional": False, "num_hidden_layers": 2}
     reverse, forward = (LstmModel(tiny_config(**fields, reverse=way)).train() for way in (True, False))
     forward.load_state_dict(reverse.state_dict())

@@ -1,0 +1,137 @@
+# Copyright 2026 the hf_lstm authors. Licensed under the Apache License, Version 2.0.
+"""Which tokens of a batch are read together, and in which order: everything that depends on the lengths of the texts.
+
+None of these choices changes a result. They decide how much time and memory reading a batch takes:
+
+    similar_rows      rows of a batch that the whole model reads together
+    window_slices     steps of these rows that the whole model reads together, if it reads forward
+    ReadingOrder      order in which a layer reads the tokens of each row, so that padding comes last
+    kernel_windows    steps that the kernel of a layer reads in one call
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+
+# Rows times steps that are read in one call. The CPU kernel fails at a million, and memory grows with the product.
+WINDOW_TOKENS = 65_536
+
+# Steps of a long text that a model reads at a time if it reads forward: their tensors fit into the cache of a CPU.
+WINDOW_STEPS = 4_096
+
+# Number of steps after which a layer drops the rows that have ended, on a CPU.
+DROP_STEPS = 256
+
+
+def similar_rows(attention_mask: torch.Tensor | None) -> list[torch.Tensor]:
+    """
+    Group the rows of a padded batch by length, to save reading padding.
+
+    Args:
+        attention_mask: `(batch, seq)`, 0 at padding, or `None`.
+
+    Returns:
+        Row numbers of each group, `(rows,)`. The shortest row of a group has more than half as many tokens as the
+        longest. The list is empty if the batch should not be divided: without padding, or on a GPU, which would have to
+        wait for the lengths and processes rows in parallel anyway.
+    """
+    if attention_mask is None or not attention_mask.is_cpu:
+        return []
+    lengths = attention_mask.bool().sum(1).clamp(min=1)  # (batch,)
+    halvings = torch.log2(lengths.max() / lengths).floor()
+    groups = [(halvings == group).nonzero().squeeze(1) for group in halvings.unique()]
+    return groups if len(groups) > 1 else []
+
+
+def take_rows(inputs: Mapping[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return some rows of a batch, without the steps at which all of them have padding."""
+    used = inputs["attention_mask"][rows].any(0)  # (seq,)
+    used[0] = True  # a text without tokens needs a step, too
+    return {name: value[rows][:, used] for name, value in inputs.items()}
+
+
+def window_slices(batch: int, seq: int) -> list[slice]:
+    """Divide the steps of a batch into parts that a forward model reads one after the other in bounded memory."""
+    steps = min(WINDOW_STEPS, max(1, WINDOW_TOKENS // batch))
+    return [slice(start, start + steps) for start in range(0, seq, steps)]
+
+
+@dataclass
+class ReadingOrder:
+    """
+    Where the real tokens of a batch are, and in which order each direction reads them.
+
+    Args:
+        mask: `(batch, seq)`, true at real tokens, which may be anywhere in a row; `None` if there is no padding.
+        lengths: `(batch,)`, number of real tokens of each row; `None` if there is no padding.
+        read: For the forward and the backward direction, the positions in reading order, `(batch, seq)`: first the real
+            tokens, then the padding. `None` if the positions are in this order already.
+        unread: The inverse permutation of each.
+    """
+
+    mask: torch.Tensor | None
+    lengths: torch.Tensor | None
+    read: tuple[torch.Tensor | None, torch.Tensor]
+    unread: tuple[torch.Tensor | None, torch.Tensor]
+
+    @classmethod
+    def of(cls, attention_mask: torch.Tensor | None, batch: int, seq: int, device: torch.device) -> "ReadingOrder":
+        """Return the order for a mask of shape `(batch, seq)`, or for a batch without padding if it is `None`."""
+        steps = torch.arange(seq, device=device).expand(batch, seq)
+        # The special cases depend on the values of the mask, which a compiled graph must not: it uses the general case.
+        tracing = torch.compiler.is_compiling()
+        if attention_mask is None or (not tracing and bool(attention_mask.all())):
+            no_padding = (None, steps.flip(1))
+            return cls(None, None, no_padding, no_padding)
+        mask = attention_mask.bool()
+        lengths = mask.sum(1)  # (batch,)
+        right_padded = steps < lengths[:, None]  # (batch, seq)
+        reverse = torch.where(right_padded, lengths[:, None] - 1 - steps, steps)
+        if not tracing and bool((mask == right_padded).all()):
+            order = (None, reverse)
+            return cls(mask, lengths, order, order)  # a reversal is its own inverse
+        forward = torch.argsort((~mask).int(), dim=1, stable=True)  # (batch, seq)
+        backward = forward.gather(1, reverse)
+        return cls(mask, lengths, (forward, backward), (forward.argsort(1), backward.argsort(1)))
+
+
+def take_steps(sequences: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
+    """Reorder the steps of each row: `result[b, t] = sequences[b, order[b, t]]`. `None` keeps the order."""
+    if order is None:
+        return sequences
+    batch, seq, features = sequences.shape
+    rows = order + seq * torch.arange(batch, device=order.device)[:, None]  # (batch, seq)
+    # Copies whole vectors, which is three times as fast on a CPU as `gather` with an expanded index.
+    return sequences.reshape(-1, features).index_select(0, rows.flatten()).view(batch, seq, features)
+
+
+def kernel_windows(inputs: torch.Tensor, lengths: torch.Tensor | None) -> list[tuple[int, int]]:
+    """
+    Divide the steps of a layer into windows, one per call of the kernel.
+
+    A window is within the limits of the kernel. Where rows end, windows are short enough to drop these rows soon, and
+    long enough to need few calls.
+
+    Args:
+        inputs: `(batch, seq, features)`.
+        lengths: `(batch,)`, number of real steps of each row; `None` if there is no padding.
+
+    Returns:
+        First step and end of each window.
+    """
+    batch, seq = inputs.shape[:2]
+    bounds = {seq, *range(0, seq, max(1, WINDOW_TOKENS // batch))}
+    if lengths is not None and inputs.is_cpu:  # a GPU would have to wait for the lengths
+        first = -(-int(lengths.min()) // DROP_STEPS) * DROP_STEPS
+        bounds.update(range(first, seq, DROP_STEPS))
+    return list(pairwise(sorted(bounds)))
+
+
+def unfinished_rows(lengths: torch.Tensor | None, start: int) -> torch.Tensor | None:
+    """Return the numbers of the rows that have steps from `start` on, `(rows,)`, or `None` to keep all rows."""
+    if lengths is None or start == 0 or not lengths.is_cpu:  # a GPU would have to wait for the lengths
+        return None
+    unfinished = lengths > start  # (batch,)
+    return None if bool(unfinished.all()) else unfinished.nonzero().squeeze(1)

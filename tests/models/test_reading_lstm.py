@@ -1,0 +1,80 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_lstm.models.reading_lstm import (
+    ReadingOrder,
+    kernel_windows,
+    similar_rows,
+    take_rows,
+    take_steps,
+    unfinished_rows,
+    window_slices,
+)
+
+
+def test_kernel_windows(monkeypatch):
+    inputs = torch.zeros(3, 1_000, 1)
+    assert kernel_windows(inputs, None) == [(0, 1_000)]
+    assert kernel_windows(inputs, torch.tensor([900, 1_000, 950])) == [(0, 1_000)]  # none ended before step 900
+    assert kernel_windows(inputs, torch.tensor([300, 20, 1_000])) == [(0, 256), (256, 512), (512, 768), (768, 1_000)]
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.WINDOW_TOKENS", 1_200)
+    assert kernel_windows(inputs, None) == [(0, 400), (400, 800), (800, 1_000)]
+
+
+def test_rows_of_a_group_have_more_than_half_the_length_of_the_longest():
+    lengths = [100, 3, 51, 50, 26, 0, 100]
+    mask = torch.tensor([[0] * (100 - length) + [1] * length for length in lengths])
+    assert [group.tolist() for group in similar_rows(mask)] == [[0, 2, 6], [3, 4], [1], [5]]
+
+
+@pytest.mark.parametrize("mask", [None, torch.zeros(2, 3), torch.ones(2, 3), torch.tensor([[1, 1, 1], [0, 1, 1]])])
+def test_batch_without_padding_or_with_similar_rows_is_not_divided(mask):
+    assert similar_rows(mask) == []
+
+
+def test_group_has_only_the_steps_at_which_a_row_has_a_token():
+    mask = torch.tensor([[0, 0, 1, 1, 0], [1, 1, 1, 1, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]])
+    ids = torch.arange(20).view(4, 5)
+    part = take_rows({"input_ids": ids, "attention_mask": mask}, torch.tensor([0, 2]))
+    assert part["input_ids"].tolist() == [[0, 2, 3], [10, 12, 13]]  # the first step stays for rows without tokens
+    assert part["attention_mask"].tolist() == [[0, 1, 1], [0, 0, 1]]
+    empty = take_rows({"attention_mask": mask, "inputs_embeds": torch.ones(4, 5, 2)}, torch.tensor([3]))
+    assert empty["inputs_embeds"].shape == (1, 1, 2)
+
+
+def test_windows_cover_all_steps_once_within_both_limits(monkeypatch):
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.WINDOW_TOKENS", 30)
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.WINDOW_STEPS", 8)
+    for batch, steps in ((1, 8), (3, 8), (5, 6), (31, 1)):
+        slices = window_slices(batch, 20)
+        assert [step for window in slices for step in range(20)[window]] == list(range(20))
+        assert slices[0] == slice(0, steps)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_each_direction_reads_the_real_tokens_first(data):
+    batch, seq = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 6))
+    mask = torch.tensor([[data.draw(st.integers(0, 1)) for _ in range(seq)] for _ in range(batch)])
+    if data.draw(st.booleans()):
+        mask = mask.sort(1, descending=True).values  # padding on the right
+    positions = torch.arange(batch * seq, dtype=torch.float).view(batch, seq, 1)
+    order = ReadingOrder.of(mask, batch, seq, mask.device)
+    for direction in (0, 1):
+        read = take_steps(positions, order.read[direction])
+        torch.testing.assert_close(take_steps(read, order.unread[direction]), positions)
+        for row in range(batch):
+            real = positions[row, mask[row] == 1, 0].tolist()
+            expected = real[::-1] if direction == 1 else real
+            assert read[row, : len(real), 0].tolist() == expected
+
+
+def test_unfinished_rows():
+    lengths = torch.tensor([3, 0, 7])
+    assert unfinished_rows(None, 4) is None
+    assert unfinished_rows(lengths, 0) is None  # the first window reads all rows
+    assert unfinished_rows(lengths, 2).tolist() == [0, 2]
+    assert unfinished_rows(lengths, 7).tolist() == []
+    assert unfinished_rows(torch.tensor([5, 6]), 4) is None
