@@ -292,6 +292,7 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         # Sums are in single precision also where the outputs are not.
         return EncodedTexts(pooling.vector().to(hidden.dtype), state, outputs.hidden_states)  # (batch, pooled)
 
+
 # Saving a model copies the code files too, so that it loads where this package is not installed.
 LstmModel.register_for_auto_class("AutoModel")
 LstmForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")

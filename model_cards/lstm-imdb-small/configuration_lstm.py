@@ -165,4 +165,7 @@ class LstmConfig(PreTrainedConfig):
             raise ValueError("`class_weights` cannot be used in a regression: remove them.")
 
 
+# Saving a model copies the code files too, so that it loads where this package is not installed.
+LstmConfig.register_for_auto_class()
+
 __all__ = ["LstmConfig"]

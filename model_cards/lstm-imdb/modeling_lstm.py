@@ -293,4 +293,8 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         return EncodedTexts(pooling.vector().to(hidden.dtype), state, outputs.hidden_states)  # (batch, pooled)
 
 
+# Saving a model copies the code files too, so that it loads where this package is not installed.
+LstmModel.register_for_auto_class("AutoModel")
+LstmForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+
 __all__ = ["LstmForSequenceClassification", "LstmModel", "LstmPreTrainedModel", "State", "StatefulOutput"]
