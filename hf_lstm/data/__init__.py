@@ -1,4 +1,4 @@
-"""Read labelled and unlabelled texts from files, folders and the Hub."""
+"""Read labelled and unlabelled texts from files, folders, the Hub and tables in memory."""
 
 from .batching import (
     BlockCollator,

@@ -49,7 +49,7 @@ def stream_file(path: str) -> IterableDataset:
 
 
 def _stream_rows(path: str) -> Iterator[dict[str, Any]]:
-    with _reading(path):
+    with reading(path):
         if Path(path).suffix.lower() in (".json", ".jsonl", ".txt"):
             rows = _parse_file(path, labelled=False)
         else:
@@ -58,12 +58,12 @@ def _stream_rows(path: str) -> Iterator[dict[str, Any]]:
             yield {key: _clean(value) for key, value in row.items()}
 
 
-def _read_files(files: dict[str, list[str]], separator: str | None = None, labelled: bool = True) -> DatasetDict:
+def read_files(files: dict[str, list[str]], separator: str | None = None, labelled: bool = True) -> DatasetDict:
     splits = DatasetDict()
     for split, names in files.items():
         for name in names:
             _check_file(name)
-        with _reading(", ".join(names)):
+        with reading(", ".join(names)):
             if Path(names[0]).suffix.lower() in (".json", ".jsonl", ".txt"):
                 # The times are part of the cache key: a file that has changed is read anew.
                 times = tuple(Path(name).stat().st_mtime_ns for name in names)
@@ -85,9 +85,9 @@ def _read_files(files: dict[str, list[str]], separator: str | None = None, label
 
 def _check_file(name: str) -> None:
     if Path(name).suffix.lower() not in FILE_SUFFIXES:
-        raise _FileError(f"{name} is no file that can be read here; it must end in one of {', '.join(FILE_SUFFIXES)}.")
+        raise FileError(f"{name} is no file that can be read here; it must end in one of {', '.join(FILE_SUFFIXES)}.")
     if Path(name).stat().st_size == 0:
-        raise _FileError(f"{name} is empty; add rows or remove it.")
+        raise FileError(f"{name} is empty; add rows or remove it.")
 
 
 def _load_table(names: list[str], split: str, *, separator: str | None = None, streaming: bool = False):
@@ -101,7 +101,7 @@ def _load_table(names: list[str], split: str, *, separator: str | None = None, s
     for name in names:
         # Where the first row is longer than the header, pandas would take its first fields for row names.
         if len(pd.read_csv(name, sep=separator, header=None, nrows=2)) < 2:
-            raise _FileError(f"{name} has a header and no rows.")
+            raise FileError(f"{name} has a header and no rows.")
     features = Features({column: Value("string") for column in pd.read_csv(names[0], sep=separator, nrows=0)})
     return datasets.load_dataset("csv", **options, sep=separator, features=features, keep_default_na=False)[split]
 
@@ -125,7 +125,7 @@ def _parse_file(name: str, *, labelled: bool = True) -> Iterator[dict[str, Any]]
             if row is None:
                 continue
             if not isinstance(row, dict):
-                raise _FileError(f'{where}: expected an object such as {{"text": "I liked it", "label": "positive"}}.')
+                raise FileError(f'{where}: expected an object such as {{"text": "I liked it", "label": "positive"}}.')
             yield row
 
 
@@ -135,7 +135,7 @@ def _parse_json_line(line: str, where: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise _FileError(f"{where} is not JSON ({error}); give one object a line, or one list of objects.") from None
+        raise FileError(f"{where} is not JSON ({error}); give one object a line, or one list of objects.") from None
 
 
 def _parse_fasttext(line: str, where: str) -> dict[str, Any] | None:
@@ -143,7 +143,7 @@ def _parse_fasttext(line: str, where: str) -> dict[str, Any] | None:
         return None
     labels, text = _FASTTEXT.fullmatch(line.rstrip("\n")).groups()
     if not labels:
-        raise _FileError(f"{where}: expected a label, then the text, such as '__label__positive I liked it'.")
+        raise FileError(f"{where}: expected a label, then the text, such as '__label__positive I liked it'.")
     return {"text": text, "labels": [label.removeprefix("__label__") for label in labels.split()]}
 
 
@@ -164,13 +164,13 @@ def _sample_features(names: list[str], labelled: bool) -> Features:
     """Infers columns and types from the first rows; columns that hold objects are left out."""
     sample = list(islice(_typed_rows(tuple(names), labelled), SAMPLE_ROWS))
     if not sample:
-        raise _FileError(f"{', '.join(names)} has no rows.")
+        raise FileError(f"{', '.join(names)} has no rows.")
     features = {}
     for column in dict.fromkeys(key for row in sample for key in row):
         try:
             kind = pa.array([row.get(column) for row in sample]).type
         except (pa.ArrowInvalid, pa.ArrowTypeError):
-            raise _FileError(f"{names[0]}: column {column!r} mixes types; give all its rows the same type.") from None
+            raise FileError(f"{names[0]}: column {column!r} mixes types; give all its rows the same type.") from None
         item = kind.value_type if pa.types.is_list(kind) else kind
         if pa.types.is_integer(item):
             item = pa.float64()  # a later row may have a fraction
@@ -181,12 +181,12 @@ def _sample_features(names: list[str], labelled: bool) -> Features:
     return Features(features)
 
 
-class _FileError(ValueError):
+class FileError(ValueError):
     """A sentence that already names what was being read."""
 
 
 @contextmanager
-def _reading(where: str) -> Iterator[None]:
+def reading(where: str) -> Iterator[None]:
     """Turns whatever a reader raises and logs into one sentence that names what was being read."""
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]
@@ -194,7 +194,7 @@ def _reading(where: str) -> Iterator[None]:
         logger.setLevel(logging.CRITICAL)
     try:
         yield
-    except (_FileError, FileNotFoundError):
+    except (FileError, FileNotFoundError):
         raise
     except ConnectionError as error:
         raise ConnectionError(
@@ -204,9 +204,9 @@ def _reading(where: str) -> Iterator[None]:
         ) from None
     except Exception as error:
         cause = error.__cause__ if isinstance(error, DatasetGenerationError) and error.__cause__ else error
-        if isinstance(cause, _FileError):
+        if isinstance(cause, FileError):
             raise cause from None
-        raise _FileError(
+        raise FileError(
             f"{where} could not be read; check that it is what its name says: {one_line(cause)}."
         ) from error
     finally:

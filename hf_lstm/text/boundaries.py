@@ -55,8 +55,8 @@ def stable_length(text: str) -> int:
     `[CLS]`). The rest `text[n:]` is shorter than `MAX_RUN_LENGTH` characters plus an unfinished `<br />` or `[CLS]`.
 
     Args:
-        text: Text that has arrived and is not yet tokenised, after [`clean_text`]. It is the beginning of the whole text
-            or continues it at an earlier stable length.
+        text: Text that has arrived and is not yet tokenised, after [`clean_text`]. It starts the whole text or
+            continues it at an earlier stable length.
 
     Returns:
         A length from 0 to `len(text)`.
@@ -86,9 +86,8 @@ def take_stable_text(held: str, undecoded: bytes, piece: str | bytes, at_end: bo
     if not isinstance(piece, str):
         piece = decoder.decode(piece, final=at_end)
     elif piece or at_end:
-        piece = (
-            decoder.decode(b"", final=True) + piece
-        )  # a string follows, so the character that the bytes began stays incomplete
+        # The piece is a string, so the character that the bytes began remains incomplete.
+        piece = decoder.decode(b"", final=True) + piece
     text = held + piece
     # The first half of a surrogate pair waits for the second.
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" and not at_end else ""

@@ -1,7 +1,7 @@
 """Train a `tokenizers` model and wrap it as a `PreTrainedTokenizerFast`.
 
-All kinds of tokenizers share one normaliser and one rule for where a token may end. A text can therefore be tokenised in
-pieces: if it is cut where `stable_length` allows, the tokens of the pieces, joined, are the tokens of the whole text.
+All kinds of tokenizers share one normaliser and one rule for where a token may end. A text can therefore be tokenised
+in pieces: if it is cut where `stable_length` allows, the tokens of the pieces, joined, are those of the whole text.
 """
 
 from collections.abc import Iterable, Iterator, Sized
@@ -17,8 +17,8 @@ from .inputs import iterate_checked
 TokenizerKind = Literal["bpe", "wordpiece", "unigram", "word"]
 
 # Contractions such as "don't" stay whole, because a classifier needs their negation. The joiners U+200C and U+200D are
-# part of Persian and Indic words. At most three equal symbols form one piece, so that "!!!!!!!" needs no vocabulary entry
-# of its own.
+# part of Persian and Indic words. At most three equal symbols form one piece, so that "!!!!!!!" needs no entry in
+# the vocabulary.
 _PIECE = r"[\p{L}\p{M}\u200c\u200d]+(?:'[\p{L}\p{M}\u200c\u200d]+)*|\p{N}+|([^ \p{L}\p{M}\p{N}])\1{0,2}[\p{M}\u200d]*"
 
 _BATCH_SIZE = 1_000
@@ -52,16 +52,16 @@ def train_tokenizer(
     Args:
         texts: Any iterable of strings: a list, a generator, a column of a (streamed) dataset.
         kind: `"word"` is the fastest, and the most accurate if there are enough texts to learn the important words.
-            `"bpe"` and `"unigram"` work on UTF-8 bytes, so no text in any script has an unknown token. `"wordpiece"` and
-            `"word"` give `[UNK]` for unknown characters or words. The same texts give the same vocabulary with `"bpe"`
-            and `"word"`; the trainers of the other two kinds break ties at random.
+            `"bpe"` and `"unigram"` work on UTF-8 bytes, so no text in any script has an unknown token. `"wordpiece"`
+            and `"word"` give `[UNK]` for unknown characters or words. The same texts give the same vocabulary with
+            `"bpe"` and `"word"`; the trainers of the other two kinds break ties at random.
         vocab_size: Upper limit of the vocabulary, including the special tokens.
         lowercase: Convert to lower case. On small corpora the smaller vocabulary is worth more than the capitals.
         show_progress: Show the progress bar of the trainer on a terminal.
 
     Returns:
-        A stock `PreTrainedTokenizerFast` that puts `[CLS]` first (so an empty text has one token), pads on the right and
-        does not truncate by default. For a language model, `[CLS]` marks the start of a text and `[SEP]` its end.
+        A stock `PreTrainedTokenizerFast` that puts `[CLS]` first (so an empty text has one token), pads on the right
+        and does not truncate by default. For a language model, `[CLS]` marks the start of a text and `[SEP]` its end.
 
     Raises:
         ValueError: `kind` is unknown, `vocab_size` is too small for it, or no text has a visible character.

@@ -1,9 +1,32 @@
 import numpy as np
 import pytest
+from helpers import three_splits
 
-from hf_lstm.data.batching import WINDOW_BATCHES, SimilarLengthSampler
+from hf_lstm.data.batching import WINDOW_BATCHES, SimilarLengthSampler, pad_batch, tokenize_corpus
+from hf_lstm.text.tokenization import train_tokenizer
 
 LENGTHS = np.random.default_rng(0).integers(1, 400, 1_003)
+
+
+def test_pad_batch():
+    batch = pad_batch([[5, 6, 7], [8]], pad_token_id=3)
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [8, 3, 3]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+
+
+def test_tokenizing_truncates_training_texts_only(tmp_path):
+    rows = [{"text": "good film " * 10, "label": "a"}, {"text": "", "label": "b"}]
+    splits = three_splits(tmp_path / "c", rows).splits
+    tokenizer = train_tokenizer(splits["train"]["text"], kind="word", vocab_size=20, show_progress=False)
+    tokenized = tokenize_corpus(splits, tokenizer, max_length=5)
+    whole = tokenizer("good film " * 10)["input_ids"]
+    assert tokenized["train"].column_names == ["labels", "input_ids", "length"]
+    assert list(tokenized["train"]["length"]) == [5, len(tokenizer("")["input_ids"])]
+    assert tokenized["train"]["input_ids"][0] == whole[:5]
+    assert tokenized["test"]["input_ids"][0] == whole and len(whole) > 20
+    assert list(tokenized["test"]["labels"]) == [0, 1]
+    again = tokenize_corpus(splits, tokenizer, max_length=5)
+    assert [rows.cache_files for rows in again.values()] == [rows.cache_files for rows in tokenized.values()]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 32, 5_000])

@@ -65,7 +65,7 @@ def test_class_label_names_and_unlabelled_splits(tmp_path):
     assert "'unsupervised' (5 rows)" in notes
 
 
-def test_plain_minus_one_is_a_class_only_if_trained_on(tmp_path):
+def test_plain_minus_one_is_a_class_only_if_it_occurs_in_train(tmp_path):
     corpus = load_corpus(write_splits(tmp_path / "c", train=rows_of([0, 1] * 10), test=rows_of([-1] * 4)))
     assert any("has only the label -1" in note for note in corpus.notes)
     assert len(corpus.splits["train"]) + len(corpus.splits["validation"]) + len(corpus.splits["test"]) == 20

@@ -161,7 +161,7 @@ def test_an_unknown_hub_dataset(monkeypatch):
         raise RepositoryNotFoundError.__new__(RepositoryNotFoundError)
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unknown)
-    with pytest.raises(ValueError, match="someone/corpus is no file or folder here, and the Hub has no dataset"):
+    with pytest.raises(ValueError, match="someone/corpus is not a file or folder, and the Hub has no dataset"):
         read_source("someone/corpus")
 
 

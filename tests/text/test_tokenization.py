@@ -1,4 +1,4 @@
-"""The tokenizers learn the expected vocabulary, reload, accept any text, and give the same tokens for a text in pieces."""
+"""Tokenizers learn the expected vocabulary, reload, accept any text, and give the same tokens for text in pieces."""
 
 import json
 import random
