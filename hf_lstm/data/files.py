@@ -21,26 +21,24 @@ from ..text import clean_text
 
 FILE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
 
-# Types of parsed files are inferred from this many rows, so that a file of any size is read in constant memory.
+# The types of columns are inferred from this many rows, so that a file of any size is read in constant memory.
 SAMPLE_ROWS = 1000
-
-_FASTTEXT = re.compile(r"((?:__label__\S+(?:\s+|$))*)(.*)", re.DOTALL)
 
 
 def stream_file(path: str) -> IterableDataset:
-    """Reads a csv, tsv, json, jsonl, parquet or txt file row by row in constant memory.
+    """Read a csv, tsv, json, jsonl, parquet or txt file row by row, in constant memory.
 
-    A .json file that is one list is parsed at once; JSON lines are streamed.
+    A .json file that is one list is parsed as a whole; JSON lines are streamed.
 
     Args:
-        path: The file. Each line of a .txt file is a text, the column `text`; `__label__` marks before it are left out.
+        path: The file. Each line of a .txt file is a text (the column `text`); `__label__` marks before it are removed.
 
     Returns:
         Rows as dictionaries; `.batch(size)` or `.iter(batch_size=size)` give batches.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not what its ending says, or, while reading, a row of it is not.
+        ValueError: The file has an unknown suffix or is empty, or, during the iteration, a row cannot be parsed.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}.")
@@ -59,13 +57,23 @@ def _stream_rows(path: str) -> Iterator[dict[str, Any]]:
 
 
 def read_files(files: dict[str, list[str]], separator: str | None = None, labelled: bool = True) -> DatasetDict:
+    """Read the files of each split with one type for each column.
+
+    Args:
+        files: The files of each split; all files of a split have the same suffix.
+        separator: Separator of the columns of a csv file; by default a comma, or a tab in a tsv file.
+        labelled: Whether the lines of a txt file start with `__label__` marks; otherwise each line is a text.
+
+    Raises:
+        ValueError: A file cannot be read; the message names it and, if known, the line.
+    """
     splits = DatasetDict()
     for split, names in files.items():
         for name in names:
             _check_file(name)
         with reading(", ".join(names)):
             if Path(names[0]).suffix.lower() in (".json", ".jsonl", ".txt"):
-                # The times are part of the cache key: a file that has changed is read anew.
+                # The times are part of the cache key, so that a changed file is read again.
                 times = tuple(Path(name).stat().st_mtime_ns for name in names)
                 features = _sample_features(names, labelled)
                 splits[split] = Dataset.from_generator(
@@ -85,21 +93,24 @@ def read_files(files: dict[str, list[str]], separator: str | None = None, labell
 
 def _check_file(name: str) -> None:
     if Path(name).suffix.lower() not in FILE_SUFFIXES:
-        raise FileError(f"{name} is no file that can be read here; it must end in one of {', '.join(FILE_SUFFIXES)}.")
+        raise FileError(f"{name} has an unknown suffix; a file must end in one of {', '.join(FILE_SUFFIXES)}.")
     if Path(name).stat().st_size == 0:
         raise FileError(f"{name} is empty; add rows or remove it.")
 
 
-def _load_table(names: list[str], split: str, *, separator: str | None = None, streaming: bool = False):
-    """Reads csv, tsv or parquet files with the builder of `datasets`."""
-    # `data_files` are patterns, but a bracket in a file name is not.
-    options = {"data_files": {split: [glob.escape(name) for name in names]}, "streaming": streaming}
+def _load_table(
+    names: list[str], split: str, *, separator: str | None = None, streaming: bool = False
+) -> Dataset | IterableDataset:
+    """Read csv, tsv or parquet files with the builder of `datasets`."""
+    # `data_files` are patterns, so brackets in file names have to be escaped.
+    options: dict[str, Any] = {"data_files": {split: [glob.escape(name) for name in names]}, "streaming": streaming}
     if names[0].lower().endswith(".parquet"):
         return datasets.load_dataset("parquet", **options)[split]
     separator = separator or ("\t" if names[0].lower().endswith(".tsv") else ",")
-    # All columns as strings: pandas reads the text "None" as missing, "007" as 7, and types each block on its own.
+    # Read all columns as strings. Otherwise pandas reads the text "None" as missing and "007" as 7, and infers the type
+    # of each block of rows separately.
     for name in names:
-        # Where the first row is longer than the header, pandas would take its first fields for row names.
+        # If the first row is longer than the header, pandas uses its first fields as row names.
         if len(pd.read_csv(name, sep=separator, header=None, nrows=2)) < 2:
             raise FileError(f"{name} has a header and no rows.")
     features = Features({column: Value("string") for column in pd.read_csv(names[0], sep=separator, nrows=0)})
@@ -107,9 +118,9 @@ def _load_table(names: list[str], split: str, *, separator: str | None = None, s
 
 
 def _parse_file(name: str, *, labelled: bool = True) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a json, jsonl or txt file.
+    """Yield the rows of a json, jsonl or txt file.
 
-    The JSON builder of `datasets` stops at a lone surrogate and does not say at which line a file is broken.
+    The JSON builder of `datasets` stops at a lone surrogate and does not report the line of an error.
     """
     fasttext = name.lower().endswith(".txt")
     with open(name, encoding="utf-8-sig") as file:
@@ -119,7 +130,17 @@ def _parse_file(name: str, *, labelled: bool = True) -> Iterator[dict[str, Any]]
         for number, row in enumerate(rows, 1):
             where = f"{name}, {'item' if is_list else 'line'} {number}"
             if fasttext:
-                row = _parse_fasttext(row, where) if labelled else {"text": _FASTTEXT.fullmatch(row.rstrip("\n"))[2]}
+                labels, text = _split_fasttext(row)
+                if not labelled:
+                    row = {"text": text}
+                elif labels:
+                    row = {"text": text, "labels": labels}
+                elif text.strip():
+                    raise FileError(
+                        f"{where}: expected a label before the text, such as '__label__positive I liked it'."
+                    )
+                else:
+                    row = None
             elif not is_list:
                 row = _parse_json_line(row, where)
             if row is None:
@@ -135,16 +156,15 @@ def _parse_json_line(line: str, where: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
-        raise FileError(f"{where} is not JSON ({error}); give one object a line, or one list of objects.") from None
+        raise FileError(f"{where} is not JSON ({error}); write one object per line, or one list of objects.") from None
 
 
-def _parse_fasttext(line: str, where: str) -> dict[str, Any] | None:
-    if not line.strip():
-        return None
-    labels, text = _FASTTEXT.fullmatch(line.rstrip("\n")).groups()
-    if not labels:
-        raise FileError(f"{where}: expected a label, then the text, such as '__label__positive I liked it'.")
-    return {"text": text, "labels": [label.removeprefix("__label__") for label in labels.split()]}
+def _split_fasttext(line: str) -> tuple[list[str], str]:
+    """Split a line into its labels and its text."""
+    line = line.rstrip("\n")
+    marks = re.match(r"(?:__label__\S+(?:\s+|$))*", line)
+    end = marks.end() if marks else 0
+    return [mark.removeprefix("__label__") for mark in line[:end].split()], line[end:]
 
 
 def _clean(value: Any) -> Any:
@@ -161,7 +181,7 @@ def _typed_rows(
 
 
 def _sample_features(names: list[str], labelled: bool) -> Features:
-    """Infers columns and types from the first rows; columns that hold objects are left out."""
+    """Infer columns and types from the first rows; columns that hold objects are left out."""
     sample = list(islice(_typed_rows(tuple(names), labelled), SAMPLE_ROWS))
     if not sample:
         raise FileError(f"{', '.join(names)} has no rows.")
@@ -175,19 +195,19 @@ def _sample_features(names: list[str], labelled: bool) -> Features:
         if pa.types.is_integer(item):
             item = pa.float64()  # a later row may have a fraction
         elif pa.types.is_null(item):
-            item = pa.string()  # nothing yet, but later rows may hold something
+            item = pa.string()  # no value yet, but a later row may have one
         if pa.types.is_string(item) or pa.types.is_boolean(item) or pa.types.is_floating(item):
             features[column] = Sequence(Value(str(item))) if pa.types.is_list(kind) else Value(str(item))
     return Features(features)
 
 
 class FileError(ValueError):
-    """A sentence that already names what was being read."""
+    """An error whose message already names the file."""
 
 
 @contextmanager
 def reading(where: str) -> Iterator[None]:
-    """Turns whatever a reader raises and logs into one sentence that names what was being read."""
+    """Turn any error of a reader into one sentence that names what was read, and silence its log messages."""
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -198,16 +218,16 @@ def reading(where: str) -> Iterator[None]:
         raise
     except ConnectionError as error:
         raise ConnectionError(
-            f"{where} is no file or folder here, and the Hugging Face Hub could not be reached to look for it "
-            f"({one_line(error)}); name a local folder or file, set HF_HUB_OFFLINE=1 to use an earlier download, or "
-            "name no dataset to use the bundled corpus."
+            f"{where} is not a local file or folder, and the Hugging Face Hub could not be reached "
+            f"({one_line(error)}); use a local file or folder, set HF_HUB_OFFLINE=1 to use an earlier download, or "
+            "omit the dataset to use the bundled reviews."
         ) from None
     except Exception as error:
         cause = error.__cause__ if isinstance(error, DatasetGenerationError) and error.__cause__ else error
         if isinstance(cause, FileError):
             raise cause from None
         raise FileError(
-            f"{where} could not be read; check that it is what its name says: {one_line(cause)}."
+            f"{where} could not be read; check that its content matches its suffix: {one_line(cause)}."
         ) from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):

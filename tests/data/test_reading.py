@@ -152,7 +152,7 @@ def test_an_unreachable_hub_is_one_sentence_at_once(monkeypatch):
     with pytest.raises(ConnectionError) as error:
         read_source("someone/corpus")
     assert time.perf_counter() - start < 1
-    for part in ("someone/corpus", "could not be reached", "no route to host", "local folder", "bundled"):
+    for part in ("someone/corpus", "could not be reached", "no route to host", "local file or folder", "bundled"):
         assert part in str(error.value)
 
 
