@@ -6,9 +6,19 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
-from ..messages import capitalize, dataset_progress_bars, format_count
+from ..messages import capitalize, dataset_progress_bars, format_count, format_names
 from .columns import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, select_texts
-from .labels import LabelledRows, Target, encode_rows, find_target, has_hidden_labels, select_labelled
+from .labels import (
+    PROBLEM_TYPES,
+    LabelledRows,
+    Target,
+    count_labels,
+    encode_rows,
+    find_target,
+    has_hidden_labels,
+    select_labelled,
+    similar_names,
+)
 from .reading import read_source
 from .tables import name_source
 
@@ -43,6 +53,7 @@ def load_corpus(
     config_name: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    problem_type: str | None = None,
     validation_fraction: float = 0.1,
     seed: int = 42,
 ) -> Corpus:
@@ -63,6 +74,8 @@ def load_corpus(
         text_column: Name of the text column; by default the one with a usual name (`text`, `sentence`, ...).
         label_column: Name of the label column; by default the one with a usual name (`label`, `sentiment`, ...). Whole
             numbers and strings are classes, other numbers are scores (regression), lists are several labels per text.
+        problem_type: "single_label_classification", "multi_label_classification" or "regression", if it should not be
+            inferred. Labels that look like numbers are then kept as written: the classes 1.1 and 1.10 are different.
         validation_fraction: Fraction of the training rows that becomes the validation split if there is none. If train
             is the only split, a test split of the same size is split off as well. 0.1 leaves most rows for training.
         seed: Seed of the choice of these rows.
@@ -78,6 +91,8 @@ def load_corpus(
     """
     if not 0 < validation_fraction < 0.5:
         raise ValueError(f"validation_fraction is {validation_fraction}; it must be between 0 and 0.5.")
+    if problem_type not in (None, *PROBLEM_TYPES):
+        raise ValueError(f"problem_type is {problem_type!r}; it must be one of {', '.join(PROBLEM_TYPES)}.")
     name, notes = name_source(data), []
     raw = read_source(data, config_name)
     if not isinstance(raw, DatasetDict):
@@ -87,10 +102,13 @@ def load_corpus(
     columns = raw["train"].column_names
     text_column = find_column(columns, TEXT_COLUMNS, text_column, role="text", where=name)
     label_column = find_column(columns, LABEL_COLUMNS, label_column, role="label", where=name)
-    labelled = _select_labelled_splits(raw, text_column, label_column, name, notes)
+    as_written = problem_type not in (None, "regression")
+    labelled = _select_labelled_splits(raw, text_column, label_column, name, notes, as_written)
     unlabelled = _collect_unlabelled(raw, text_column, label_column, name, notes)
-    target = find_target(labelled, label_column, name)
+    target = find_target(labelled, label_column, name, problem_type)
     notes.append(f"Texts are in column {text_column!r}; labels are in {label_column!r}: {target.describe()}.")
+    if target.problem_type != "regression":
+        notes += _describe_classes(labelled["train"], target)
     splits = _encode_splits(labelled, target, notes)
     splits = _add_missing_splits(splits, target.problem_type, validation_fraction, seed, name, notes)
     notes += _count_duplicates(splits)
@@ -108,13 +126,15 @@ def _check_splits(raw: DatasetDict, name: str) -> None:
 
 
 def _select_labelled_splits(
-    raw: DatasetDict, text_column: str, label_column: str, name: str, notes: list[str]
+    raw: DatasetDict, text_column: str, label_column: str, name: str, notes: list[str], as_written: bool
 ) -> dict[str, LabelledRows]:
     """Return the labelled rows of train, validation and test; a split without labels is left out."""
     labelled = {}
     for split in SPLITS:
         if split in raw:
-            rows = select_labelled(raw[split], text_column, label_column, f"the {split} split of {name}", notes)
+            rows = select_labelled(
+                raw[split], text_column, label_column, f"the {split} split of {name}", notes, as_written
+            )
             if rows is not None:
                 labelled[split] = rows
     if "train" not in labelled:
@@ -140,6 +160,16 @@ def _collect_unlabelled(
             notes.append(f"Did not use {count}: it is not train, validation or test.")
     joined = concatenate_datasets(texts) if texts else None
     return joined if joined else None
+
+
+def _describe_classes(train: LabelledRows, target: Target) -> list[str]:
+    """Return sentences with the number of training rows of each label, and with label names that look alike."""
+    counts = count_labels(train, target)
+    listed = format_names([f"{name} {counts[name]:,}" for name in target.names])
+    return [f"Rows of train with each label: {listed}."] + [
+        f"The labels {', '.join(map(repr, group))} differ only in case or white space; merge them if they are the same."
+        for group in similar_names(target.names)
+    ]
 
 
 def _encode_splits(labelled: dict[str, LabelledRows], target: Target, notes: list[str]) -> DatasetDict:

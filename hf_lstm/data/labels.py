@@ -25,9 +25,16 @@ from .tables import is_list, plain_type
 # More distinct values than this, and more than half the number of rows: the column holds ids or texts, not labels.
 MAX_DISTINCT_LABELS = 1000
 
-_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
+# Labels in a text file that mean "no label". Lower-case "none" is not among them, because it is often a class.
+MISSING_LABELS = ("", "NaN", "nan", "None", "null", "NULL", "<NA>")
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 _WHOLE_NUMBER = re.compile(r"[-+]?\d+")
+
+_INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -77,12 +84,12 @@ class Target:
         return {
             "single_label_classification": f"one of {len(self.names):,} classes",
             "multi_label_classification": f"any number of {len(self.names):,} labels",
-            "regression": "a score (regression)",
+            "regression": "scores (regression); if they are classes, set problem_type to single_label_classification",
         }[self.problem_type]
 
 
 def select_labelled(
-    rows: Dataset, text_column: str, label_column: str, where: str, notes: list[str]
+    rows: Dataset, text_column: str, label_column: str, where: str, notes: list[str], as_written: bool = False
 ) -> LabelledRows | None:
     """Keep the rows of a split that have a text and a label.
 
@@ -92,6 +99,7 @@ def select_labelled(
         label_column: Name of its label column.
         where: What messages call the split.
         notes: Sentences about skipped rows are added to this list.
+        as_written: Keep numbers in strings as they are written: "1.0" and "1" are different labels.
 
     Returns:
         The complete rows, or `None` if no row of the split has a label.
@@ -113,7 +121,7 @@ def select_labelled(
             f"Column {text_column!r} of {where} holds {table[text_column].type}, not text; set text_column to another."
         )
     feature = getattr(rows.features[label_column], "feature", rows.features[label_column])
-    labels = _read_names(table[label_column], feature, f"Column {label_column!r} of {where}")
+    labels = _read_names(table[label_column], feature, f"Column {label_column!r} of {where}", as_written)
     has_text, has_label = np.asarray(table[text_column].is_valid()), np.asarray(labels.is_valid())
     if not has_label.any():
         count = format_count(len(has_label), "row")
@@ -136,7 +144,7 @@ def select_labelled(
     return LabelledRows(where, texts, labels, kept, class_names)
 
 
-def _read_names(column: pa.ChunkedArray, feature: Any, where: str) -> pa.Array:
+def _read_names(column: pa.ChunkedArray, feature: Any, where: str, as_written: bool) -> pa.Array:
     """Return a name, or a list of names, for each row; null where a label, or one in a list, is missing."""
     values = column.cast(plain_type(column.type)).combine_chunks()
     items = values.flatten() if is_list(values.type) else values
@@ -145,7 +153,7 @@ def _read_names(column: pa.ChunkedArray, feature: Any, where: str) -> pa.Array:
         raise ValueError(f"{where} holds {items.type}, not labels; set label_column to another.")
     # Each distinct value is converted once.
     distinct = items.dictionary_encode()
-    names = pa.array([_name_of(value, feature) for value in distinct.dictionary.to_pylist()], pa.string())
+    names = pa.array([_name_of(value, feature, as_written) for value in distinct.dictionary.to_pylist()], pa.string())
     names = names.take(distinct.indices)
     if not is_list(values.type):
         return names
@@ -156,62 +164,93 @@ def _read_names(column: pa.ChunkedArray, feature: Any, where: str) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), names, mask=pa.array(incomplete))
 
 
-def _name_of(value: Any, feature: Any) -> str | None:
-    """Return the name of a label value, the same for 1, 1.0 and "1.0", or `None` for a missing label."""
+def _name_of(value: Any, feature: Any, as_written: bool) -> str | None:
+    """Return the name of a label value, the same for 1, 1.0 and "1.0", or `None` for a missing label.
+
+    With `as_written`, the string "1.0" keeps its name.
+    """
     if isinstance(feature, ClassLabel):
         return feature.int2str(value) if value is not None and value >= 0 else None
     if value is None or value != value:  # NaN is not equal to itself
         return None
     name = str(value).strip()
+    if isinstance(value, str) and (name in MISSING_LABELS or as_written):
+        return None if name in MISSING_LABELS else name
     if _NUMBER.fullmatch(name) and not _WHOLE_NUMBER.fullmatch(name) and float(name).is_integer():
         return str(int(float(name)))
-    return name or None
+    return name
 
 
 def _items(labels: pa.Array) -> pa.Array:
     return labels.flatten() if is_list(labels.type) else labels
 
 
-def find_target(splits: dict[str, LabelledRows], label_column: str, name: str) -> Target:
+def find_target(
+    splits: dict[str, LabelledRows], label_column: str, name: str, problem_type: str | None = None
+) -> Target:
     """Decide from the train split what is predicted.
 
     Args:
         splits: The labelled rows of each split.
         label_column: Name of the label column.
         name: What messages call the data.
+        problem_type: The problem type, if it should not be inferred.
 
     Raises:
-        ValueError: The labels have one class only, are lists of fractions, or are different in nearly every row.
+        ValueError: The labels have one class only, are lists of fractions, are different in nearly every row, or do not
+            fit `problem_type`.
     """
     where, train = f"Column {label_column!r} of {name}", splits["train"]
     occurring = sorted(set(_items(train.labels).to_pylist()))
     if len(occurring) < 2:
         raise ValueError(f"{where} has one class only in the train split ({', '.join(occurring)}); two are needed.")
-    names = train.class_names or tuple(occurring)
     # Lists with one label each, as in the format of fastText, are classes.
     is_multi_label = any(
         pc.any(pc.not_equal(pc.list_value_length(rows.labels), 1)).as_py()
         for rows in splits.values()
         if is_list(rows.labels.type)
     )
-    if not train.class_names:
-        if all(_NUMBER.fullmatch(label) for label in names):
-            if not all(_WHOLE_NUMBER.fullmatch(label) for label in names):
-                if is_list(train.labels.type):
-                    raise ValueError(f"{where} holds lists of fractions; a list must hold names or ids of labels.")
-                return Target("regression", (label_column,))
-            names = tuple(sorted(names, key=lambda label: (int(label), label)))
-        if len(names) > max(MAX_DISTINCT_LABELS, len(train.labels) / 2):
-            raise ValueError(
-                f"{where} has {len(names):,} different values in {len(train.labels):,} rows, too many for classes; "
-                "set label_column to another column."
-            )
-    if not is_multi_label:
+    inferred = "multi_label_classification" if is_multi_label else "single_label_classification"
+    names = train.class_names or tuple(occurring)
+    if not train.class_names and all(_NUMBER.fullmatch(label) or _INFINITE.fullmatch(label) for label in names):
+        names = tuple(sorted(names, key=lambda label: (float(label), label)))
+        if not all(_WHOLE_NUMBER.fullmatch(label) for label in names):
+            inferred = "regression"
+    problem_type = problem_type or inferred
+    if problem_type == "single_label_classification" and is_multi_label:
+        raise ValueError(f"{where} holds lists with several labels; problem_type must be multi_label_classification.")
+    if problem_type == "regression":
+        if is_list(train.labels.type):
+            raise ValueError(f"{where} holds lists of fractions; a list must hold names or ids of labels.")
+        return Target("regression", (label_column,))
+    if not train.class_names and len(names) > max(MAX_DISTINCT_LABELS, len(train.labels) / 2):
+        raise ValueError(
+            f"{where} has {len(names):,} different values in {len(train.labels):,} rows, too many for classes; set "
+            "label_column to another column."
+        )
+    if problem_type == "single_label_classification":
         return Target("single_label_classification", names)
-    widths = pc.unique(pc.list_value_length(train.labels)).to_pylist()
-    if occurring == ["0", "1"] and len(widths) == 1:
+    widths = pc.unique(pc.list_value_length(train.labels)).to_pylist() if is_list(train.labels.type) else []
+    if occurring == ["0", "1"] and len(widths) == 1 and widths[0] > 1:
         return Target("multi_label_classification", tuple(map(str, range(widths[0]))), is_vector=True)
     return Target("multi_label_classification", names)
+
+
+def similar_names(names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the groups of label names that differ only in case or white space, such as `("Yes", "yes")`."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault("".join(name.casefold().split()), []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def count_labels(rows: LabelledRows, target: Target) -> dict[str, int]:
+    """Return the number of rows with each label of a classification."""
+    if target.is_vector:
+        sums = _encode_labels(rows, target).sum(0)  # (num_labels,)
+        return {name: int(total) for name, total in zip(target.names, sums, strict=True)}
+    counted = pc.value_counts(_items(rows.labels)).to_pylist()
+    return dict.fromkeys(target.names, 0) | {pair["values"]: pair["counts"] for pair in counted}
 
 
 def has_hidden_labels(rows: LabelledRows, target: Target) -> bool:
@@ -250,7 +289,7 @@ def _encode_labels(rows: LabelledRows, target: Target) -> np.ndarray:
     parents = pc.list_parent_indices(rows.labels) if is_list(rows.labels.type) else pa.array(range(num_rows))
     if target.problem_type == "regression":
         known = np.array([bool(_NUMBER.fullmatch(name)) for name in items.to_pylist()])
-        _check_known(known, items, parents, rows, "is not a number")
+        _check_known(known, items, parents, rows, "is not a finite number; correct it or remove the row")
         return np.array([float(name) for name in items.to_pylist()], dtype=np.float32)
     if target.is_vector:
         widths = pc.list_value_length(rows.labels) if is_list(rows.labels.type) else pa.array([1])
@@ -260,7 +299,9 @@ def _encode_labels(rows: LabelledRows, target: Target) -> np.ndarray:
             )
         return np.array(items.to_pylist(), dtype=np.float32).reshape(num_rows, len(target.names))
     ids = np.asarray(pc.fill_null(pc.index_in(items, pa.array(target.names, pa.string())), -1))
-    _check_known(ids >= 0, items, parents, rows, "does not occur in the train split")
+    _check_known(
+        ids >= 0, items, parents, rows, "does not occur in the train split; correct it, or add such rows to train"
+    )
     if target.problem_type == "single_label_classification":
         return ids.astype(np.int64)
     vectors = np.zeros((num_rows, len(target.names)), dtype=np.float32)
@@ -274,7 +315,4 @@ def _check_known(known: np.ndarray, items: pa.Array, parents: pa.Array, rows: La
         return
     first = int(np.argmin(known))
     row = int(rows.row_numbers[parents[first].as_py()]) + 1
-    raise ValueError(
-        f"{capitalize(rows.where)} has the label {items[first].as_py()!r} (row {row:,}), which {problem}; correct it, "
-        "or add such rows to train."
-    )
+    raise ValueError(f"{capitalize(rows.where)} has the label {items[first].as_py()!r} (row {row:,}), which {problem}.")

@@ -81,3 +81,71 @@ def test_missing_rows_are_counted_and_blank_text_kept(tmp_path):
     assert "Skipped 1 row of the train split" in notes and "without a text" in notes
     assert "Skipped 2 rows of the train split" in notes and "without a label" in notes
     assert "Kept 2 texts of the train split" in notes
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "None", "null", "NULL", "<NA>", None, float("nan")])
+def test_missing_labels_are_skipped_and_counted(tmp_path, missing):
+    rows = rows_of(["yes", "no", missing, "none", missing])
+    corpus = load_corpus({"train": rows, "validation": rows_of(["no"])})
+    assert corpus.label_names == ("no", "none", "yes")
+    assert labels_of(corpus) == {"text 0": 2, "text 1": 0, "text 3": 1}
+    assert "Skipped 2 rows of the train split of the dictionary without a label." in corpus.notes
+
+
+def test_a_missing_label_in_a_list_skips_the_row():
+    corpus = load_corpus(
+        {"train": rows_of([["a", "b"], ["a", None], None, [], ["b", "NaN"]]), "validation": rows_of([["a"]])}
+    )
+    assert list(labels_of(corpus).items()) == [("text 0", [1, 1]), ("text 3", [0, 0])]
+
+
+def test_labels_are_counted_and_names_that_look_alike_are_reported():
+    labels = ["Yes"] * 3 + ["No"] * 2 + ["yes", "new  york", "New York"]
+    corpus = load_corpus({"train": rows_of(labels), "validation": rows_of(["No"])})
+    notes = " ".join(corpus.notes)
+    assert "each label: New York 1, No 2, Yes 3, new  york 1, yes 1." in notes
+    assert "The labels 'Yes', 'yes' differ only in case or white space" in notes
+    assert "The labels 'New York', 'new  york' differ only" in notes
+    many = load_corpus({"train": rows_of([f"l{i:02}" for i in range(25)] * 2), "validation": rows_of(["l00"])})
+    assert any("l19 2 and 5 more." in note for note in many.notes)
+
+
+def test_vectors_are_counted_by_position():
+    corpus = load_corpus({"train": rows_of([[1, 0, 1], [1, 0, 0]]), "validation": rows_of([[1, 0, 0]])})
+    assert any("each label: 0 2, 1 0, 2 1." in note for note in corpus.notes)
+
+
+@pytest.mark.parametrize("labels", [["1.1", "1.10", "1.2", "2.0"], ["1", "2", "10", "3"]])
+def test_problem_type_keeps_numbers_as_classes(labels):
+    data = {"train": rows_of(labels), "validation": rows_of(labels[:1])}
+    corpus = load_corpus(data, problem_type="single_label_classification")
+    assert corpus.problem_type == "single_label_classification"
+    assert corpus.label_names == tuple(sorted(labels, key=lambda label: (float(label), label)))
+
+
+def test_problem_type_turns_whole_numbers_into_scores():
+    data = {"train": rows_of([1, 5, 3]), "validation": rows_of(["4"])}
+    corpus = load_corpus(data, problem_type="regression")
+    assert corpus.label_names == ("label",) and corpus.splits["validation"]["labels"][:] == [4.0]
+    assert any("scores (regression)" in note for note in corpus.notes)
+
+
+def test_scores_without_leading_zero():
+    corpus = load_corpus({"train": rows_of([".1", "-.2", "3.", "1e-1"]), "validation": rows_of(["+.5"])})
+    assert corpus.problem_type == "regression"
+    assert corpus.splits["train"]["labels"][:] == pytest.approx([0.1, -0.2, 3, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem_type", "message"),
+    [
+        (["0.5", "inf", "1"], None, r"the label 'inf' \(row 2\), which is not a finite number"),
+        (["1", "-Infinity", "2"], None, r"'-Infinity' \(row 2\), which is not a finite number"),
+        (["1", "a"], "regression", r"the label 'a' \(row 2\), which is not a finite number"),
+        ([["a", "b"], ["a"]], "single_label_classification", "lists with several labels; problem_type must be multi"),
+        (["a", "b"], "classification", "problem_type is 'classification'; it must be one of single_label"),
+    ],
+)
+def test_labels_that_do_not_fit_the_problem_type(labels, problem_type, message):
+    with pytest.raises(ValueError, match=message):
+        load_corpus({"train": rows_of(labels), "validation": rows_of(labels)}, problem_type=problem_type)
