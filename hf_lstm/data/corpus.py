@@ -8,19 +8,18 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..messages import capitalize, dataset_progress_bars, format_count, format_names
 from .columns import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, select_texts
-from .labels import (
+from .labels import LabelledRows, select_labelled
+from .reading import read_source
+from .tables import name_source
+from .targets import (
     PROBLEM_TYPES,
-    LabelledRows,
     Target,
     count_labels,
     encode_rows,
     find_target,
     has_hidden_labels,
-    select_labelled,
     similar_names,
 )
-from .reading import read_source
-from .tables import name_source
 
 SPLITS = ("train", "validation", "test")
 
