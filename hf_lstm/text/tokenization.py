@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from ..messages import show_progress as progress_is_visible
 from .boundaries import MAX_RUN_LENGTH, SEPARATOR, SPECIAL_TOKENS, clean_text
 from .inputs import iterate_checked
 
@@ -57,7 +58,7 @@ def train_tokenizer(
             `"bpe"` and `"word"`; the trainers of the other two kinds break ties at random.
         vocab_size: Upper limit of the vocabulary, including the special tokens.
         lowercase: Convert to lower case. On small corpora the smaller vocabulary is worth more than the capitals.
-        show_progress: Show the progress bar of the trainer on a terminal.
+        show_progress: Show the progress bar of the trainer, on a terminal or in a notebook.
 
     Returns:
         A stock `PreTrainedTokenizerFast` that puts `[CLS]` first (so an empty text has one token), pads on the right
@@ -69,7 +70,7 @@ def train_tokenizer(
     """
     if kind not in get_args(TokenizerKind):
         raise ValueError(f"Unknown tokenizer kind {kind!r}; choose one of: {', '.join(get_args(TokenizerKind))}.")
-    model, trainer, pre_tokenizer, decoder = _build_parts(kind, vocab_size, show_progress)
+    model, trainer, pre_tokenizer, decoder = _build_parts(kind, vocab_size, show_progress and progress_is_visible())
 
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = _build_normalizer(lowercase)
