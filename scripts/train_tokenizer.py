@@ -8,7 +8,7 @@ from typing import Literal
 from transformers import HfArgumentParser
 
 from hf_lstm.cli.arguments import HelpFormatter, run
-from hf_lstm.data.columns import TEXT_COLUMNS, find_column
+from hf_lstm.data.tables import TEXT_COLUMNS, find_column
 from hf_lstm.data.files import stream_file
 from hf_lstm.data.reading import read_source
 from hf_lstm.text.tokenization import train_tokenizer

@@ -7,10 +7,9 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..messages import capitalize, dataset_progress_bars, format_count, format_names
-from .columns import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, select_texts
 from .labels import LabelledRows, select_labelled
 from .reading import read_source
-from .tables import name_source
+from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 from .targets import (
     PROBLEM_TYPES,
     Target,
@@ -55,14 +54,17 @@ def load_corpus(
     problem_type: str | None = None,
     validation_fraction: float = 0.1,
     seed: int = 42,
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> Corpus:
     """Load labelled texts, find the text and label columns, encode the labels, and split off missing splits.
 
     Args:
         data: One of
-            - a csv, tsv, json, jsonl, parquet or txt file (txt: one example per line, `__label__NAME text`);
-            - a local folder with a `datasets` layout, with files named train.*, validation.* and test.*, or written by
-              `save_to_disk`;
+            - a csv, tsv, json, jsonl, parquet or txt file, possibly compressed (txt: one example per line, written as
+              `__label__NAME text`);
+            - a local folder with a `datasets` layout, with files named train.*, validation.* and test.*, with one
+              folder of txt files per class, or written by `save_to_disk`;
             - a Hub id such as `stanfordnlp/imdb`;
             - a `Dataset`, `DatasetDict`, pandas or polars DataFrame, or list of dictionaries;
             - a dictionary that maps the names of splits to such tables;
@@ -78,6 +80,8 @@ def load_corpus(
         validation_fraction: Fraction of the training rows that becomes the validation split if there is none. If train
             is the only split, a test split of the same size is split off as well. 0.1 leaves most rows for training.
         seed: Seed of the choice of these rows.
+        separator: Separator of the columns of csv and tsv files; detected by default.
+        encoding: Encoding of text files, such as "cp1252"; detected by default.
 
     Returns:
         The corpus; its `notes` report every decision.
@@ -92,8 +96,9 @@ def load_corpus(
         raise ValueError(f"validation_fraction is {validation_fraction}; it must be between 0 and 0.5.")
     if problem_type not in (None, *PROBLEM_TYPES):
         raise ValueError(f"problem_type is {problem_type!r}; it must be one of {', '.join(PROBLEM_TYPES)}.")
-    name, notes = name_source(data), []
-    raw = read_source(data, config_name)
+    name = name_source(data)
+    notes: list[str] = []
+    raw = read_source(data, config_name, separator=separator, encoding=encoding, notes=notes)
     if not isinstance(raw, DatasetDict):
         raw = DatasetDict({split: Dataset.from_list(list(rows), rows.features) for split, rows in raw.items()})
     _check_splits(raw, name)

@@ -7,9 +7,8 @@ from typing import Any
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
 from ..messages import capitalize, dataset_progress_bars, format_count
-from .columns import TEXT_COLUMNS, find_column, iterate_texts, select_texts
 from .reading import read_source
-from .tables import name_source
+from .tables import TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 
 # A stream is shuffled within a buffer of this many texts, because neighbouring texts of a file are often alike.
 SHUFFLE_TEXTS = 10_000
@@ -27,6 +26,8 @@ def load_texts(
     validation_texts: int = 1000,
     streaming: bool = False,
     seed: int = 42,
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> tuple[DatasetDict | IterableDatasetDict, tuple[str, ...]]:
     """Load the texts of all splits except the test split, without their labels.
 
@@ -40,6 +41,8 @@ def load_texts(
         streaming: Read the texts again in each pass instead of storing them, for data that does not fit on the disk.
             The first texts then become the validation split, without the limit of a tenth.
         seed: Seed of the choice of validation texts, or of the shuffling of a stream.
+        separator: Separator of the columns of csv and tsv files; detected by default.
+        encoding: Encoding of text files; detected by default.
 
     Returns:
         The splits "train" and "validation" with the column `text`, and sentences about what was loaded.
@@ -53,7 +56,16 @@ def load_texts(
     if validation_texts < 1:
         raise ValueError(f"validation_texts is {validation_texts}; it must be at least 1.")
     name = name_source(data)
-    raw = read_source(data, config_name, labelled=False, streaming=streaming)
+    notes: list[str] = []
+    raw = read_source(
+        data,
+        config_name,
+        labelled=False,
+        streaming=streaming,
+        separator=separator,
+        encoding=encoding,
+        notes=notes,
+    )
     used = [split for split in raw if split not in HELD_OUT_SPLITS]
     if not used:
         raise ValueError(f"{capitalize(name)} has no texts to train on, only {', '.join(raw)}.")
@@ -64,8 +76,9 @@ def load_texts(
     origin = f"column {text_column!r} of {name} ({', '.join(used)})"
     if isinstance(raw, IterableDatasetDict):
         splits = _stream_splits(train, validation, held_out, validation_texts, seed, name)
-        return splits, (f"Texts are streamed from {origin}.",)
-    return _store_splits(train, validation, held_out, validation_texts, seed, name, origin)
+        return splits, (*notes, f"Texts are streamed from {origin}.")
+    splits, stored = _store_splits(train, validation, held_out, validation_texts, seed, name, origin)
+    return splits, (*notes, *stored)
 
 
 def _find_text_column(rows: Dataset | IterableDataset, text_column: str | None, where: str, name: str) -> str:

@@ -1,9 +1,10 @@
 import json
+import os
 
 import pandas as pd
 import pytest
 
-from hf_lstm.data.files import stream_file
+from hf_lstm.data.files import is_data_file, read_files, stream_file
 from hf_lstm.data.reading import read_source
 
 ROWS = [
@@ -79,9 +80,9 @@ BAD_FILES = {
     "header.csv": (b"text,label\n", "no rows"),
     "longer.csv": (b"text,label\na,b,c\n", "line 2"),
     "ragged.csv": (b"text,label\na,b\na,b,c\n", "line 3"),
-    "quote.csv": (b'text,label\na,b\n"a,b\n', "row 2"),
-    "latin.csv": ("text,label\ncaf\xe9,b\n".encode("latin-1"), "utf-8"),
-    "binary.jsonl": (b"\x80\x00\xff" * 50, "utf-8"),
+    "quote.csv": (b'text,label\na,b\n"a,b\n', "line 3: the quotes"),
+    "damaged.csv": ("text,label\nüü,a\n".encode() + b"caf\xe9,b\n", "line 3 is not UTF-8"),
+    "binary.jsonl": (b"\x80\x00\xff" * 50, "line 1 is not UTF-8"),
     "list.json": (b'[{"text": "a"}', "delimiter"),
     "lines.jsonl": (b'{"text": "a"}\n{"text": oops}\n', "line 2"),
     "scalar.jsonl": (b'{"text": "a"}\n3\n', "line 2"),
@@ -132,3 +133,41 @@ def test_lines_are_texts_if_no_labels_are_expected(tmp_path):
     assert {name: rows.to_list() for name, rows in splits.items()} == {"train": lines, "validation": lines}
     with pytest.raises(ValueError, match="a.txt, line 1: expected a label"):
         read_source(str(path))
+
+
+def test_rows_are_cached_by_content_and_not_by_time(tmp_path):
+    for ending in ("csv", "parquet"):
+        path = tmp_path / f"a.{ending}"
+        for word in ("one", "two"):
+            WRITERS[ending]([{"text": word, "label": "x"}], path)
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+            assert read_source(path)["train"]["text"][0] == word
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_notes_report_the_detected_format(tmp_path, labelled):
+    (tmp_path / "a.csv").write_text("text;label\ncafé, noir;x\n", encoding="cp1252")
+    notes = []
+    rows = read_files({"train": [str(tmp_path / "a.csv")]}, labelled=labelled, notes=notes)["train"]
+    assert rows.to_list() == [{"text": "café, noir", "label": "x"}]
+    assert [note.split("; set ")[0] for note in notes] == [
+        f"Read {tmp_path}/a.csv with the encoding cp1252",
+        f"The columns of {tmp_path}/a.csv are separated by semicolons",
+    ]
+    streamed = []
+    assert list(stream_file(tmp_path / "a.csv", notes=streamed)) == rows.to_list() and streamed == notes
+
+
+def test_separator_and_encoding_can_be_given(tmp_path):
+    (tmp_path / "a.csv").write_text("text:label\nżółć:x\n", encoding="cp1250")
+    expected = [{"text": "żółć", "label": "x"}]
+    assert list(stream_file(tmp_path / "a.csv", separator=":", encoding="cp1250")) == expected
+    assert read_source(tmp_path / "a.csv", separator=":", encoding="cp1250")["train"].to_list() == expected
+    with pytest.raises(ValueError, match="encoding is 'utf-9', which is unknown"):
+        read_source(tmp_path / "a.csv", encoding="utf-9")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV.gz", "a.jsonl.zst", "b/c.parquet"])
+def test_names_of_data_files(name):
+    assert is_data_file(name)
+    assert not is_data_file(name + ".exe") and not is_data_file("stanfordnlp/imdb")

@@ -110,3 +110,37 @@ def test_the_bundled_reviews_and_tables_are_read_like_files():
     }  # fmt: skip
     streams = read_source([{"text": "a"}], streaming=True)
     assert isinstance(streams, datasets.IterableDatasetDict) and list(streams["train"]) == [{"text": "a"}]
+
+
+def write_class_folders(folder, **classes):
+    for name, texts in classes.items():
+        (folder / name).mkdir(parents=True)
+        for number, text in enumerate(texts):
+            (folder / name / f"{number}_7.txt").write_text(text)
+
+
+def test_one_folder_per_class(tmp_path):
+    write_class_folders(tmp_path / "one", pos=["good\nfilm", "great"], neg=["bad"])
+    assert read_source(tmp_path / "one")["train"].to_list() == [
+        {"text": "bad", "label": "neg"},
+        {"text": "good\nfilm", "label": "pos"},
+        {"text": "great", "label": "pos"},
+    ]
+    for split in ("train", "test"):
+        write_class_folders(tmp_path / "two" / split, pos=[f"{split} good"], neg=[f"{split} bad"], unsup=["?"])
+        (tmp_path / "two" / split / "urls.txt").write_text("http://example.org")
+    splits = read_source(tmp_path / "two")
+    assert {split: rows.to_list() for split, rows in splits.items()} == {
+        "train": [{"text": "train bad", "label": "neg"}, {"text": "train good", "label": "pos"}],
+        "test": [{"text": "test bad", "label": "neg"}, {"text": "test good", "label": "pos"}],
+        "unsupervised": [{"text": "?", "label": None}] * 2,
+    }
+
+
+def test_folders_of_splits_are_not_classes(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "rows.txt").write_text(f"__label__a {split}\n")
+    assert {split: rows["text"][:] for split, rows in read_source(tmp_path).items()} == {
+        "train": ["train"], "test": ["test"]
+    }  # fmt: skip
