@@ -1,24 +1,35 @@
-"""Helpers for messages: counts, one-line errors."""
+"""Helpers for messages and progress bars."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm.auto import tqdm
 
 
 def one_line(error: object) -> str:
-    """The message of an error, which in a library may have many lines, as one without a full stop."""
+    """Return the message of an error on one line, without a full stop."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def capitalize(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
+    """Return the sentence with a capital first letter; the other letters stay as they are."""
+    return sentence[:1].upper() + sentence[1:]
 
 
 def format_count(number: int, noun: str) -> str:
-    """1 row, 2,000 rows."""
+    """Return a number with its noun, such as "1 row" or "2,000 rows"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def format_names(names: list[str], limit: int = 20) -> str:
+    """Return the names in one line: the first `limit` of them, and how many more there are."""
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")
+
+
 def markdown_table(rows: list[list[str]]) -> str:
-    """A Markdown table, aligned to be read as it is too; the first row is the heading."""
+    """Return a Markdown table whose source is aligned as well; the first row is the header."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
@@ -28,5 +39,37 @@ def markdown_table(rows: list[list[str]]) -> str:
 
 
 def show_progress() -> bool:
-    """Return whether progress bars make sense: on a terminal and in a notebook, but not in a log file."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    """Return whether progress bars are shown: on a terminal and in a notebook, but not in a log file or a pipe."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        return True
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def progress_bar(visible: bool = True, **options: Any) -> tqdm:
+    """Return a `tqdm` bar that is drawn if `visible` is true and [`show_progress`] allows it.
+
+    Args:
+        visible: Whether the caller wants a bar.
+        options: Arguments of `tqdm`, such as `total` and `unit`.
+    """
+    return tqdm(disable=not (visible and show_progress()), **options)
+
+
+@contextmanager
+def dataset_progress_bars() -> Iterator[None]:
+    """Hide the progress bars of `datasets` where [`show_progress`] is false, and restore the setting afterwards.
+
+    It is used as a decorator of the functions that read or map datasets.
+    """
+    from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    if show_progress() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()

@@ -1,4 +1,4 @@
-"""Read labelled and unlabelled texts from files, folders and the Hub."""
+"""Read labelled and unlabelled texts from files, folders, the Hub and tables in memory."""
 
 from .batching import (
     BlockCollator,
@@ -8,11 +8,12 @@ from .batching import (
     tokenize_blocks,
     tokenize_corpus,
 )
-from .columns import TEXT_COLUMNS, find_column, iterate_texts
 from .corpus import Corpus, load_corpus
-from .files import FILE_SUFFIXES, stream_file
+from .files import is_data_file, stream_file
+from .formats import FILE_SUFFIXES
 from .reading import read_source
 from .sample_reviews import build_sample_reviews
+from .tables import TEXT_COLUMNS, find_column, iterate_texts
 from .unlabelled import load_texts
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "TEXT_COLUMNS",
     "build_sample_reviews",
     "find_column",
+    "is_data_file",
     "iterate_texts",
     "load_corpus",
     "load_texts",

@@ -1,4 +1,4 @@
-"""Turn texts into token ids, and rows of them into padded batches of similar length."""
+"""Tokenise texts, and collate rows into padded batches of similar length."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -6,37 +6,37 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import (
-    Dataset,
-    DatasetDict,
-    IterableDatasetDict,
-)
+from datasets import Dataset, DatasetDict, IterableDatasetDict
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Sampler
-from transformers import (
-    PreTrainedTokenizerFast,
-)
+from transformers import PreTrainedTokenizerFast
+
+from ..messages import dataset_progress_bars
 
 
+@dataset_progress_bars()
 def tokenize_corpus(
-    splits: DatasetDict, tokenizer, *, max_length: int | None = None, num_proc: int | None = None
+    splits: DatasetDict,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    max_length: int | None = None,
+    num_proc: int | None = None,
 ) -> DatasetDict:
-    """Turns the text of every split into `input_ids`, cached on disk by `datasets`.
+    """Tokenise the texts of every split. The result is cached on disk by `datasets`.
 
     Args:
         splits: Splits with the columns `text` and `labels`.
-        tokenizer: A fast tokenizer; it uses several threads by itself.
-        max_length: Longest training example in tokens; the rest is cut off, which bounds the time and memory of a step.
-            Validation and test texts are read whole, as the model reads any length.
-        num_proc: Processes, for a corpus so large that the threads of the tokenizer are not enough.
+        tokenizer: A fast tokenizer; it uses several threads.
+        max_length: Maximum number of tokens of a training text. Longer ones are truncated, which bounds the time and
+            memory of a training step. Validation and test texts are not truncated, because the model reads any length.
+        num_proc: Number of processes, for a corpus that is too large for the threads of the tokenizer.
 
     Returns:
-        The same splits with `input_ids`, `length` (tokens) and `labels`. There is no attention mask: padding a batch
-        makes it.
+        The same splits with `input_ids`, `length` (in tokens) and `labels`. The collator creates the attention mask.
     """
     tokenized = DatasetDict()
     for split, rows in splits.items():
-        # A call leaves its truncation and padding in the tokenizer, which is part of the cache key.
+        # Each call stores its truncation and padding in the tokenizer, which is part of the cache key of `datasets`.
         tokenizer.backend_tokenizer.no_truncation()
         tokenizer.backend_tokenizer.no_padding()
         tokenized[split] = rows.map(
@@ -50,7 +50,9 @@ def tokenize_corpus(
     return tokenized
 
 
-def _tokenize_batch(batch: dict[str, list], tokenizer, max_length: int | None) -> dict[str, list]:
+def _tokenize_batch(
+    batch: dict[str, list], tokenizer: PreTrainedTokenizerFast, max_length: int | None
+) -> dict[str, list]:
     encoding = tokenizer(
         batch["text"],
         truncation=max_length is not None,
@@ -63,7 +65,15 @@ def _tokenize_batch(batch: dict[str, list], tokenizer, max_length: int | None) -
 
 
 def pad_batch(input_ids: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Pads token ids on the right: `input_ids` and `attention_mask`, each `(batch, seq)`."""
+    """Pad token ids on the right.
+
+    Args:
+        input_ids: Token ids of each row.
+        pad_token_id: Id of the padding token.
+
+    Returns:
+        `input_ids` and `attention_mask`, each `(batch, seq)`.
+    """
     rows = [torch.as_tensor(ids, dtype=torch.long) for ids in input_ids]
     return {
         "input_ids": pad_sequence(rows, batch_first=True, padding_value=pad_token_id),
@@ -72,11 +82,10 @@ def pad_batch(input_ids: Sequence[Sequence[int]], pad_token_id: int) -> dict[str
 
 
 class ClassifierCollator:
-    """
-    Makes a padded batch of rows with `input_ids` and `labels`, whatever else the rows hold.
+    """Collate rows with `input_ids` and `labels` into a padded batch; other columns are ignored.
 
     Args:
-        pad_token_id: What to pad with.
+        pad_token_id: Id of the padding token.
     """
 
     def __init__(self, pad_token_id: int):
@@ -88,26 +97,29 @@ class ClassifierCollator:
         return batch
 
 
-# Texts that are joined and cut into rows at a time.
+# Number of texts that are joined and cut into rows at a time.
 JOINED_TEXTS = 1_000
 
 
+@dataset_progress_bars()
 def tokenize_blocks(
     splits: DatasetDict | IterableDatasetDict, tokenizer: PreTrainedTokenizerFast, block_size: int
 ) -> DatasetDict | IterableDatasetDict:
-    """
-    Joins the texts and cuts them into rows of equal length, so that no step is spent on padding.
+    """Tokenise the texts, join them, and cut them into rows of equal length without padding.
 
     Args:
-        splits: With the column `text`.
-        tokenizer: Puts its first token before each text; that is where one text ends and the next begins.
-        block_size: Tokens in a row. The last row of every thousand texts is shorter.
+        splits: Splits with the column `text`.
+        tokenizer: Its first token, which it puts before each text, marks the border between two texts.
+        block_size: Number of tokens in a row, at least 2. The last row of every thousand texts is shorter.
 
     Returns:
-        The same splits with the column `input_ids` alone.
+        The same splits with `input_ids` as the only column.
+
+    Raises:
+        ValueError: `block_size` is less than 2.
     """
     if block_size < 2:
-        raise ValueError(f"block_size must be at least 2, or there is nothing to predict; got {block_size}.")
+        raise ValueError(f"block_size must be at least 2, so that each row has a token to predict; got {block_size}.")
     blocks = {}
     for split, rows in splits.items():
         tokenizer.backend_tokenizer.no_truncation()
@@ -124,7 +136,7 @@ def tokenize_blocks(
     return type(splits)(blocks)
 
 
-def _join_and_cut(batch: dict[str, list], tokenizer, block_size: int) -> dict[str, list]:
+def _join_and_cut(batch: dict[str, list], tokenizer: PreTrainedTokenizerFast, block_size: int) -> dict[str, list]:
     encoding = tokenizer(batch["text"], return_attention_mask=False, return_token_type_ids=False, verbose=False)
     joined = list(chain.from_iterable(encoding["input_ids"]))
     rows = [joined[start : start + block_size] for start in range(0, len(joined), block_size)]
@@ -132,11 +144,12 @@ def _join_and_cut(batch: dict[str, list], tokenizer, block_size: int) -> dict[st
 
 
 class BlockCollator:
-    """
-    Makes a batch of rows with `input_ids`, which are their own labels.
+    """Collate rows with `input_ids` into a batch for language modelling, with `input_ids` as labels.
+
+    Padding has the label -100, which the loss ignores. A batch without padding has no attention mask.
 
     Args:
-        pad_token_id: What to pad with.
+        pad_token_id: Id of the padding token.
     """
 
     def __init__(self, pad_token_id: int):
@@ -150,21 +163,20 @@ class BlockCollator:
         return batch
 
 
-# Batches among whose texts the similar ones are sought: more carry less padding, fewer mix the texts better.
+# Rows of similar length are grouped within this many batches. More of them reduce padding; fewer shuffle better.
 WINDOW_BATCHES = 50
 
 
 class SimilarLengthSampler(Sampler[int]):
-    """
-    Orders rows so that every `batch_size` consecutive ones are of similar length, and short and long batches alternate.
+    """Order rows so that the rows of a batch have similar lengths and the batches are in random order.
 
-    The library's own grouping goes from long to short again and again, so that a training step's texts depend on its
-    place in the epoch.
+    The sampler of transformers sorts each group of batches from long to short, so that the length of the texts in a
+    training step depends on its position in the epoch.
 
     Args:
-        lengths: Tokens of each row.
-        batch_size: Rows in a batch.
-        seed: Together with the epoch it fixes the order, so that an interrupted training resumes in it.
+        lengths: Number of tokens of each row.
+        batch_size: Number of rows in a batch.
+        seed: The seed and the epoch determine the order, so that a resumed training continues in the same order.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):
@@ -174,6 +186,7 @@ class SimilarLengthSampler(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
+        """Set the epoch, which changes the order of the rows."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -187,7 +200,7 @@ class SimilarLengthSampler(Sampler[int]):
             window = shuffled[start : start + WINDOW_BATCHES * self.batch_size]
             window = window[np.argsort(self.lengths[window], kind="stable")]
             batches += [window[i : i + self.batch_size] for i in range(0, len(window), self.batch_size)]
-        # A batch that is not full stays last: anywhere else it would shift the bounds of those after it.
+        # A batch that is not full comes last; elsewhere it would shift the borders of the batches after it.
         full = [batch for batch in batches if len(batch) == self.batch_size]
         rest = [batch for batch in batches if len(batch) < self.batch_size]
         rng.shuffle(full)

@@ -1,35 +1,40 @@
-"""Any labelled text corpus as train, validation and test splits with the columns `text` and `labels`."""
+"""Load labelled texts as train, validation and test splits with the columns `text` and `labels`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from datasets import (
-    Dataset,
-    DatasetDict,
-    concatenate_datasets,
-)
+from datasets import Dataset, DatasetDict, concatenate_datasets
 
-from ..messages import format_count
-from .columns import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, select_texts
-from .labels import complete_rows, encode_rows, find_target, label_ids
+from ..messages import capitalize, dataset_progress_bars, format_count, format_names
+from .labels import LabelledRows, select_labelled
 from .reading import read_source
-from .sample_reviews import build_sample_reviews
+from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
+from .targets import (
+    PROBLEM_TYPES,
+    Target,
+    count_labels,
+    encode_rows,
+    find_target,
+    has_hidden_labels,
+    similar_names,
+)
 
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A labelled corpus, ready to be tokenised.
+    """Labelled texts, ready to be tokenised.
 
     Args:
-        splits: "train", "validation" and, where there is one, "test", with the columns `text` (string) and `labels`
-            (a `ClassLabel`, a 0/1 float vector with one entry per label, or a float score).
-        label_names: Name of each label id; for regression the name of the score column.
+        splits: "train", "validation" and possibly "test", with the columns `text` (string) and `labels` (a
+            `ClassLabel`, a 0/1 float vector with one entry per label, or a float score).
+        label_names: Name of each label id; for a regression the name of the score column.
         problem_type: "single_label_classification", "multi_label_classification" or "regression", as in the model's
             config.
-        notes: One sentence each: what was found, split off, put aside or skipped, with counts.
-        unlabelled: Texts of the splits without labels, the column `text`; `None` where there are none.
+        notes: Sentences about what was found, split off, skipped or not used, with counts; meant to be printed.
+        unlabelled: Texts of the splits without labels, as the column `text`; `None` if there are none.
     """
 
     splits: DatasetDict
@@ -39,143 +44,187 @@ class Corpus:
     unlabelled: Dataset | None = None
 
 
+@dataset_progress_bars()
 def load_corpus(
-    source: str | None = None,
+    data: Any = None,
     *,
     config_name: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    problem_type: str | None = None,
     validation_fraction: float = 0.1,
     seed: int = 42,
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> Corpus:
-    """Loads a corpus, finds its columns and labels, and gives it the splits it lacks.
+    """Load labelled texts, find the text and label columns, encode the labels, and split off missing splits.
 
     Args:
-        source: A local folder (a `datasets` layout, files named train.*, validation.* and test.*, or what
-            `save_to_disk` wrote), one csv, tsv, json, jsonl, parquet or txt file (txt: `__label__NAME text`, one
-            example a line), a Hub id such as `stanfordnlp/imdb`, or None for the bundled reviews.
-        config_name: Configuration of a corpus that has several, such as `sst2` of `nyu-mll/glue`.
+        data: One of
+            - a csv, tsv, json, jsonl, parquet or txt file, possibly compressed (txt: one example per line, written as
+              `__label__NAME text`);
+            - a local folder with a `datasets` layout, with files named train.*, validation.* and test.*, with one
+              folder of txt files per class, or written by `save_to_disk`;
+            - a Hub id such as `stanfordnlp/imdb`;
+            - a `Dataset`, `DatasetDict`, pandas or polars DataFrame, or list of dictionaries;
+            - a dictionary that maps the names of splits to such tables;
+            - `None` for the bundled reviews.
+
+            A single table becomes "train". The rows of an `IterableDataset` are read into memory.
+        config_name: Configuration of a dataset that has several, such as `sst2` of `nyu-mll/glue`.
         text_column: Name of the text column; by default the one with a usual name (`text`, `sentence`, ...).
         label_column: Name of the label column; by default the one with a usual name (`label`, `sentiment`, ...). Whole
-            numbers and strings are classes, other numbers are scores to regress, lists are several labels a text.
-        validation_fraction: Share of the training rows that becomes the validation split where there is none; a corpus
-            of one single split gives as large a test split too. 0.1 keeps nine tenths for learning.
-        seed: Seed of that choice of rows.
+            numbers and strings are classes, other numbers are scores (regression), lists are several labels per text.
+        problem_type: "single_label_classification", "multi_label_classification" or "regression", if it should not be
+            inferred. Labels that look like numbers are then kept as written: the classes 1.1 and 1.10 are different.
+        validation_fraction: Fraction of the training rows that becomes the validation split if there is none. If train
+            is the only split, a test split of the same size is split off as well. 0.1 leaves most rows for training.
+        seed: Seed of the choice of these rows.
+        separator: Separator of the columns of csv and tsv files; detected by default.
+        encoding: Encoding of text files, such as "cp1252"; detected by default.
 
     Returns:
-        The corpus; what was decided on the way is in its `notes`.
+        The corpus; its `notes` report every decision.
 
     Raises:
         FileNotFoundError: There is nothing at the path.
         ConnectionError: The Hub cannot be reached.
-        ValueError: The corpus cannot be used as it is; the message names the file, column or row and what to do.
+        TypeError: `data` is not one of the above.
+        ValueError: The data cannot be used; the message names the file, column or row, and what to do.
     """
     if not 0 < validation_fraction < 0.5:
-        raise ValueError(f"validation_fraction is {validation_fraction}; it must lie between 0 and 0.5.")
-    name = source or "the bundled corpus"
-    raw = build_sample_reviews() if source is None else read_source(source, config_name)
-    notes = [f"Read {name}: " + ", ".join(f"{split} {rows.num_rows:,}" for split, rows in raw.items()) + " rows."]
-    others = {split: raw.pop(split) for split in list(raw) if split not in SPLITS}
-    if "train" not in raw:
-        raise ValueError(
-            f"{name} has no train split, only {', '.join(raw)}; name the split or file to learn from train."
-        )
-    for split, rows in raw.items():
-        if rows.num_rows == 0:
-            raise ValueError(f"The {split} split of {name} is empty; add rows or remove it.")
-
+        raise ValueError(f"validation_fraction is {validation_fraction}; it must be between 0 and 0.5.")
+    if problem_type not in (None, *PROBLEM_TYPES):
+        raise ValueError(f"problem_type is {problem_type!r}; it must be one of {', '.join(PROBLEM_TYPES)}.")
+    name = name_source(data)
+    notes: list[str] = []
+    raw = read_source(data, config_name, separator=separator, encoding=encoding, notes=notes)
+    if not isinstance(raw, DatasetDict):
+        raw = DatasetDict({split: Dataset.from_list(list(rows), rows.features) for split, rows in raw.items()})
+    _check_splits(raw, name)
+    notes.append(f"Read {name}: " + ", ".join(f"{split} {len(rows):,}" for split, rows in raw.items()) + " rows.")
     columns = raw["train"].column_names
     text_column = find_column(columns, TEXT_COLUMNS, text_column, role="text", where=name)
     label_column = find_column(columns, LABEL_COLUMNS, label_column, role="label", where=name)
-    unlabelled, note = _unlabelled_texts(others, text_column, label_column, name)
-    notes += note
-    tables = {}
-    for split, rows in raw.items():
-        table, note = complete_rows(rows, text_column, label_column, f"the {split} split of {name}")
-        notes += note
-        if table is not None:
-            tables[split] = table
-    if "train" not in tables:
+    as_written = problem_type not in (None, "regression")
+    labelled = _select_labelled_splits(raw, text_column, label_column, name, notes, as_written)
+    unlabelled = _collect_unlabelled(raw, text_column, label_column, name, notes)
+    target = find_target(labelled, label_column, name, problem_type)
+    notes.append(f"Texts are in column {text_column!r}; labels are in {label_column!r}: {target.describe()}.")
+    if target.problem_type != "regression":
+        notes += _describe_classes(labelled["train"], target)
+    splits = _encode_splits(labelled, target, notes)
+    splits = _add_missing_splits(splits, target.problem_type, validation_fraction, seed, name, notes)
+    notes += _count_duplicates(splits)
+    return Corpus(splits, target.names, target.problem_type, tuple(notes), unlabelled)
+
+
+def _check_splits(raw: DatasetDict, name: str) -> None:
+    if "train" not in raw:
         raise ValueError(
-            f"Column {label_column!r} of {name} holds no label in the train split; name another label_column."
+            f"{capitalize(name)} has no train split, only {', '.join(raw)}; name the split or file to train on 'train'."
         )
-    target = find_target(tables, f"column {label_column!r} of {name}")
-    described = {
-        "single_label_classification": f"one of {len(target.names):,} classes",
-        "multi_label_classification": f"any of {len(target.names):,} labels",
-        "regression": "a score to regress",
-    }
-    notes.append(f"Text from column {text_column!r}, target from {label_column!r}: {described[target.problem_type]}.")
+    for split in SPLITS:
+        if split in raw and not len(raw[split]):
+            raise ValueError(f"The {split} split of {name} is empty; add rows or remove it.")
 
-    splits = DatasetDict()
-    for split in [split for split in SPLITS if split in tables]:
-        ids = label_ids(tables[split], target, f"the {split} split of {name}")
-        if ids is None:
-            notes.append(
-                f"The {split} split ({format_count(len(tables[split].kept), 'row')}) has only the label -1; put aside."
+
+def _select_labelled_splits(
+    raw: DatasetDict, text_column: str, label_column: str, name: str, notes: list[str], as_written: bool
+) -> dict[str, LabelledRows]:
+    """Return the labelled rows of train, validation and test; a split without labels is left out."""
+    labelled = {}
+    for split in SPLITS:
+        if split in raw:
+            rows = select_labelled(
+                raw[split], text_column, label_column, f"the {split} split of {name}", notes, as_written
             )
-        else:
-            splits[split] = encode_rows(tables[split], ids, target)
-    splits, note = _split_off(splits, target.problem_type, validation_fraction, seed, name)
-    notes += note + _report_duplicates(splits)
-    return Corpus(splits, target.names or (label_column,), target.problem_type, tuple(notes), unlabelled)
+            if rows is not None:
+                labelled[split] = rows
+    if "train" not in labelled:
+        raise ValueError(
+            f"Column {label_column!r} of {name} has no label in the train split; set label_column to another column."
+        )
+    return labelled
 
 
-def _unlabelled_texts(
-    others: dict[str, Dataset], text_column: str, label_column: str, name: str
-) -> tuple[Dataset | None, list[str]]:
-    """Texts of the splits that are none of the usual ones, where these hold texts and no label."""
-    texts, notes = [], []
-    for split, rows in others.items():
-        labelled = True
-        if text_column in rows.column_names and rows.num_rows:
-            labelled = label_column in rows.column_names and (
-                complete_rows(rows, text_column, label_column, f"the {split} split of {name}")[0] is not None
-            )
-        count = f"the split {split!r} ({format_count(rows.num_rows, 'row')})"
-        if labelled:
-            notes.append(f"Put aside {count}: not train, validation or test.")
-        else:
+def _collect_unlabelled(
+    raw: DatasetDict, text_column: str, label_column: str, name: str, notes: list[str]
+) -> Dataset | None:
+    """Return the texts of the splits other than train, validation and test that have no labels."""
+    texts = []
+    for split in [split for split in raw if split not in SPLITS]:
+        rows = raw[split]
+        count = f"the split {split!r} ({format_count(len(rows), 'row')})"
+        has_texts = text_column in rows.column_names and len(rows) > 0
+        if has_texts and select_labelled(rows, text_column, label_column, f"split {split!r} of {name}", []) is None:
             texts.append(select_texts(rows, text_column))
-            notes.append(f"Kept {count} as texts without labels, for a teacher.")
+            notes.append(f"Kept {count} as unlabelled texts for a teacher.")
+        else:
+            notes.append(f"Did not use {count}: it is not train, validation or test.")
     joined = concatenate_datasets(texts) if texts else None
-    return joined or None, notes
+    return joined if joined else None
 
 
-def _split_off(
-    splits: DatasetDict, problem_type: str, fraction: float, seed: int, name: str
-) -> tuple[DatasetDict, list[str]]:
-    """Cuts a validation split from train where there is none, and a test split where train is all there is."""
-    wanted = [split for split in ("test", "validation") if split not in splits]
+def _describe_classes(train: LabelledRows, target: Target) -> list[str]:
+    """Return sentences with the number of training rows of each label, and with label names that look alike."""
+    counts = count_labels(train, target)
+    listed = format_names([f"{name} {counts[name]:,}" for name in target.names])
+    return [f"Rows of train with each label: {listed}."] + [
+        f"The labels {', '.join(map(repr, group))} differ only in case or white space; merge them if they are the same."
+        for group in similar_names(target.names)
+    ]
+
+
+def _encode_splits(labelled: dict[str, LabelledRows], target: Target, notes: list[str]) -> DatasetDict:
+    splits = DatasetDict()
+    for split, rows in labelled.items():
+        if has_hidden_labels(rows, target):
+            count = format_count(len(rows.labels), "row")
+            notes.append(f"The {split} split ({count}) has only the label -1; it is not used as labelled data.")
+        else:
+            splits[split] = encode_rows(rows, target)
+    return splits
+
+
+def _add_missing_splits(
+    splits: DatasetDict, problem_type: str, fraction: float, seed: int, name: str, notes: list[str]
+) -> DatasetDict:
+    """Split off a validation split if there is none, and a test split if train is the only split."""
     if "validation" in splits:
-        return splits, [
-            f"{name} has no test split; the validation split is all there is to evaluate on."
-        ] if wanted else []
-    if len(wanted) == 1:
-        wanted = ["validation"]
-    notes, train, size = [], splits["train"], round(len(splits["train"]) * fraction) or 1
+        if "test" not in splits:
+            notes.append(f"{capitalize(name)} has no test split; results are measured on the validation split.")
+        return splits
+    wanted = ["validation"] if "test" in splits else ["test", "validation"]
+    train = splits["train"]
+    size = round(len(train) * fraction) or 1
     if size * len(wanted) >= len(train):
-        raise ValueError(f"{name} has {format_count(len(train), 'row')} to train on, too few to split; add rows.")
+        raise ValueError(f"{capitalize(name)} has {format_count(len(train), 'row')}, too few to split; add rows.")
+    added = {}
     for split in wanted:
-        stratify = problem_type == "single_label_classification"
-        if stratify:
-            counts = np.bincount(np.asarray(train.with_format("arrow")["labels"]), minlength=1)
-            counts = counts[counts > 0]
-            stratify = counts.min() > 1 and len(counts) <= size
+        stratify = problem_type == "single_label_classification" and _can_stratify(train, size)
         parts = train.train_test_split(size, seed=seed, stratify_by_column="labels" if stratify else None)
-        train, splits[split] = parts["train"], parts["test"]
-        how = "with the same share of each class" if stratify else "at random, without regard to labels"
+        train, added[split] = parts["train"], parts["test"]
+        how = "with the same class proportions" if stratify else "at random"
         notes.append(
-            f"There is no labelled {split} split; split {format_count(size, 'row')} off train {how} (seed {seed})."
+            f"There is no labelled {split} split; {format_count(size, 'row')} of train became the {split} split, "
+            f"chosen {how} (seed {seed})."
         )
-    splits["train"] = train
-    return DatasetDict({split: splits[split] for split in SPLITS if split in splits}), notes
+    splits = DatasetDict(splits | added | {"train": train})
+    return DatasetDict({split: splits[split] for split in SPLITS if split in splits})
 
 
-def _report_duplicates(splits: DatasetDict) -> list[str]:
+def _can_stratify(train: Dataset, size: int) -> bool:
+    """Return whether every class has two rows or more and the new split has room for each class."""
+    counts = np.bincount(np.asarray(train.with_format("arrow")["labels"]))
+    counts = counts[counts > 0]
+    return counts.min() > 1 and len(counts) <= size
+
+
+def _count_duplicates(splits: DatasetDict) -> list[str]:
     if "test" not in splits:
         return []
-    learned_from = {hash(text) for split in splits if split != "test" for text in iterate_texts(splits[split])}
-    count = sum(hash(text) in learned_from for text in iterate_texts(splits["test"]))
+    known = {hash(text) for split in splits if split != "test" for text in iterate_texts(splits[split])}
+    count = sum(hash(text) in known for text in iterate_texts(splits["test"]))
     total = format_count(len(splits["test"]), "test text")
-    return [f"Of {total}, {count:,} also occur, word for word, in train or validation; kept."]
+    return [f"{count:,} of {total} also occur in train or validation; they are kept."]

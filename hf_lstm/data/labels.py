@@ -1,4 +1,8 @@
-"""What the columns of a raw corpus mean: which rows are complete, what the labels are, and as which ids."""
+"""Read the label column of a split as names.
+
+Each label is read as a name: the class `"positive"`, the score `"2.5"`, or a list of names if a text can have several
+labels. The module `targets` turns these names into ids.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,236 +11,126 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset, Features, Sequence, Value
+from datasets import ClassLabel, Dataset
 
 from ..messages import capitalize, format_count
-from ..text import clean_text
+from .tables import is_list, plain_type
 
-# More classes than this, and more than half as many as there are rows: an id or a free text, not a label.
-MAX_DISTINCT_LABELS = 1000
+# Labels in a text file that mean "no label". Lower-case "none" is not among them, because it is often a class.
+MISSING_LABELS = ("", "NaN", "nan", "None", "null", "NULL", "<NA>")
 
-_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
-_WHOLE_NUMBER = re.compile(r"[-+]?\d+")
+WHOLE_NUMBER = re.compile(r"[-+]?\d+")
 
 
 @dataclass(frozen=True)
-class LabelledTable:
-    """The complete rows of a split."""
-
-    rows: Dataset  # columns text and labels, nothing missing
-    labels: pa.Array  # the label column as found
-    kept: np.ndarray  # index of each row in the split as read
-
-
-def complete_rows(
-    rows: Dataset, text_column: str, label_column: str, where: str
-) -> tuple[LabelledTable | None, list[str]]:
-    """Drops the rows that lack a text or a label, and says how many.
+class LabelledRows:
+    """The rows of a split that have a text and a label.
 
     Args:
-        rows: A split as read.
+        where: What messages call the split.
+        texts: The column `text`.
+        labels: For each row a name, or a list of names.
+        row_numbers: Position of each row in the split as it was read, `(rows,)`, for messages.
+        class_names: Names of the classes in the order of their ids if the column is a `ClassLabel`, otherwise empty.
+    """
+
+    where: str
+    texts: Dataset
+    labels: pa.Array
+    row_numbers: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def select_labelled(
+    rows: Dataset, text_column: str, label_column: str, where: str, notes: list[str], as_written: bool = False
+) -> LabelledRows | None:
+    """Keep the rows of a split that have a text and a label.
+
+    Args:
+        rows: A split as it was read.
         text_column: Name of its text column.
         label_column: Name of its label column.
-        where: What the split is called in a message.
+        where: What messages call the split.
+        notes: Sentences about skipped rows are added to this list.
+        as_written: Keep numbers in strings as they are written: "1.0" and "1" are different labels.
 
     Returns:
-        The complete rows, or None where none has a label, and a note for each thing that was put aside.
+        The complete rows, or `None` if no row of the split has a label.
 
     Raises:
-        ValueError: A column is missing or holds something else, or no row is complete.
+        ValueError: A column is missing or has the wrong type, or no row has both a text and a label.
     """
+    start = capitalize(where)
     if label_column not in rows.column_names:
-        return None, [f"{capitalize(where)} has no column {label_column!r}; put aside as unlabelled."]
+        notes.append(f"{start} has no column {label_column!r}; it is not used as labelled data.")
+        return None
     if text_column not in rows.column_names:
-        raise ValueError(
-            f"{capitalize(where)} has no column {text_column!r}; its columns are: {', '.join(rows.column_names)}."
-        )
-    kind = getattr(rows.features[text_column], "dtype", "a list")
-    if kind not in ("string", "large_string"):
-        raise ValueError(
-            f"Column {text_column!r} of {where} holds {kind}, not text; name the right one as text_column."
-        )
+        raise ValueError(f"{start} has no column {text_column!r}; its columns are: {', '.join(rows.column_names)}.")
     if text_column == label_column:
-        raise ValueError(f"Column {text_column!r} of {where} cannot be both text and label.")
-    rows = rows.select_columns([text_column, label_column]).rename_columns(
-        {text_column: "text", label_column: "labels"}
-    )
-    table = rows.with_format("arrow")[:]
-    no_text = np.asarray(table["text"].is_null())
-    no_label = _missing_labels(table["labels"].combine_chunks(), rows.features["labels"])
-    if no_label.all():
-        return None, [
-            f"{capitalize(where)} ({format_count(len(no_label), 'row')}) has no labels; put aside as unlabelled."
-        ]
-    notes = []
-    if no_text.any():
-        notes.append(f"Skipped {format_count(no_text.sum(), 'row')} of {where} without a text.")
-    if (no_label & ~no_text).any():
-        notes.append(f"Skipped {format_count((no_label & ~no_text).sum(), 'row')} of {where} without a label.")
-    kept = np.flatnonzero(~(no_text | no_label))
+        raise ValueError(f"Column {text_column!r} of {where} cannot be both the text and the label column.")
+    table = rows.select_columns([text_column, label_column]).with_format("arrow")[:]
+    if plain_type(table[text_column].type) != pa.string():
+        raise ValueError(
+            f"Column {text_column!r} of {where} holds {table[text_column].type}, not text; set text_column to another."
+        )
+    feature = getattr(rows.features[label_column], "feature", rows.features[label_column])
+    labels = _read_names(table[label_column], feature, f"Column {label_column!r} of {where}", as_written)
+    has_text, has_label = np.asarray(table[text_column].is_valid()), np.asarray(labels.is_valid())
+    if not has_label.any():
+        count = format_count(len(has_label), "row")
+        notes.append(f"{start} ({count}) has no labels; it is not used as labelled data.")
+        return None
+    kept = np.flatnonzero(has_text & has_label)
     if not len(kept):
-        raise ValueError(f"{capitalize(where)} has no row with both a text and a label.")
+        raise ValueError(f"{start} has no row with both a text and a label.")
+    for missing, noun in ((~has_text, "text"), (has_text & ~has_label, "label")):
+        if missing.any():
+            notes.append(f"Skipped {format_count(missing.sum(), 'row')} of {where} without a {noun}.")
+    texts = rows.select_columns([text_column])
+    texts = texts.rename_column(text_column, "text") if text_column != "text" else texts
     if len(kept) < len(rows):
-        rows, table = rows.select(kept), table.take(kept)
-    blank = pc.sum(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(table["text"])), 0)).as_py()
+        texts, labels = texts.select(kept), labels.take(pa.array(kept))
+    blank = pc.sum(pc.equal(pc.utf8_trim_whitespace(table[text_column].take(pa.array(kept))), "")).as_py()
     if blank:
         notes.append(f"Kept {format_count(blank, 'text')} of {where} with nothing but white space.")
-    return LabelledTable(rows, table["labels"].combine_chunks(), kept), notes
+    class_names = tuple(feature.names) if isinstance(feature, ClassLabel) else ()
+    return LabelledRows(where, texts, labels, kept, class_names)
 
 
-def _item_feature(feature: Any) -> Any:
-    return getattr(feature, "feature", feature)
+def _read_names(column: pa.ChunkedArray, feature: Any, where: str, as_written: bool) -> pa.Array:
+    """Return a name, or a list of names, for each row; null where a label, or one in a list, is missing."""
+    values = column.cast(plain_type(column.type)).combine_chunks()
+    items = values.flatten() if is_list(values.type) else values
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_null)
+    if not any(test(items.type) for test in kinds):
+        raise ValueError(f"{where} holds {items.type}, not labels; set label_column to another.")
+    # Each distinct value is converted once.
+    distinct = items.dictionary_encode()
+    names = pa.array([_name_of(value, feature, as_written) for value in distinct.dictionary.to_pylist()], pa.string())
+    names = names.take(distinct.indices)
+    if not is_list(values.type):
+        return names
+    incomplete = np.asarray(values.is_null())
+    incomplete[np.asarray(pc.list_parent_indices(values))[np.asarray(names.is_null())]] = True
+    ends = np.cumsum(np.asarray(pc.fill_null(pc.list_value_length(values), 0)), dtype=np.int32)
+    offsets = np.concatenate([np.zeros(1, np.int32), ends])
+    return pa.ListArray.from_arrays(pa.array(offsets), names, mask=pa.array(incomplete))
 
 
-def _items(labels: pa.Array) -> pa.Array:
-    return labels.flatten() if _is_list(labels.type) else labels
+def _name_of(value: Any, feature: Any, as_written: bool) -> str | None:
+    """Return the name of a label value, the same for 1, 1.0 and "1.0", or `None` for a missing label.
 
-
-def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
-def _missing_labels(labels: pa.Array, feature: Any) -> np.ndarray:
-    """Marks the rows whose label, or any of whose labels, is null, NaN, an empty string or the -1 of a `ClassLabel`."""
-    missing = np.asarray(labels.is_null())
-    items = _items(labels)
-    absent = np.asarray(items.is_null(nan_is_null=True))
-    if isinstance(_item_feature(feature), ClassLabel):
-        absent = absent | np.asarray(pc.fill_null(pc.less(items, 0), False))
-    elif pa.types.is_string(items.type) or pa.types.is_large_string(items.type):
-        absent = absent | np.asarray(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(items), ""), False))
-    if not _is_list(labels.type):
-        return missing | absent
-    missing[np.asarray(pc.list_parent_indices(labels))[absent]] = True
-    return missing
-
-
-def _label_name(value: Any) -> str:
-    """One name for the same label in any type: 1, 1.0 and "1.0" are "1"."""
+    With `as_written`, the string "1.0" keeps its name.
+    """
+    if isinstance(feature, ClassLabel):
+        return feature.int2str(value) if value is not None and value >= 0 else None
+    if value is None or value != value:  # NaN is not equal to itself
+        return None
     name = str(value).strip()
-    if _NUMBER.fullmatch(name) and not _WHOLE_NUMBER.fullmatch(name) and float(name).is_integer():
+    if isinstance(value, str) and (name in MISSING_LABELS or as_written):
+        return None if name in MISSING_LABELS else name
+    if NUMBER.fullmatch(name) and not WHOLE_NUMBER.fullmatch(name) and float(name).is_integer():
         return str(int(float(name)))
     return name
-
-
-def _names_of(table: LabelledTable) -> dict[Any, str]:
-    """Maps each label value that occurs to its name."""
-    feature = _item_feature(table.rows.features["labels"])
-    values = pc.unique(_items(table.labels)).to_pylist()
-    return {
-        value: feature.int2str(value) if isinstance(feature, ClassLabel) else _label_name(value) for value in values
-    }
-
-
-@dataclass(frozen=True)
-class Target:
-    """What is to be predicted: the problem type of the model's config and the names of the labels."""
-
-    problem_type: str
-    names: tuple[str, ...] = ()
-    multi_hot: bool = False  # the column holds 0/1 vectors already
-
-
-def find_target(tables: dict[str, LabelledTable], where: str) -> Target:
-    """Decides from the train split what is to be predicted.
-
-    Raises:
-        ValueError: The column holds no labels, one class only, or a different one in nearly every row.
-    """
-    train = tables["train"]
-    feature, labels = train.rows.features["labels"], train.labels
-    kind = _items(labels).type
-    if not any(test(kind) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean,
-                                       pa.types.is_string, pa.types.is_large_string)):  # fmt: skip
-        raise ValueError(f"{capitalize(where)} holds {kind}, not labels; name the right one as label_column.")
-    occurring = set(_names_of(train).values())
-    if len(occurring) < 2:
-        raise ValueError(
-            f"{capitalize(where)} has one class only in the train split ({', '.join(occurring)}); two are needed."
-        )
-    numeric = all(_NUMBER.fullmatch(name) for name in occurring)
-    is_list = _is_list(labels.type)
-    if isinstance(_item_feature(feature), ClassLabel):
-        names = tuple(_item_feature(feature).names)
-    else:
-        names = tuple(sorted(occurring, key=lambda name: (float(name), name) if numeric else name))
-        if numeric and not all(_WHOLE_NUMBER.fullmatch(name) for name in names):
-            if is_list:
-                raise ValueError(
-                    f"{capitalize(where)} holds lists of fractions; a list must hold the names or ids of labels."
-                )
-            return Target("regression")
-        if len(names) > max(MAX_DISTINCT_LABELS, len(train.kept) / 2):
-            raise ValueError(
-                f"{capitalize(where)} has {len(names):,} different values in {len(train.kept):,} rows, too many for "
-                "classes; name the right one as label_column."
-            )
-    # Lists of one label each, as the format of fastText gives them, are plain classes.
-    if not is_list or all(pc.all(pc.equal(pc.list_value_length(table.labels), 1)).as_py() for table in tables.values()
-                          if _is_list(table.labels.type)):  # fmt: skip
-        return Target("single_label_classification", names)
-    widths = pc.unique(pc.list_value_length(labels)).to_pylist()
-    if occurring == {"0", "1"} and len(widths) == 1:
-        return Target("multi_label_classification", tuple(map(str, range(widths[0]))), multi_hot=True)
-    return Target("multi_label_classification", names)
-
-
-def label_ids(table: LabelledTable, target: Target, where: str) -> dict[Any, Any] | None:
-    """Maps each label value that occurs in a split to its id (regression: its score); None if all of them are -1."""
-    names = _names_of(table)
-    if target.problem_type == "regression":
-        ids = {value: float(name) for value, name in names.items() if _NUMBER.fullmatch(name)}
-    elif target.multi_hot:
-        width = pc.list_value_length(table.labels)
-        if not pc.all(pc.equal(width, len(target.names))).as_py() or not {*names.values()} <= {"0", "1"}:
-            raise ValueError(
-                f"{capitalize(where)} must have {len(target.names)} labels of 0 or 1 in every row, as train has."
-            )
-        return {}
-    else:
-        position = {name: index for index, name in enumerate(target.names)}
-        ids = {value: position[name] for value, name in names.items() if name in position}
-    unknown = [value for value in names if value not in ids]
-    if unknown and {*names.values()} == {"-1"}:
-        return None
-    if unknown:
-        first = pc.index(_items(table.labels), unknown[0]).as_py()
-        if _is_list(table.labels.type):
-            first = pc.list_parent_indices(table.labels)[first].as_py()
-        raise ValueError(
-            f"{capitalize(where)} has the label {names[unknown[0]]!r} (row {table.kept[first] + 1:,}), which the train "
-            "split does not have; correct it, or add such rows to train."
-        )
-    return ids
-
-
-def encode_rows(table: LabelledTable, ids: dict[Any, Any], target: Target) -> Dataset:
-    """Cleans the text and turns labels into ids, 0/1 vectors or scores."""
-    kinds = {
-        "single_label_classification": ClassLabel(names=list(target.names)),
-        "multi_label_classification": Sequence(Value("float32"), length=len(target.names)),
-        "regression": Value("float32"),
-    }
-    return table.rows.map(
-        _encode_batch,
-        batched=True,
-        # A list of pairs, as the keys of a mapping may be of any type.
-        fn_kwargs={"ids": list(ids.items()), "target": target},
-        features=Features({"text": Value("string"), "labels": kinds[target.problem_type]}),
-        desc="Reading labels",
-    )
-
-
-def _encode_batch(batch: dict[str, list], ids: list[tuple[Any, Any]], target: Target) -> dict[str, Any]:
-    ids = dict(ids)
-    labels = batch["labels"]
-    if target.multi_hot:
-        labels = np.asarray(labels, dtype=np.float32)
-    elif target.problem_type == "multi_label_classification":
-        rows, labels = labels, np.zeros((len(labels), len(target.names)), dtype=np.float32)
-        for vector, row in zip(labels, rows, strict=True):
-            vector[[ids[value] for value in row]] = 1
-    else:
-        labels = [ids[value[0] if isinstance(value, list) else value] for value in labels]
-    return {"text": [clean_text(text) for text in batch["text"]], "labels": labels}

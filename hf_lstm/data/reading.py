@@ -1,97 +1,172 @@
-"""Read a corpus from a folder, a file or the Hub, with columns and types as they are."""
+"""Read the splits of a file, a folder, a Hub dataset or tables in memory, with columns and types unchanged."""
 
-from itertools import chain
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import datasets
-import pyarrow.parquet as pq
-from datasets import DatasetDict, IterableDatasetDict
+from datasets import Dataset, DatasetDict, Features, IterableDatasetDict, Value, concatenate_datasets
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-from ..messages import one_line
-from .files import FILE_SUFFIXES, _FileError, _read_files, _reading, stream_file
+from ..messages import capitalize, one_line
+from ..text import clean_text
+from .files import is_data_file, read_files, reading, stream_file
+from .formats import FileError, detect_format, open_text
+from .sample_reviews import build_sample_reviews
+from .tables import as_iterable, convert_splits, name_source
 
 SPLIT_ALIASES = {"val": "validation", "valid": "validation", "dev": "validation"}
 
+SPLIT_NAMES = ("train", "validation", "test", *SPLIT_ALIASES)
+
+# Names of folders, next to one folder per class, whose texts have no label.
+UNLABELLED_FOLDERS = ("unsup", "unsupervised", "unlabelled", "unlabeled")
+
+Splits: TypeAlias = DatasetDict | IterableDatasetDict
+
 
 def read_source(
-    source: str, config_name: str | None = None, *, labelled: bool = True, streaming: bool = False
-) -> DatasetDict | IterableDatasetDict:
-    """Reads the splits of a folder, a file or a Hub dataset, with columns and types as they are.
+    data: Any,
+    config_name: str | None = None,
+    *,
+    labelled: bool = True,
+    streaming: bool = False,
+    separator: str | None = None,
+    encoding: str | None = None,
+    notes: list[str] | None = None,
+) -> Splits:
+    """Read the splits of any kind of data, with columns and types unchanged.
 
     Args:
-        source: Local folder, local file (all of it becomes "train") or Hub id.
-        config_name: Configuration of a dataset that has several.
-        labelled: Whether the lines of a .txt file start with `__label__` marks; else each is a text.
-        streaming: Give datasets that read their rows anew each time and keep none.
+        data: As in [`load_corpus`]: a file or a table (which becomes the split "train"), a folder, a Hub id, a
+            dictionary of tables, or `None` for the bundled reviews.
+        config_name: Configuration of a folder or Hub dataset that has several.
+        labelled: Whether the lines of a txt file start with `__label__` marks; otherwise each line is a text.
+        streaming: Return datasets that read their rows again in each pass instead of storing them.
+        separator: Separator of the columns of csv and tsv files; detected by default.
+        encoding: Encoding of text files; detected by default.
+        notes: Sentences about a detected separator or encoding are added to this list.
 
     Returns:
-        The splits by name; "val", "valid" and "dev" are called "validation".
+        The splits by name; "val", "valid" and "dev" are renamed to "validation".
 
     Raises:
         FileNotFoundError: There is nothing at the path.
         ConnectionError: The Hub cannot be reached.
-        ValueError: The source cannot be read; the message names the file and, where known, the line.
+        TypeError: `data` is of a type that cannot be read.
+        ValueError: The data cannot be read; the message names the file and, if known, the line.
     """
+    if isinstance(data, str | Path):
+        options = {"separator": separator, "encoding": encoding, "notes": notes}
+        splits = _read_path(str(data), config_name, labelled, streaming, options)
+    elif config_name is not None:
+        raise ValueError(
+            f"{capitalize(name_source(data))} has no configurations; config_name={config_name!r} applies to a folder "
+            "or a Hub dataset."
+        )
+    else:
+        splits = build_sample_reviews() if data is None else convert_splits(data)
+    splits = _rename_splits(splits, name_source(data))
+    if streaming:
+        return IterableDatasetDict({split: as_iterable(rows) for split, rows in splits.items()})
+    return splits
+
+
+def _read_path(
+    source: str, config_name: str | None, labelled: bool, streaming: bool, options: dict[str, Any]
+) -> Splits:
     path = Path(source).expanduser()
     if path.is_file():
         if config_name is not None:
-            raise ValueError(
-                f"{source} is a file; only a folder or a Hub dataset has configurations such as {config_name}."
-            )
+            raise ValueError(f"{source} is a file; config_name={config_name!r} applies to a folder or a Hub dataset.")
         if streaming:
-            return IterableDatasetDict(train=stream_file(str(path)))
-        return _read_files({"train": [str(path)]}, labelled=labelled)
+            return IterableDatasetDict(train=stream_file(path, **options))
+        return read_files({"train": [str(path)]}, labelled=labelled, **options)
     if path.is_dir():
-        with _reading(source):
-            return _rename_splits(_read_folder(path, config_name, labelled, streaming))
-    if source.startswith((".", "/", "~")) or path.suffix.lower() in FILE_SUFFIXES or source.count("/") > 1:
+        with reading(source):
+            return _read_folder(path, config_name, labelled, streaming, options)
+    if source.startswith((".", "/", "~")) or is_data_file(source) or source.count("/") > 1:
         raise FileNotFoundError(f"There is no file or folder {source}.")
-    with _reading(source):
+    with reading(source):
         _check_hub(source)
-        return _rename_splits(datasets.load_dataset(source, config_name, streaming=streaming))
+        return datasets.load_dataset(source, config_name, streaming=streaming)
 
 
 def _read_folder(
-    path: Path, config_name: str | None, labelled: bool, streaming: bool
-) -> DatasetDict | IterableDatasetDict:
+    path: Path, config_name: str | None, labelled: bool, streaming: bool, options: dict[str, Any]
+) -> Splits:
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         loaded = datasets.load_from_disk(str(path))
-        loaded = loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
-        if streaming:
-            return IterableDatasetDict({split: rows.to_iterable_dataset() for split, rows in loaded.items()})
-        return loaded
-    if streaming:
-        return datasets.load_dataset(str(path), config_name, streaming=True)
+        return loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
+    if class_folders := _find_class_folders(path):
+        return _read_class_folders(class_folders, options["encoding"])
     builder = datasets.load_dataset_builder(str(path), config_name)
     files = {str(split): list(names) for split, names in builder.config.data_files.items()}
-    suffixes = {Path(name).suffix.lower() for names in files.values() for name in names}
-    if suffixes <= {".csv", ".tsv", ".json", ".jsonl", ".txt"}:
-        return _read_files(files, separator=getattr(builder.config, "sep", None), labelled=labelled)
-    for name in chain.from_iterable(files.values()):
-        if name.lower().endswith(".parquet"):
-            with _reading(name):
-                pq.read_metadata(name)
-    return datasets.load_dataset(str(path), config_name)
+    # The metadata of a folder may set another separator than the default.
+    separator = getattr(builder.config, "sep", ",")
+    options = options | {"separator": options["separator"] or (None if separator in ",\t" else separator)}
+    if not all(is_data_file(name) for names in files.values() for name in names):
+        return datasets.load_dataset(str(path), config_name, streaming=streaming)
+    if streaming:
+        return IterableDatasetDict(
+            {split: concatenate_datasets([stream_file(n, **options) for n in names]) for split, names in files.items()}
+        )
+    return read_files(files, labelled=labelled, **options)
 
 
-def _rename_splits(splits: DatasetDict | IterableDatasetDict) -> DatasetDict | IterableDatasetDict:
-    return type(splits)({SPLIT_ALIASES.get(str(split), str(split)): rows for split, rows in splits.items()})
+def _find_class_folders(path: Path) -> dict[str, list[Path]]:
+    """Return the folders of txt files, one per class, of each split, or nothing if the folder has another layout.
+
+    The layout is `CLASS/*.txt` or, as in `aclImdb`, `SPLIT/CLASS/*.txt`.
+    """
+    splits = {}
+    for split_folder in sorted(folder for folder in path.iterdir() if folder.is_dir() and folder.name in SPLIT_NAMES):
+        if folders := _folders_of_texts(split_folder):
+            splits[split_folder.name] = folders
+    return splits or ({"train": folders} if (folders := _folders_of_texts(path)) else {})
+
+
+def _folders_of_texts(path: Path) -> list[Path]:
+    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and next(folder.glob("*.txt"), None)]
+    return [] if len(folders) < 2 or any(folder.name in SPLIT_NAMES for folder in folders) else folders
+
+
+def _read_class_folders(splits: dict[str, list[Path]], encoding: str | None) -> DatasetDict:
+    """Read each file as one text with the name of its folder as label; folders of unlabelled texts have no label."""
+    rows: dict[str, list[dict[str, str | None]]] = {}
+    for split, folders in splits.items():
+        for folder in folders:
+            is_unlabelled = folder.name.lower() in UNLABELLED_FOLDERS
+            target = rows.setdefault("unsupervised" if is_unlabelled else split, [])
+            for file in sorted(folder.glob("*.txt")):
+                with open_text(detect_format(str(file), encoding=encoding)) as text:
+                    target.append({"text": clean_text(text.read()), "label": None if is_unlabelled else folder.name})
+    features = Features({"text": Value("string"), "label": Value("string")})
+    return DatasetDict({split: Dataset.from_list(texts, features) for split, texts in rows.items()})
+
+
+def _rename_splits(splits: Splits, name: str) -> Splits:
+    renamed = {}
+    for split, rows in splits.items():
+        new = SPLIT_ALIASES.get(str(split), str(split))
+        if new in renamed:
+            raise ValueError(f"{capitalize(name)} has several splits called {new!r} or similar; remove all but one.")
+        renamed[new] = rows
+    return type(splits)(renamed)
 
 
 def _check_hub(source: str) -> None:
-    """Asks the Hub once, as loading from a Hub that cannot be reached retries for half a minute."""
+    """Ask the Hub once, because loading from a Hub that cannot be reached retries for half a minute."""
     try:
         HfApi().dataset_info(source, timeout=10)
     except OfflineModeIsEnabled:
         pass  # an earlier download can still be loaded
     except HFValidationError:
-        raise FileNotFoundError(f"{source} is no file or folder here, and no name of a dataset on the Hub.") from None
+        raise FileNotFoundError(f"{source} is not a file or folder, and not a valid name of a Hub dataset.") from None
     except RepositoryNotFoundError:
-        raise _FileError(
-            f"{source} is no file or folder here, and the Hub has no dataset of that name; correct it, or log in if "
-            "the dataset is private."
+        raise FileError(
+            f"{source} is not a file or folder, and the Hub has no dataset with this name; correct the name, or log in "
+            "if the dataset is private."
         ) from None
-    except Exception as error:  # the HTTP client of the Hub library, and so its errors, differ between releases
+    except Exception as error:  # the HTTP client of huggingface_hub, and thus its errors, differ between releases
         raise ConnectionError(one_line(error)) from None

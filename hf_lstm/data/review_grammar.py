@@ -1,6 +1,6 @@
 """The grammar of the bundled reviews."""
 
-# How the reviewer met the thing under review, and what it can be.
+# The subject of a review, and the verb phrase that introduces it.
 SUBJECTS = tuple(
     (met, subject)
     for met, subjects in {
@@ -29,7 +29,7 @@ VERBS = (
     ("loved", "adored", "enjoyed", "admired", "liked", "relished", "cherished", "treasured"),
 )
 
-# What is not under review: nothing said of these counts.
+# The subjects of distractors. Opinions about them do not change the label.
 OTHER_THINGS = (
     *("bus ride", "concert", "museum", "market", "quiz night", "taxi ride", "picnic", "cooking class"),
     *("street fair", "boat trip", "card game", "sandwich", "puppet show", "swimming pool", "zoo", "train ride"),
@@ -78,8 +78,8 @@ NEUTRAL = (
     "Thanks for reading.",
 )
 
-# {yes} and {yes_verb} agree with the verdict, {no} and {no_verb} contradict it, so every template serves both labels.
-# Of each pair of tuples the first is for training and validation, the second is held out for the test split.
+# {yes} and {yes_verb} agree with the label, {no} and {no_verb} contradict it, so every template serves both labels.
+# The first tuple of each pair is used for training and validation, the second is held out for the test split.
 TEMPLATES = {
     "negation": (
         (
@@ -236,14 +236,14 @@ TEMPLATES = {
     ),
 }
 
-# A distractor is a train template of these patterns about another thing, with a verdict drawn at random.
+# A distractor is a training template of one of these patterns about another subject, with a random opinion.
 DISTRACTOR_PATTERNS = ("negation", "contrast", "concession", "other_opinion")
 
-NEUTRAL_SHARE = 0.65  # of the sentences around the deciding one; the others are distractors
+NEUTRAL_SHARE = 0.65  # fraction of the sentences around the deciding one; the others are distractors
 
 LEAD_INS = ("", "", "By the way, ", "On another note, ")
 
 SLOTS = {"o": OTHER_THINGS, "p": PEOPLE, "day": DAYS, "month": MONTHS}
 
-# Lowest and highest distance of each range, and its share of the rows in twentieths.
+# Lowest and highest distance of each range, and its fraction of the rows in twentieths.
 DISTANCE_RANGES = ((0, 4, 9), (5, 14, 5), (15, 29, 2), (30, 59, 2), (60, 75, 2))

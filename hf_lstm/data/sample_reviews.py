@@ -1,13 +1,13 @@
-"""The bundled corpus: short reviews, generated from a small grammar, whose verdict depends on order and memory.
+"""Generate the bundled corpus: short reviews whose label depends on word order and memory.
 
-Every review is about one thing, named in its first sentences. One sentence (for some patterns two or three) decides the
-verdict; before and after it stand neutral sentences and *distractors*: verdicts, phrased in the same way, on something
-else that day. The words of praise and blame are therefore about equally frequent in both classes.
+Every review is about one subject, which its first sentence names. One sentence (for some patterns two or three) decides
+the label. Neutral sentences and distractors come before and after it. A distractor is an opinion about something else,
+phrased in the same way. Positive and negative words are therefore about equally frequent in both classes.
 """
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -31,26 +31,25 @@ from .review_grammar import (
 def build_sample_reviews(
     seed: int = 0, num_train: int = 8000, num_validation: int = 1000, num_test: int = 2000
 ) -> DatasetDict:
-    """
-    Generate the bundled corpus of reviews whose verdict depends on order and memory.
+    """Generate the bundled corpus of reviews whose label depends on word order and memory.
 
-    The same seed and sizes give the same texts; no text occurs twice. Validation is drawn like training. Test is not:
-    every deciding sentence there has a held-out template, and no review there shares a pair of subject and polar word
-    (adjective or verb) with a training review. Each word of the test split does occur in training.
+    The same seed and sizes give the same texts, and no text occurs twice. The validation split has the distribution of
+    the train split. The test split does not: every deciding sentence has a template that is held out from training, and
+    no pair of a subject and a polar word (adjective or verb) occurs in training. Each single word of the test split
+    occurs in training.
 
     Args:
-        seed: Seed of the one `random.Random` all choices come from.
-        num_train: Reviews for training. The default is enough for an LSTM to learn the grammar in under ten epochs.
-        num_validation: Reviews for validation.
-        num_test: Reviews for testing. By default a tenth of them, 200, fall into the rarest range of distances.
+        seed: Seed of the `random.Random` that makes all choices.
+        num_train: Reviews in train. The default is enough for an LSTM to learn the grammar in less than ten epochs.
+        num_validation: Reviews in validation.
+        num_test: Reviews in test. By default 200 of them, a tenth, are in the rarest range of distances.
 
     Returns:
-        The splits `train`, `validation` and `test`, in random order, with the columns `text`; `label` (`negative` or
-        `positive`, balanced); `pattern`, the construction that carries the verdict (`negation`, `contrast`,
-        `concession`, `other_opinion` or `distant`); and `distance`, the number of words between the end of the
-        deciding words, counted as the end of their sentence, and the end of the text. A word is what stands between
-        spaces. Patterns, labels and ranges of distance are crossed evenly, so that accuracy by distance compares like
-        with like.
+        The splits `train`, `validation` and `test`, in random order, with these columns. `label` is `negative` or
+        `positive`, balanced. `pattern` is the construction that decides the label: `negation`, `contrast`,
+        `concession`, `other_opinion` or `distant`. `distance` is the number of words, separated by spaces, between the
+        end of the deciding sentence and the end of the text. Patterns, labels and ranges of distance are combined
+        evenly, so that the accuracies at different distances can be compared.
     """
     features = Features(
         {
@@ -73,7 +72,7 @@ def build_sample_reviews(
         rng.shuffle(strata)
         rows: list[dict[str, Any]] = []
         while len(rows) < size:
-            # Each stratum in turn, once with either label.
+            # The strata take turns, each with one review per label.
             pattern, distances = strata[len(rows) // 2 % len(strata)]
             row = _write_review(rng, len(rows) % 2, pattern, distances, held_out=split == "test")
             if row["text"] not in seen:
@@ -87,7 +86,7 @@ def build_sample_reviews(
 def _write_review(
     rng: random.Random, label: int, pattern: str, distances: Sequence[int], held_out: bool
 ) -> dict[str, Any]:
-    """One row: an opening, perhaps some distraction, the deciding sentence, and distraction of the wanted length."""
+    """Return one row: an opening, sometimes a distraction, the deciding sentence, and a distraction of given length."""
     met, subject = rng.choice(SUBJECTS)
     vocabulary = _polar_words(subject, held_out)
     aside = rng.choice(NEUTRAL)
@@ -100,7 +99,7 @@ def _write_review(
     def distraction(at_least: int, at_most: int) -> list[str]:
         sentences: list[str] = []
         num_words = 0
-        for _ in range(100):  # Far more tries than it takes: what is too long, or used before, is drawn again.
+        for _ in range(100):  # a sentence that is too long or already used is drawn again
             if num_words >= at_least:
                 break
             lead_in = ""
@@ -134,11 +133,11 @@ def _write_review(
 
 
 def _polar_words(subject: str, held_out: bool) -> list[dict[str, list[str]]]:
-    """The polar words allowed in a review of `subject`, as the slots of a negative and of a positive verdict."""
+    """Return the polar words for a review of `subject`, as the slots of a negative and of a positive review."""
     row = [name for _, name in SUBJECTS].index(subject)
 
     def allowed(words: tuple[str, ...]) -> list[str]:
-        # Subjects and words span a table of pairs, of which every fourth diagonal is kept for the test split.
+        # Subjects and words form a table of pairs. Every fourth diagonal of it is held out for the test split.
         return [word for column, word in enumerate(words) if ((row + column) % 4 == 0) == held_out]
 
     return [
@@ -152,8 +151,8 @@ def _polar_words(subject: str, held_out: bool) -> list[dict[str, list[str]]]:
     ]
 
 
-def _expand(rng: random.Random, template: str, slots: dict[str, Sequence[str]]) -> str:
-    """Fill each `{slot}` with one of its words, and again the slots in these; then `a` is `an` before a vowel."""
+def _expand(rng: random.Random, template: str, slots: Mapping[str, Sequence[str]]) -> str:
+    """Fill each `{slot}` with one of its words until no slot is left, then write `an` before vowels."""
     while "{" in template:
         template = re.sub(r"{(\w+)}", lambda slot: rng.choice(slots[slot[1]]), template)
     return re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", template)

@@ -1,99 +1,146 @@
-"""Texts without labels, for pretraining and for teachers."""
+"""Load texts without labels, for pretraining and for teachers."""
 
 import math
+from collections.abc import Set
+from typing import Any
 
-from datasets import (
-    DatasetDict,
-    IterableDatasetDict,
-    concatenate_datasets,
-)
+from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
-from ..messages import format_count
-from .columns import TEXT_COLUMNS, find_column, iterate_texts, select_texts
+from ..messages import capitalize, dataset_progress_bars, format_count
 from .reading import read_source
-from .sample_reviews import build_sample_reviews
+from .tables import TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 
-# Texts of a stream among which the next is chosen at random: neighbours in a file are often alike.
+# A stream is shuffled within a buffer of this many texts, because neighbouring texts of a file are often alike.
 SHUFFLE_TEXTS = 10_000
 
+# Splits whose texts are never trained on.
+HELD_OUT_SPLITS = ("validation", "test")
 
+
+@dataset_progress_bars()
 def load_texts(
-    source: str | None = None,
+    data: Any = None,
     *,
     config_name: str | None = None,
     text_column: str | None = None,
     validation_texts: int = 1000,
     streaming: bool = False,
     seed: int = 42,
+    separator: str | None = None,
+    encoding: str | None = None,
 ) -> tuple[DatasetDict | IterableDatasetDict, tuple[str, ...]]:
-    """Loads the texts of a corpus to learn from without labels: every split but the test split, and no text of that.
+    """Load the texts of all splits except the test split, without their labels.
+
+    A training text that also occurs in the test split, or in the validation split of the data, is left out.
 
     Args:
-        source: As in [`load_corpus`]; each line of a txt file is a text.
-        config_name: Configuration of a corpus that has several.
+        data: As in [`load_corpus`]. Each line of a txt file is a text. An `IterableDataset` is always streamed.
+        config_name: Configuration of a dataset that has several.
         text_column: Name of the text column; by default the one with a usual name (`text`, `sentence`, ...).
-        validation_texts: Texts to validate on where there is no such split, at most a tenth of all.
-        streaming: Give datasets that read the texts anew in each pass and keep none, for more of them than fit on the
-            disk; only what is not to be learned is read at once. The first texts validate, without a limit of a tenth.
-        seed: Seed of the choice of validation texts.
+        validation_texts: Number of texts for validation if the data has no validation split, at most a tenth of all.
+        streaming: Read the texts again in each pass instead of storing them, for data that does not fit on the disk.
+            The first texts then become the validation split, without the limit of a tenth.
+        seed: Seed of the choice of validation texts, or of the shuffling of a stream.
+        separator: Separator of the columns of csv and tsv files; detected by default.
+        encoding: Encoding of text files; detected by default.
 
     Returns:
-        "train" and "validation" with the column `text`, and what was found, one sentence each. What also stands in the
-        test split, or in a validation split of the corpus' own, is not learned from.
+        The splits "train" and "validation" with the column `text`, and sentences about what was loaded.
 
     Raises:
         FileNotFoundError: There is nothing at the path.
         ConnectionError: The Hub cannot be reached.
-        ValueError: The corpus cannot be used as it is; the message says why.
+        TypeError: `data` is of a type that cannot be read.
+        ValueError: The data cannot be used; the message says why.
     """
     if validation_texts < 1:
         raise ValueError(f"validation_texts is {validation_texts}; it must be at least 1.")
-    name = source or "the bundled corpus"
-    if source is None:
-        raw = build_sample_reviews()
-        raw = IterableDatasetDict({k: v.to_iterable_dataset() for k, v in raw.items()}) if streaming else raw
-    else:
-        raw = read_source(source, config_name, labelled=False, streaming=streaming)
-    used = [split for split in raw if split not in ("validation", "test")]
+    name = name_source(data)
+    notes: list[str] = []
+    raw = read_source(
+        data,
+        config_name,
+        labelled=False,
+        streaming=streaming,
+        separator=separator,
+        encoding=encoding,
+        notes=notes,
+    )
+    used = [split for split in raw if split not in HELD_OUT_SPLITS]
     if not used:
-        raise ValueError(f"{name} has no texts to learn from, only {', '.join(raw)}.")
-    first = next(iter(raw[used[0]]), None)
+        raise ValueError(f"{capitalize(name)} has no texts to train on, only {', '.join(raw)}.")
+    text_column = _find_text_column(raw[used[0]], text_column, f"the {used[0]} split of {name}", name)
+    held_out = {row.get(text_column) for split in HELD_OUT_SPLITS if split in raw for row in raw[split]}
+    train = concatenate_datasets([select_texts(raw[split], text_column) for split in used])
+    validation = select_texts(raw["validation"], text_column) if "validation" in raw else None
+    origin = f"column {text_column!r} of {name} ({', '.join(used)})"
+    if isinstance(raw, IterableDatasetDict):
+        splits = _stream_splits(train, validation, held_out, validation_texts, seed, name)
+        return splits, (*notes, f"Texts are streamed from {origin}.")
+    splits, stored = _store_splits(train, validation, held_out, validation_texts, seed, name, origin)
+    return splits, (*notes, *stored)
+
+
+def _find_text_column(rows: Dataset | IterableDataset, text_column: str | None, where: str, name: str) -> str:
+    """Return the name of the text column, after a check of the first row."""
+    first = next(iter(rows), None)
     if first is None:
-        raise ValueError(f"The {used[0]} split of {name} is empty; add rows or remove it.")
+        raise ValueError(f"{capitalize(where)} is empty; add rows or remove it.")
     text_column = find_column(list(first), TEXT_COLUMNS, text_column, role="text", where=name)
-    if not isinstance(first[text_column], str):
+    if not isinstance(first[text_column], str | None):
         raise ValueError(f"Column {text_column!r} of {name} holds {first[text_column]!r}, not a text.")
-    texts = {split: select_texts(raw[split], text_column) for split in raw if split != "test"}
-    train = concatenate_datasets([texts[split] for split in used])
-    # Splits share texts: 110 of IMDB's test reviews stand among those without labels, too.
-    held_out = {row.get(text_column) for split in raw if split not in used for row in raw[split]}
-    left_out = 0
-    if streaming:
-        train = train.filter(lambda row: row["text"] not in held_out)
-    elif held_out:
-        kept = [row for row, text in enumerate(iterate_texts(train)) if text not in held_out]
-        left_out, train = len(train) - len(kept), train.select(kept)
-    if held_out and next(iter(train), None) is None:
-        raise ValueError(f"Every text that {name} has to learn from also stands in its validation or test split.")
-    if "validation" in texts:
-        validation = texts["validation"]
-    elif streaming:
-        validation, train = train.take(validation_texts), train.skip(validation_texts)
-        if next(iter(train), None) is None:
-            raise ValueError(f"{name} has no more than the {validation_texts:,} texts to validate on; name fewer.")
-        train = train.shuffle(seed=seed, buffer_size=SHUFFLE_TEXTS)
-    else:
+    return text_column
+
+
+def _store_splits(
+    train: Dataset,
+    validation: Dataset | None,
+    held_out: Set[str],
+    validation_texts: int,
+    seed: int,
+    name: str,
+    origin: str,
+) -> tuple[DatasetDict, tuple[str, ...]]:
+    """Leave out held-out texts, and split off validation texts at random if there is no validation split."""
+    kept = [row for row, text in enumerate(iterate_texts(train)) if text not in held_out]
+    left_out = len(train) - len(kept)
+    if left_out:
+        train = train.select(kept)
+        _check_not_empty(train, name)
+    if validation is None:
         if len(train) < 2:
-            raise ValueError(f"{name} has {format_count(len(train), 'text')}, too few to split; add rows.")
+            raise ValueError(f"{capitalize(name)} has {format_count(len(train), 'text')}, too few to split; add rows.")
         parts = train.train_test_split(min(validation_texts, math.ceil(len(train) / 10)), seed=seed)
         train, validation = parts["train"], parts["test"]
-    if streaming:
-        note = f"Texts from column {text_column!r} of {name} ({', '.join(used)}), read as they are needed."
-        return IterableDatasetDict(train=train, validation=validation), (note,)
-    note = (
-        f"Texts from column {text_column!r} of {name} ({', '.join(used)}): {len(train):,} to learn from, "
-        f"{len(validation):,} to validate on."
-    )
+    notes = [f"Texts from {origin}: {len(train):,} for training, {len(validation):,} for validation."]
     if left_out:
-        note += f" {format_count(left_out, 'text')} that also stand in validation or test left out."
-    return DatasetDict(train=train, validation=validation), (note,)
+        notes.append(f"Left out {format_count(left_out, 'text')} that also occur in validation or test.")
+    return DatasetDict(train=train, validation=validation), tuple(notes)
+
+
+def _stream_splits(
+    train: IterableDataset,
+    validation: IterableDataset | None,
+    held_out: Set[str],
+    validation_texts: int,
+    seed: int,
+    name: str,
+) -> IterableDatasetDict:
+    """Leave out held-out texts, and take the first texts for validation if there is no validation split."""
+    if held_out:
+        train = train.filter(lambda row: row["text"] not in held_out)
+        _check_not_empty(train, name)
+    if validation is None:
+        validation, train = train.take(validation_texts), train.skip(validation_texts)
+        if next(iter(train), None) is None:
+            raise ValueError(
+                f"{capitalize(name)} has no more than the {validation_texts:,} texts for validation; lower "
+                "validation_texts."
+            )
+        train = train.shuffle(seed=seed, buffer_size=SHUFFLE_TEXTS)
+    return IterableDatasetDict(train=train, validation=validation)
+
+
+def _check_not_empty(train: Dataset | IterableDataset, name: str) -> None:
+    if next(iter(train), None) is None:
+        raise ValueError(f"Every training text of {name} also occurs in its validation or test split.")

@@ -1,4 +1,4 @@
-"""Load classifiers, and predict texts, files and streams."""
+"""Load classifiers and predict texts, files and streams."""
 
 from .files import WINDOW, open_writer, predict_file, windows
 from .loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer

@@ -1,6 +1,7 @@
-"""Load saved classifiers and their tokenizers, and refuse damaged or unsuitable ones."""
+"""Load saved classifiers and tokenizers, with clear errors for damaged or unsuitable ones."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -10,49 +11,50 @@ from ..messages import one_line
 from ..models import LstmConfig, LstmForSequenceClassification
 
 
-def load_config(source: str) -> LstmConfig:
-    """
-    Loads the config of a model of this package.
+def load_config(source: str | Path) -> LstmConfig:
+    """Load the config of a model of this package.
 
     Args:
         source: Folder or Hub id.
 
     Raises:
-        ValueError: It is that of another kind of model.
-        OSError: There is nothing there, or the Hub cannot be reached.
+        ValueError: It is the config of another kind of model.
+        OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
+    source = str(source)
     path = Path(source).expanduser()
-    # "runs/name" could be a name on the Hub, but not where there is a folder "runs".
+    # "runs/name" is also a valid Hub id, but if there is a folder "runs" the user means a local path.
     local = source.startswith((".", "/", "~")) or (path.parent != Path(".") and path.parent.is_dir())
     if local and not path.is_dir():
         raise FileNotFoundError(f"There is no folder {source}.")
     if path.is_dir() and not (path / "config.json").is_file():
-        raise FileNotFoundError(f"The folder {source} has no config.json: it is not a saved model.")
+        raise FileNotFoundError(f"The folder {source} has no config.json, so it is not a saved model.")
     config = AutoConfig.from_pretrained(source)
     if config.model_type != LstmConfig.model_type:
-        raise ValueError(f"{source} is a {config.model_type!r} model, not one of hf_lstm.")
+        raise ValueError(f"{source} is a {config.model_type!r} model, not a model of hf_lstm.")
     return config
 
 
-def load_tokenizer(source: str) -> PreTrainedTokenizerFast:
-    """
-    Loads the tokenizer of a saved model.
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
+    """Load the tokenizer of a saved model, or a tokenizer that was saved alone.
 
     Args:
         source: Folder or Hub id.
 
     Raises:
-        ValueError: There is none, or it is damaged.
+        ValueError: There is no tokenizer, it is damaged, or it is not a fast tokenizer.
     """
     try:
-        return AutoTokenizer.from_pretrained(source)
-    except Exception as error:  # the library raises whatever it stumbles over
+        tokenizer = AutoTokenizer.from_pretrained(str(source))
+    except Exception as error:  # transformers raises many types of errors
         raise ValueError(f"The tokenizer of {source} is damaged or missing ({one_line(error)}).") from None
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ValueError(f"The tokenizer of {source} is a {type(tokenizer).__name__}, not a fast tokenizer.")
+    return tokenizer
 
 
-def load_model_and_tokenizer(source: str) -> tuple[LstmForSequenceClassification, PreTrainedTokenizerFast]:
-    """
-    Loads a trained classifier and its tokenizer, and refuses what could only give nonsense.
+def load_model_and_tokenizer(source: str | Path) -> tuple[LstmForSequenceClassification, PreTrainedTokenizerFast]:
+    """Load a trained classifier and its tokenizer, and check that they can be used together.
 
     Args:
         source: Folder or Hub id.
@@ -61,28 +63,33 @@ def load_model_and_tokenizer(source: str) -> tuple[LstmForSequenceClassification
         The model in evaluation mode, and the tokenizer.
 
     Raises:
-        ValueError: It is not a classifier of this package, has no trained head, or does not fit its tokenizer.
-        OSError: There is nothing there, or the Hub cannot be reached.
+        ValueError: It is not a classifier of this package, is damaged, has no trained head, or its tokenizer has more
+            tokens than the model.
+        OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
     config, tokenizer = load_config(source), load_tokenizer(source)
     try:
-        model, loading = LstmForSequenceClassification.from_pretrained(
-            source, use_safetensors=True, output_loading_info=True
+        # The annotation of the library does not know the pair that `output_loading_info` returns.
+        loaded: Any = LstmForSequenceClassification.from_pretrained(
+            str(source), use_safetensors=True, output_loading_info=True
         )
+        model, loading = loaded
     except (SafetensorError, RuntimeError) as error:
-        raise ValueError(f"The weights of {source} are damaged or do not fit its config ({one_line(error)}).") from None
+        raise ValueError(
+            f"The weights of {source} are damaged or do not match its config ({one_line(error)})."
+        ) from None
     if loading["missing_keys"]:
-        raise ValueError(f"{source} lacks {', '.join(sorted(loading['missing_keys']))}: fine-tune it first.")
+        raise ValueError(f"{source} lacks {', '.join(sorted(loading['missing_keys']))}; fine-tune it first.")
     if not all(parameter.isfinite().all() for parameter in model.parameters()):
-        raise ValueError(f"The weights of {source} are damaged: some are not finite.")
+        raise ValueError(f"The weights of {source} are damaged: some values are not finite.")
     if len(tokenizer) > config.vocab_size:
         raise ValueError(
-            f"The tokenizer of {source} has {len(tokenizer):,} tokens, but its model embeds {config.vocab_size:,}: "
-            "they do not belong together."
+            f"The tokenizer of {source} has {len(tokenizer):,} tokens, but its model has embeddings for only "
+            f"{config.vocab_size:,}; they do not belong together."
         )
     return model.eval(), tokenizer
 
 
 def fastest_device() -> torch.device:
-    """The accelerator where there is one, else the processor."""
+    """Return the accelerator, such as a GPU, if there is one, and the CPU otherwise."""
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")

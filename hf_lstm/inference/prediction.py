@@ -1,19 +1,20 @@
 """Score texts with a classifier, in batches of similar length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import expit, softmax
-from tqdm.auto import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..data import pad_batch
-from ..text import clean_text
+from ..messages import progress_bar
+from ..text import check_texts, clean_text
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
-# Padded tokens in one batch: enough to fill the matrix units, few enough to stay in the cache of a CPU.
+# Padded tokens in a batch. Fewer do not use the matrix units fully; more do not fit in the cache of a CPU.
 BATCH_TOKENS = 16_384
 
 
@@ -23,23 +24,24 @@ def predict_logits(
     batch_tokens: int = BATCH_TOKENS,
     show_progress: bool = False,
 ) -> np.ndarray:
-    """
-    Runs a classifier over tokenised texts, whole and in full precision, as the pipeline does.
+    """Compute the logits of tokenised texts, without truncation, in batches of similar length.
 
     Args:
         model: A sequence classifier; it is put into evaluation mode.
-        input_ids: Token ids of each text, of any lengths, none empty.
-        batch_tokens: Upper limit of rows times longest row in a batch; a longer text is a batch of its own.
-        show_progress: Show a bar that counts tokens, since texts differ in length.
+        input_ids: Token ids of each text; the texts may have any length but must not be empty.
+        batch_tokens: Upper limit of the padded tokens in a batch (number of rows times longest row). A longer text is a
+            batch of its own.
+        show_progress: Show a progress bar on a terminal or in a notebook. It counts tokens, because texts differ in
+            length.
 
     Returns:
         Logits in the order of the texts, float32, `(texts, num_labels)`.
     """
     model.eval()
-    lengths = np.array([len(ids) for ids in input_ids])
+    lengths = np.array([len(ids) for ids in input_ids], dtype=np.int64)
     order = np.argsort(lengths, kind="stable")
-    logits = np.zeros((len(input_ids), model.config.num_labels), dtype=np.float32)
-    progress = tqdm(total=int(lengths.sum()), unit="token", unit_scale=True, disable=not show_progress, leave=False)
+    logits = _no_logits(model, rows=len(input_ids))
+    progress = progress_bar(show_progress, total=int(lengths.sum()), unit="token", unit_scale=True, leave=False)
     start = 0
     with torch.inference_mode(), progress:
         while start < len(order):
@@ -56,37 +58,63 @@ def predict_logits(
 
 
 def predict_texts(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], show_progress: bool = False
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], show_progress: bool = False
 ) -> np.ndarray:
-    """Logits of raw texts, `(texts, num_labels)`; see [`predict_logits`]."""
+    """Compute the logits of texts, without truncation, in batches of similar length.
+
+    Args:
+        model: A sequence classifier; it is put into evaluation mode.
+        tokenizer: Its tokenizer.
+        texts: A list, tuple, pandas Series, numpy array, column of a `datasets.Dataset` or other iterable of strings.
+        show_progress: Show a progress bar on a terminal or in a notebook.
+
+    Returns:
+        Logits in the order of the texts, float32, `(texts, num_labels)`.
+
+    Raises:
+        TypeError: `texts` is a single string, or one of its items is not a string.
+    """
+    texts = check_texts(texts)
     if not texts:
-        return np.zeros((0, model.config.num_labels), dtype=np.float32)
+        return _no_logits(model, rows=0)
     encoded = tokenizer([clean_text(text) for text in texts], return_attention_mask=False, verbose=False)
     return predict_logits(model, encoded["input_ids"], show_progress=show_progress)
 
 
+def _no_logits(model: PreTrainedModel, rows: int) -> np.ndarray:
+    return np.zeros((rows, int(model.config.num_labels or 0)), dtype=np.float32)
+
+
 def probabilities(logits: np.ndarray, problem_type: str) -> np.ndarray:
-    """Probabilities `(texts, num_labels)` of logits; in a regression the scores themselves."""
+    """Convert logits to probabilities.
+
+    Args:
+        logits: `(texts, num_labels)`.
+        problem_type: As in the model's config.
+
+    Returns:
+        `(texts, num_labels)`: the softmax of each row for a single-label model, the sigmoid of each value for a
+        multi-label model, and the unchanged scores for a regression.
+    """
     if problem_type == "single_label_classification":
         return softmax(logits, axis=1)
     return expit(logits) if problem_type == "multi_label_classification" else logits
 
 
-def match_labels(config, label_names: Sequence[str], problem_type: str, name: str) -> list[int]:
-    """
-    Which of a model's outputs belong to the labels of others.
+def match_labels(config: Any, label_names: Sequence[str], problem_type: str | None, name: str) -> list[int]:
+    """Find the output of a model for each of the given labels.
 
     Args:
-        config: The model's.
-        label_names: Names of the labels, in the order that is wanted.
-        problem_type: That of the others.
-        name: What the model is called in the message.
+        config: The config of the model.
+        label_names: Names of the labels in the order that is wanted.
+        problem_type: The problem type for which the outputs are used.
+        name: What the message calls the model.
 
     Returns:
-        Index of each label's output.
+        The index of the output of each label.
 
     Raises:
-        ValueError: The model has other labels, or another kind of target.
+        ValueError: The model has other labels or another problem type.
     """
     if problem_type == config.problem_type == "regression" and len(label_names) == config.num_labels:
         return list(range(config.num_labels))
@@ -99,15 +127,14 @@ def match_labels(config, label_names: Sequence[str], problem_type: str, name: st
 
 
 def average_logits(logits: Sequence[np.ndarray], problem_type: str) -> np.ndarray:
-    """
-    Averages what several models say of the same texts, as probabilities; in a regression as scores.
+    """Average the predictions of several models for the same texts.
 
     Args:
-        logits: Of each model, `(texts, num_labels)`, with the labels in the same order.
-        problem_type: That of the models.
+        logits: The logits of each model, `(texts, num_labels)`, with the labels in the same order.
+        problem_type: The problem type of the models.
 
     Returns:
-        Logits of the average, `(texts, num_labels)`.
+        The logits of the mean probabilities, or the mean scores for a regression, float32, `(texts, num_labels)`.
     """
     mean = np.mean([probabilities(np.asarray(part, dtype=np.float64), problem_type) for part in logits], axis=0)
     if problem_type == "regression":
@@ -117,17 +144,17 @@ def average_logits(logits: Sequence[np.ndarray], problem_type: str) -> np.ndarra
     return odds.astype(np.float32)
 
 
-def format_predictions(logits: np.ndarray, config) -> list[dict]:
-    """
-    Says of each text what was predicted.
+def format_predictions(logits: np.ndarray, config: Any) -> list[dict[str, Any]]:
+    """Convert logits to labels and scores.
 
     Args:
         logits: `(texts, num_labels)`.
-        config: The model's, for label names, problem type and the thresholds of several labels a text.
+        config: The config of the model, with its label names, problem type and threshold.
 
     Returns:
-        One dictionary a text: `label` and `score` (its probability); with several labels a text, lists of them, most
-        probable first, of those that reach `config.threshold`; in a regression `score` alone.
+        One dictionary per text. A single-label model gives `label` and its probability `score`. A multi-label model
+        gives lists of both, with the labels that reach `config.threshold`, the most probable first. A regression gives
+        only `score`.
     """
     scores = probabilities(logits, config.problem_type)
     names = [config.id2label[i] for i in range(config.num_labels)]
@@ -136,8 +163,8 @@ def format_predictions(logits: np.ndarray, config) -> list[dict]:
     if config.problem_type == "single_label_classification":
         best = scores.argmax(1)
         return [{"label": names[i], "score": float(row[i])} for i, row in zip(best, scores, strict=True)]
-    described, thresholds = [], np.broadcast_to(config.threshold, len(names))
+    predictions, thresholds = [], np.broadcast_to(config.threshold, len(names))
     for row in scores:
         chosen = [i for i in np.argsort(-row, kind="stable") if row[i] >= thresholds[i]]
-        described.append({"label": [names[i] for i in chosen], "score": [float(row[i]) for i in chosen]})
-    return described
+        predictions.append({"label": [names[i] for i in chosen], "score": [float(row[i]) for i in chosen]})
+    return predictions

@@ -1,11 +1,13 @@
-"""Tokenizers, and the positions where a text may be cut."""
+"""Train tokenizers, check texts, and find the positions where a text may be cut."""
 
 from .boundaries import SPECIAL_TOKENS, clean_text, stable_length, take_stable_text
+from .inputs import check_texts
 from .tokenization import TokenizerKind, is_streamable, train_tokenizer
 
 __all__ = [
     "SPECIAL_TOKENS",
     "TokenizerKind",
+    "check_texts",
     "clean_text",
     "is_streamable",
     "stable_length",

@@ -1,6 +1,6 @@
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
-from helpers import labels_of, rows_of, three_splits, write_splits
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from helpers import labels_of, rows_of, three_splits
 
 from hf_lstm.data.corpus import load_corpus
 
@@ -24,27 +24,6 @@ def test_classes_of_any_type(tmp_path, labels, names, ids):
     )
 
 
-@pytest.mark.parametrize(
-    ("labels", "names", "vectors"),
-    [
-        ([["b", "a"], [], ["c"]], ("a", "b", "c"), [[1, 1, 0], [0, 0, 0], [0, 0, 1]]),
-        ([[10], [2, 10], []], ("2", "10"), [[0, 1], [1, 1], [0, 0]]),
-        ([[1, 0, 0], [1, 1, 0], [0, 0, 0]], ("0", "1", "2"), [[1, 0, 0], [1, 1, 0], [0, 0, 0]]),
-    ],
-)
-def test_lists_become_vectors(tmp_path, labels, names, vectors):
-    corpus = three_splits(tmp_path / "c", rows_of(labels, "labels"))
-    assert (corpus.problem_type, corpus.label_names) == ("multi_label_classification", names)
-    assert corpus.splits["test"]["labels"][:] == vectors
-    assert corpus.splits["test"].features["labels"] == Sequence(Value("float32"), length=len(names))
-
-
-def test_fractions_are_scores(tmp_path):
-    corpus = three_splits(tmp_path / "c", rows_of([0, 1.5, -2], "score"))
-    assert (corpus.problem_type, corpus.label_names) == ("regression", ("score",))
-    assert labels_of(corpus) == {"text 0": 0.0, "text 1": 1.5, "text 2": -2.0}
-
-
 def test_class_label_names_and_unlabelled_splits(tmp_path):
     label = ClassLabel(names=["no", "yes", "never seen"])
     features = Features({"text": Value("string"), "label": label})
@@ -65,12 +44,6 @@ def test_class_label_names_and_unlabelled_splits(tmp_path):
     assert "'unsupervised' (5 rows)" in notes
 
 
-def test_plain_minus_one_is_a_class_only_if_trained_on(tmp_path):
-    corpus = load_corpus(write_splits(tmp_path / "c", train=rows_of([0, 1] * 10), test=rows_of([-1] * 4)))
-    assert any("has only the label -1" in note for note in corpus.notes)
-    assert len(corpus.splits["train"]) + len(corpus.splits["validation"]) + len(corpus.splits["test"]) == 20
-
-
 def test_missing_rows_are_counted_and_blank_text_kept(tmp_path):
     rows = rows_of(["a", "b"] * 3)
     rows[0]["text"], rows[1]["label"], rows[2]["label"] = None, None, "  "
@@ -81,3 +54,19 @@ def test_missing_rows_are_counted_and_blank_text_kept(tmp_path):
     assert "Skipped 1 row of the train split" in notes and "without a text" in notes
     assert "Skipped 2 rows of the train split" in notes and "without a label" in notes
     assert "Kept 2 texts of the train split" in notes
+
+
+@pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "None", "null", "NULL", "<NA>", None, float("nan")])
+def test_missing_labels_are_skipped_and_counted(tmp_path, missing):
+    rows = rows_of(["yes", "no", missing, "none", missing])
+    corpus = load_corpus({"train": rows, "validation": rows_of(["no"])})
+    assert corpus.label_names == ("no", "none", "yes")
+    assert labels_of(corpus) == {"text 0": 2, "text 1": 0, "text 3": 1}
+    assert "Skipped 2 rows of the train split of the dictionary without a label." in corpus.notes
+
+
+def test_a_missing_label_in_a_list_skips_the_row():
+    corpus = load_corpus(
+        {"train": rows_of([["a", "b"], ["a", None], None, [], ["b", "NaN"]]), "validation": rows_of([["a"]])}
+    )
+    assert list(labels_of(corpus).items()) == [("text 0", [1, 1]), ("text 3", [0, 0])]

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import re
 from collections import Counter
 
@@ -14,7 +16,7 @@ def words_of(text):
     return re.findall(r"\w+", text.lower())
 
 
-# Written out here, not imported, so that a word on the wrong side of the grammar is found.
+# Listed here instead of imported, so that the tests find a word that is on the wrong side of the grammar.
 POSITIVE = set(
     words_of(
         "superb wonderful excellent delightful splendid brilliant marvellous fantastic impressive lovely charming "
@@ -35,7 +37,7 @@ SUBJECTS = set(
 )
 DISTANCE_RANGES = ((0, 4), (5, 14), (15, 29), (30, 59), (60, 100))
 
-# How a reader takes a sentence: whether the captured word is the verdict (True) or its opposite (False).
+# How a reader understands a sentence: the captured word agrees with the label (True) or contradicts it (False).
 READINGS = (
     ("negation", r"The SUBJECT was anything but (\w+)\.", False),
     ("negation", r"I never once found the SUBJECT (\w+)\.", False),
@@ -62,7 +64,7 @@ READINGS = (
 
 @pytest.fixture(scope="module")
 def reviews():
-    """Each split as plain lists by column, which are quicker to go through than a data set."""
+    """Each split as plain lists by column, which are faster to iterate over than a `Dataset`."""
     return {split: rows[:] for split, rows in build_sample_reviews().items()}
 
 
@@ -72,7 +74,7 @@ def subject_of(text):
 
 
 def skeleton(text):
-    """`text` without the words that vary, so that a sentence can be told by its template."""
+    """Replaces the words that vary, so that the template of a sentence can be recognised."""
     names = {"SUBJECT": SUBJECTS, "POLAR": POSITIVE | NEGATIVE, "PERSON": PEOPLE}
     classes = {word: name for name, words in names.items() for word in words}
     text = re.sub("|".join(OTHER_THINGS), "OTHER", text)
@@ -80,7 +82,7 @@ def skeleton(text):
 
 
 def template_parts(template):
-    """The skeleton of a template, in the parts that stand before and after a neutral sentence."""
+    """The skeleton of a template, in the parts before and after a neutral sentence."""
     polar = dict.fromkeys(("yes", "no", "yes_verb", "no_verb"), "POLAR")
     filled = template.format(s="SUBJECT", o="OTHER", p="PERSON", neutral="|", **polar)
     return [f". {part}" for part in filled.split(" | ")]
@@ -93,7 +95,21 @@ def test_columns_sizes_and_balance(reviews):
         assert Counter(reviews[split]["pattern"]) == dict.fromkeys(TEMPLATES, size // 5)
 
 
-def test_seed_decides_everything():
+# Published results refer to exactly these texts.
+DIGESTS = {
+    "train": "2172114a499d8907cb259ef14ce6bdb7dc9a45281a40a59bc3a95b3167ee2547",
+    "validation": "f755c982c62e42c2d6b825128a13fa08aad14cd80dc0d3924aeb144d8b3b2b3b",
+    "test": "5c297fb35e76e352b9dc166ab1b77051f79cfdd765688d54ba826770690af1ec",
+}
+
+
+def test_the_default_reviews_never_change(reviews):
+    for split, columns in reviews.items():
+        rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        assert hashlib.sha256(json.dumps(rows).encode()).hexdigest() == DIGESTS[split]
+
+
+def test_the_seed_determines_the_reviews():
     sizes = {"num_train": 50, "num_validation": 7, "num_test": 20}
     first, again, other = (build_sample_reviews(seed=seed, **sizes) for seed in (3, 3, 4))
     assert {split: rows.num_rows for split, rows in first.items()} == {"train": 50, "validation": 7, "test": 20}
@@ -130,7 +146,7 @@ def test_pairs_of_subject_and_polar_word_are_held_out(reviews):
         for split, rows in reviews.items()
     }
     assert not pairs["test"] & (pairs["train"] | pairs["validation"])
-    # Together they are all pairs: a quarter is held out, evenly over subjects and words.
+    # Together these are all pairs; a quarter of them is held out, evenly over subjects and words.
     assert len(pairs["test"]) == len(SUBJECTS) * 40 // 4
     assert len(pairs["train"]) == len(SUBJECTS) * 40 * 3 // 4
 
@@ -151,11 +167,11 @@ def test_templates_are_held_out(reviews):
             assert count(template, "train") == count(template, "validation") == 0, template
 
 
-def test_polar_words_tell_little_about_the_label(reviews):
+def test_polar_words_are_balanced_over_the_labels(reviews):
     counts = {0: Counter(), 1: Counter()}
     for text, label in zip(reviews["train"]["text"], reviews["train"]["label"], strict=True):
         counts[label].update(words_of(text))
-    # A single verb occurs some 250 times, so chance alone moves its share by several hundredths.
+    # A single verb occurs about 250 times, so its share varies by several hundredths at random.
     for words, tolerance in ((POSITIVE, 0.03), (NEGATIVE, 0.03), *(({word}, 0.15) for word in POSITIVE | NEGATIVE)):
         in_negative, in_positive = (sum(counts[label][word] for word in words) for label in (0, 1))
         assert in_positive / (in_negative + in_positive) == pytest.approx(0.5, abs=tolerance), words
@@ -166,13 +182,13 @@ def test_a_bag_of_ngrams_is_not_enough(reviews):
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LogisticRegression(C=10, max_iter=1000)
     )
     bag.fit(reviews["train"]["text"], reviews["train"]["label"])
-    # Not for the held-out words and templates alone: the same holds where training and evaluation are drawn alike.
+    # The held-out words and templates are not the only reason: validation has the same distribution as training.
     for split in ("validation", "test"):
         assert bag.score(reviews[split]["text"], reviews[split]["label"]) <= 0.80
 
 
 @pytest.mark.parametrize(("pattern", "reading", "agrees"), READINGS)
-def test_labels_are_what_a_reader_says(reviews, pattern, reading, agrees):
+def test_labels_agree_with_a_reader(reviews, pattern, reading, agrees):
     verdicts = []
     for rows in reviews.values():
         for text, label, row_pattern in zip(rows["text"], rows["label"], rows["pattern"], strict=True):
@@ -186,7 +202,7 @@ def test_labels_are_what_a_reader_says(reviews, pattern, reading, agrees):
 
 
 def test_distance_counts_the_words_after_the_deciding_sentence(reviews):
-    # The verdict is complete with the last sentence that names the subject, or refers back to it.
+    # The deciding sentence is the last one that names the subject or refers back to it.
     refers_back = r"What I had waited for was|My verdict: |The first was \w+; the second|The second was \w+; the first"
     for rows in reviews.values():
         for text, pattern, distance in zip(rows["text"], rows["pattern"], rows["distance"], strict=True):
@@ -199,7 +215,7 @@ def test_distance_counts_the_words_after_the_deciding_sentence(reviews):
             assert distance == sum(len(sentence.split()) for sentence in sentences[last + 1 :]), text
 
 
-def test_distances_are_spread_alike_over_labels_and_patterns(reviews):
+def test_distances_are_balanced_over_labels_and_patterns(reviews):
     rows = list(zip(*(reviews["test"][column] for column in ("distance", "label", "pattern")), strict=True))
     sizes = []
     for low, high in DISTANCE_RANGES:

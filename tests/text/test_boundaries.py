@@ -19,7 +19,7 @@ def test_clean_text():
     assert clean_text("a\x00b\x1b\x85c") == "a b  c"
 
 
-def test_arrive():
+def test_take_stable_text():
     assert take_stable_text("go", b"", "od fi", at_end=False) == ("good ", "fi", b"")
     assert take_stable_text("go", b"", "", at_end=True) == ("go", "", b"")
     assert take_stable_text("", b"\xc3", b"\xa9 \xf0\x9f", at_end=False) == ("é ", "", b"\xf0\x9f")

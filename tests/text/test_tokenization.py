@@ -1,10 +1,9 @@
-"""The tokenizers: what they learn, that they reload alike, survive any text, and agree with themselves at any cut."""
+"""Tokenizers learn the expected vocabulary, reload, accept any text, and give the same tokens for text in pieces."""
 
 import json
 import random
 import subprocess
 import sys
-import time
 import unicodedata
 
 import pytest
@@ -34,7 +33,7 @@ STRANGE = [
     "[PAD] [CLS] [UNK] </s> <0x0A>",
     "x" * 1_000,
 ]
-# White space, separators in parts, what normalisation moves, joins, splits or expands, and ordinary text.
+# White space, parts of separators, characters that normalisation reorders, joins, splits or expands, and plain text.
 PIECES = st.sampled_from(
     ["<", "<b", "r", " ", "/", ">", "<br />", "<BR>", "\n", "\x00", "\x85", "\u00a0", "\u3000", "\u200d", "\u0301"]
     + ["\u0323", "a", "film", "don't", "’", "İ", "Σ", "ﷺ", "´", "각", "\u1100", "\u1161", "漢", "😀", "!!!!", "[CLS]"]
@@ -58,13 +57,13 @@ def ids_of(tokenizer, text):
 
 def test_word_vocabulary_is_ordered_by_frequency():
     tokenizer = train_tokenizer(["b a b c", "a b d d"], "word", vocab_size=8, show_progress=False)
-    # b occurs three times, a and d twice; c once, which is not learned.
+    # "b" occurs three times, "a" and "d" twice; "c" occurs once and is therefore not in the vocabulary.
     assert tokenizer.get_vocab() == {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "b": 4, "a": 5, "d": 6}
     assert tokenizer("d  B c\na")["input_ids"] == [2, 6, 4, 1, 5]
     assert tokenizer("a", "b")["input_ids"] == [2, 5, 3, 4]
 
 
-def test_pieces():
+def test_pieces_of_words_and_symbols():
     texts = ["Isn’t it<br/>GOOD ... well-made!!!!! 10/10 ﬁne don't 'quoted' ❤️ e\u0301"] * 2
     tokenizer = train_tokenizer(texts, "word", show_progress=False)
     expected = "[CLS] isn't it good ... well - made !!! !! 10 / 10 fine don't ' quoted ' ❤️ é"
@@ -94,7 +93,7 @@ def test_ids_and_sizes(tokenizers, kind):
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-def test_no_text_is_unknown_to_byte_level_kinds(tokenizers, kind):
+def test_byte_level_kinds_have_no_unknown_tokens(tokenizers, kind):
     for text in STRANGE:
         ids = tokenizers[kind](clean_text(text.replace("[UNK]", "")))["input_ids"]
         assert tokenizers[kind].unk_token_id not in ids
@@ -102,7 +101,7 @@ def test_no_text_is_unknown_to_byte_level_kinds(tokenizers, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_names_of_special_tokens_are_those_tokens(tokenizers, kind):
+def test_names_of_special_tokens_in_a_text_become_these_tokens(tokenizers, kind):
     tokenizer = tokenizers[kind]
     good, film = ids_of(tokenizer, "good"), ids_of(tokenizer, "film")
     assert ids_of(tokenizer, "good [PAD] [CLS][SEP]film") == [*good, 0, 2, 3, *film]
@@ -119,12 +118,12 @@ def test_padding_is_on_the_right(tokenizers):
 def test_auto_tokenizer_gives_the_same_ids(tokenizers, tmp_path):
     texts = [clean_text(text) for text in CORPUS + STRANGE]
     for kind, tokenizer in tokenizers.items():
-        # What a call was told must not become the saved tokenizer's habit.
+        # The padding and truncation of a call must not be saved with the tokenizer.
         tokenizer(texts, padding=True, truncation=True, max_length=2)
         tokenizer.save_pretrained(tmp_path / kind)
         assert AutoTokenizer.from_pretrained(tmp_path / kind)(texts)["input_ids"] == tokenizer(texts)["input_ids"]
     (tmp_path / "texts.json").write_text(json.dumps(texts))
-    # A new process that knows transformers alone.
+    # A new process that imports transformers only.
     script = (
         "import json, sys; from transformers import AutoTokenizer; texts = json.load(open('texts.json'));"
         "print(json.dumps({k: AutoTokenizer.from_pretrained('./' + k)(texts)['input_ids'] for k in sys.argv[1:]}))"
@@ -136,7 +135,7 @@ def test_auto_tokenizer_gives_the_same_ids(tokenizers, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(text=TEXTS, cuts=st.lists(st.integers(0, 200), max_size=8))
 def test_text_fed_in_pieces_gives_the_same_tokens(tokenizers, kind, text, cuts):
     tokenizer, held, ids = tokenizers[kind], "", []
@@ -151,14 +150,14 @@ def test_text_fed_in_pieces_gives_the_same_tokens(tokenizers, kind, text, cuts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(words=st.lists(st.text(max_size=20).map(clean_text).filter(lambda word: "<" not in word)))
 def test_tokens_are_those_of_the_words(tokenizers, kind, words):
     expected = [token for word in words for token in ids_of(tokenizers[kind], word)]
     assert ids_of(tokenizers[kind], " ".join(words)) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(text=TEXTS)
 def test_no_visible_character_is_dropped(tokenizers, text):
     backend = tokenizers["word"].backend_tokenizer
@@ -168,17 +167,20 @@ def test_no_visible_character_is_dropped(tokenizers, text):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_long_runs_take_linear_time(tokenizers, kind):
-    start = time.perf_counter()
+def test_long_runs_are_cut_into_short_pieces(tokenizers, kind):
+    # The time is linear in the length of a text because the model of the tokenizer only sees pieces of bounded length.
+    # NFKC turns one character into up to 18, and each character has up to 4 bytes.
+    longest = 18 * 4 * MAX_RUN_LENGTH
+    backend = tokenizers[kind].backend_tokenizer
     for text in ["a" * 500_000, " " * 500_000, "😀" * 100_000, "\u0301\u0323" * 100_000, "ﷺ" * 20_000]:
-        tokenizers[kind](text)
-    # About a second; a tokenizer that is quadratic in the length of a word needs minutes.
-    assert time.perf_counter() - start < 20
+        pieces = backend.pre_tokenizer.pre_tokenize_str(backend.normalizer.normalize_str(text))
+        assert max((len(piece) for piece, _ in pieces), default=0) <= longest
+        assert sum(len(piece) for piece, _ in pieces) >= len(text.strip())
 
 
 @pytest.mark.parametrize("kind", ["bpe", "word"])
 def test_training_is_deterministic(kind):
-    # The trainers' hash tables are seeded anew each time, so one process shows what two would.
+    # The hash tables of the trainers get a new seed each time, so one process is enough to find differences.
     generator = random.Random(0)
     texts = ["".join(generator.choices("abcdefgh  ", k=60)) for _ in range(300)]
     first, second = [
@@ -197,7 +199,7 @@ def test_every_separator_becomes_a_space_before_runs_are_counted(lowercase):
         assert stable_length(f"y{separator}{run}") == 2, hex(ord(separator))
 
 
-def test_a_generator_is_read_once_and_to_its_end():
+def test_a_generator_is_read_once_and_completely():
     read = []
 
     def stream():
@@ -228,8 +230,6 @@ def test_dirty_texts_do_not_stop_training():
         (["a"], {"kind": "word", "vocab_size": 4}, "vocab_size=4 is too small: a 'word' tokenizer needs at least 8"),
         ([], {}, "no text to train a tokenizer on: 0 texts"),
         (iter([" ", "\n"]), {}, "no text to train a tokenizer on: 2 texts"),
-        (["a", None], {}, r"texts\[1\] is NoneType, not a string"),
-        ("a text", {}, "texts is a single string"),
     ],
 )
 def test_bad_arguments(texts, arguments, message):
@@ -237,15 +237,22 @@ def test_bad_arguments(texts, arguments, message):
         train_tokenizer(texts, show_progress=False, **arguments)
 
 
+def test_texts_are_checked():
+    with pytest.raises(TypeError, match="got a single string"):
+        train_tokenizer("a text", show_progress=False)
+    with pytest.raises(TypeError, match=r"texts\[1500\] is None"):
+        train_tokenizer(["a"] * 1_500 + [None], show_progress=False)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_vocabulary_keeps_its_limit_on_many_scripts(kind):
-    # 3,000 characters, many more than fit.
+def test_vocabulary_does_not_exceed_its_limit(kind):
+    # 3,000 different characters: more than the vocabulary can hold.
     texts = ["".join(map(chr, range(start, start + 50))) for start in range(0x4E00, 0x4E00 + 3_000, 50)] * 2
     assert len(train_tokenizer(texts, kind, vocab_size=300, show_progress=False)) <= 300
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_own_tokenizers_can_stream_and_others_cannot(tokenizers, kind, tmp_path):
+def test_only_tokenizers_of_this_package_are_streamable(tokenizers, kind, tmp_path):
     tokenizers[kind].save_pretrained(tmp_path)
     assert is_streamable(AutoTokenizer.from_pretrained(tmp_path))
     cased = train_tokenizer(CORPUS, kind, 300, lowercase=False, show_progress=False)

@@ -1,0 +1,173 @@
+import json
+import os
+
+import pandas as pd
+import pytest
+
+from hf_lstm.data.files import is_data_file, read_files, stream_file
+from hf_lstm.data.reading import read_source
+
+ROWS = [
+    {"text": 'comma, "quotes"\nand a line', "label": "007"},
+    {"text": "None", "label": "NA"},
+    {"text": "", "label": "x"},
+]
+
+
+WRITERS = {
+    "csv": lambda rows, path: pd.DataFrame(rows).to_csv(path, index=False),
+    "tsv": lambda rows, path: pd.DataFrame(rows).to_csv(path, index=False, sep="\t"),
+    "json": lambda rows, path: path.write_text(json.dumps(rows, indent=1)),
+    "jsonl": lambda rows, path: path.write_text("\n".join(map(json.dumps, rows)) + "\n\n"),
+    "parquet": lambda rows, path: pd.DataFrame(rows).to_parquet(path),
+}
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_every_format_gives_the_rows_as_written(tmp_path, ending):
+    path = tmp_path / f"odd [name] ü.{ending}"
+    WRITERS[ending](ROWS, path)
+    assert read_source(str(path))["train"].to_list() == ROWS
+    assert list(stream_file(str(path))) == ROWS
+
+
+def test_byte_order_marks_are_removed(tmp_path):
+    for name, content in {"a.csv": "text,label\nx,y\n", "a.jsonl": '{"text": "x", "label": "y"}\n'}.items():
+        (tmp_path / name).write_text(content, encoding="utf-8-sig")
+        assert read_source(str(tmp_path / name))["train"].to_list() == [{"text": "x", "label": "y"}]
+
+
+def test_fasttext_lines(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("__label__pos __label__long it was  good\n\n__label__neg\n")
+    assert read_source(str(path))["train"].to_list() == [
+        {"text": "it was  good", "labels": ["pos", "long"]},
+        {"text": "", "labels": ["neg"]},
+    ]
+    # A line given for prediction has one result each, blank or not.
+    assert [row["text"] for row in stream_file(str(path))] == ["it was  good", "", ""]
+
+
+def test_json_types_are_valid_for_rows_beyond_the_sample(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [{"text": "x", "score": 1}] * 1500 + [{"text": "y", "score": 0.5, "more": 1}, {"text": "z"}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert read_source(str(path))["train"].select(range(1499, 1502)).to_list() == [
+        {"text": "x", "score": 1.0},
+        {"text": "y", "score": 0.5},
+        {"text": "z", "score": None},
+    ]
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    path = tmp_path / "a.jsonl"
+    for word in ("one", "two"):
+        path.write_text(json.dumps({"text": word}))
+        assert read_source(str(path))["train"]["text"][0] == word
+
+
+def test_long_texts_are_read_completely(tmp_path):
+    long = "word " * 1_000_000
+    for ending, write in WRITERS.items():
+        path = tmp_path / f"long.{ending}"
+        write([{"text": long, "label": "a"}], path)
+        assert read_source(str(path))["train"]["text"][0] == long
+
+
+BAD_FILES = {
+    "empty.csv": (b"", "is empty"),
+    "blank.jsonl": (b"\n\n", "has no rows"),
+    "header.csv": (b"text,label\n", "no rows"),
+    "longer.csv": (b"text,label\na,b,c\n", "line 2"),
+    "ragged.csv": (b"text,label\na,b\na,b,c\n", "line 3"),
+    "quote.csv": (b'text,label\na,b\n"a,b\n', "line 3: the quotes"),
+    "damaged.csv": ("text,label\nüü,a\n".encode() + b"caf\xe9,b\n", "line 3 is not UTF-8"),
+    "binary.jsonl": (b"\x80\x00\xff" * 50, "line 1 is not UTF-8"),
+    "list.json": (b'[{"text": "a"}', "delimiter"),
+    "lines.jsonl": (b'{"text": "a"}\n{"text": oops}\n', "line 2"),
+    "scalar.jsonl": (b'{"text": "a"}\n3\n', "line 2"),
+    "mixed.jsonl": (b'{"label": "a"}\n{"label": 3}\n', "column 'label' mixes types"),
+    "text.parquet": (b"hello there " * 9, "not a parquet file"),
+    "plain.txt": (b"__label__a x\nno label\n", "line 2"),
+    "sheet.xlsx": (b"PK", ".csv, .tsv"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_broken_files_give_one_sentence_that_names_them(tmp_path, name, in_folder, caplog):
+    content, part = BAD_FILES[name]
+    folder = tmp_path / "c"
+    folder.mkdir()
+    path = folder / f"train-{name}"
+    path.write_bytes(content)
+    if in_folder and path.suffix == ".xlsx":
+        pytest.skip("a folder is searched for known formats only")
+    with pytest.raises(ValueError) as error:
+        read_source(str(folder if in_folder else path))
+    message = str(error.value)
+    assert str(path) in message and part in message
+    assert "\n" not in message and message.endswith(".")
+    assert not caplog.records
+
+
+def test_broken_rows_are_found_while_streaming(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n' * 20 + "{oops\n")
+    seen = []
+    with pytest.raises(ValueError, match="a.jsonl, line 21 is not JSON"):
+        for batch in stream_file(str(path)).iter(batch_size=10):
+            seen += batch["text"]
+    assert seen == ["a"] * 20
+
+
+def test_lines_are_texts_if_no_labels_are_expected(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("it was  good\n\n__label__pos marked\n")
+    lines = [{"text": "it was  good"}, {"text": ""}, {"text": "marked"}]
+    assert read_source(str(path), labelled=False)["train"].to_list() == lines
+    (tmp_path / "c").mkdir()
+    for name in ("train.txt", "dev.txt"):
+        (tmp_path / "c" / name).write_text(path.read_text())
+    splits = read_source(str(tmp_path / "c"), labelled=False)
+    assert {name: rows.to_list() for name, rows in splits.items()} == {"train": lines, "validation": lines}
+    with pytest.raises(ValueError, match="a.txt, line 1: expected a label"):
+        read_source(str(path))
+
+
+def test_rows_are_cached_by_content_and_not_by_time(tmp_path):
+    for ending in ("csv", "parquet"):
+        path = tmp_path / f"a.{ending}"
+        for word in ("one", "two"):
+            WRITERS[ending]([{"text": word, "label": "x"}], path)
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+            assert read_source(path)["train"]["text"][0] == word
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_notes_report_the_detected_format(tmp_path, labelled):
+    (tmp_path / "a.csv").write_text("text;label\ncafé, noir;x\n", encoding="cp1252")
+    notes = []
+    rows = read_files({"train": [str(tmp_path / "a.csv")]}, labelled=labelled, notes=notes)["train"]
+    assert rows.to_list() == [{"text": "café, noir", "label": "x"}]
+    assert [note.split("; set ")[0] for note in notes] == [
+        f"Read {tmp_path}/a.csv with the encoding cp1252",
+        f"The columns of {tmp_path}/a.csv are separated by semicolons",
+    ]
+    streamed = []
+    assert list(stream_file(tmp_path / "a.csv", notes=streamed)) == rows.to_list() and streamed == notes
+
+
+def test_separator_and_encoding_can_be_given(tmp_path):
+    (tmp_path / "a.csv").write_text("text:label\nżółć:x\n", encoding="cp1250")
+    expected = [{"text": "żółć", "label": "x"}]
+    assert list(stream_file(tmp_path / "a.csv", separator=":", encoding="cp1250")) == expected
+    assert read_source(tmp_path / "a.csv", separator=":", encoding="cp1250")["train"].to_list() == expected
+    with pytest.raises(ValueError, match="encoding is 'utf-9', which is unknown"):
+        read_source(tmp_path / "a.csv", encoding="utf-9")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV.gz", "a.jsonl.zst", "b/c.parquet"])
+def test_names_of_data_files(name):
+    assert is_data_file(name)
+    assert not is_data_file(name + ".exe") and not is_data_file("stanfordnlp/imdb")
