@@ -58,18 +58,25 @@ def progress_bar(visible: bool = True, **options: Any) -> tqdm:
 
 
 @contextmanager
-def dataset_progress_bars() -> Iterator[None]:
-    """Hide the progress bars of `datasets` where [`show_progress`] is false, and restore the setting afterwards.
+def library_progress_bars() -> Iterator[None]:
+    """Hide the progress bars of `datasets` and `transformers` where [`show_progress`] is false, and restore them after.
 
-    It is used as a decorator of the functions that read or map datasets.
+    It is used as a decorator of the functions that read, map or train.
     """
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging
 
-    if show_progress() or are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
+    hidden = not show_progress()
+    hide_datasets = hidden and not are_progress_bars_disabled()
+    hide_transformers = hidden and logging.is_progress_bar_enabled()
+    if hide_datasets:
+        disable_progress_bars()
+    if hide_transformers:
+        logging.disable_progress_bar()
     try:
         yield
     finally:
-        enable_progress_bars()
+        if hide_datasets:
+            enable_progress_bars()
+        if hide_transformers:
+            logging.enable_progress_bar()

@@ -7,9 +7,9 @@ import pytest
 
 from hf_lstm.messages import (
     capitalize,
-    dataset_progress_bars,
     format_count,
     format_names,
+    library_progress_bars,
     markdown_table,
     one_line,
     progress_bar,
@@ -95,7 +95,7 @@ def test_progress_without_stderr(write_to):
 def test_bars_of_datasets_are_hidden_in_a_log_file_and_the_setting_is_restored(write_to):
     write_to(io.StringIO())
     datasets.enable_progress_bars()
-    with pytest.raises(KeyError), dataset_progress_bars():
+    with pytest.raises(KeyError), library_progress_bars():
         assert datasets.are_progress_bars_disabled()
         raise KeyError
     assert not datasets.are_progress_bars_disabled()
@@ -105,7 +105,7 @@ def test_bars_of_datasets_stay_as_the_user_set_them(write_to):
     write_to(Terminal())
     datasets.disable_progress_bars()
     try:
-        with dataset_progress_bars():
+        with library_progress_bars():
             assert datasets.are_progress_bars_disabled()
         assert datasets.are_progress_bars_disabled()
     finally:

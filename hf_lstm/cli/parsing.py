@@ -10,6 +10,8 @@ from transformers import HfArgumentParser
 
 # Width of the help: one line for each option.
 HELP_WIDTH = 120
+# Longer lists of choices are in the text of the help.
+MAX_CHOICES_WIDTH = 40
 # What stands for the value of an option.
 VALUE_NAMES = {int: "N", float: "X"}
 
@@ -28,8 +30,8 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
             return name.replace("--", "--[no_]", 1)
         if action.nargs == 0:
             return name
-        if action.choices:
-            return f"{name} {{{','.join(map(str, action.choices))}}}"
+        if action.choices and len(choices := ",".join(map(str, action.choices))) < MAX_CHOICES_WIDTH:
+            return f"{name} {{{choices}}}"
         if isinstance(action.metavar, tuple):
             return f"{name} {' '.join(action.metavar)}"
         return f"{name} {VALUE_NAMES.get(action.type, 'TEXT')}" + " ..." * (action.nargs == "+")
@@ -64,7 +66,7 @@ class TrainingParser(HfArgumentParser):
         super().__init__(
             dataclass_types,
             prog=f"hf-lstm {command}",
-            usage=f"hf-lstm {command} [--option value ...] or hf-lstm {command} FILE.yaml",
+            usage=f"hf-lstm {command} [--option value ...] or FILE.yaml; --help_all lists TrainingArguments, too",
             description=description,
             formatter_class=HelpFormatter,
         )
@@ -86,8 +88,7 @@ class TrainingParser(HfArgumentParser):
             formatter.start_section(title)
             formatter.add_arguments(of_section)
             formatter.end_section()
-        more = "" if everything else "`--help_all` lists the options of TrainingArguments, too.\n"
-        return formatter.format_help() + more
+        return formatter.format_help()
 
     def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
         """

@@ -9,7 +9,10 @@ DESCRIPTION = "Train a text classifier, evaluate it, and save it with its metric
 
 # Options of `--help`, by section.
 SECTIONS = {
-    "data": ("dataset", "dataset_config", "text_column", "label_column", "validation_fraction", "max_length"),
+    "data": (
+        *("dataset", "dataset_config", "text_column", "label_column", "problem_type", "separator", "encoding"),
+        *("validation_fraction", "max_length"),
+    ),
     "model": (
         *("tokenizer", "vocab_size", "lowercase", "cell_type", "embedding_size", "hidden_size", "num_hidden_layers"),
         *("bidirectional", "reverse", "pooling", "embedding_dropout", "input_dropout", "hidden_dropout"),
@@ -21,7 +24,7 @@ SECTIONS = {
         *("bf16", "seed", "resume_from_checkpoint"),
     ),
     "knowledge": ("pretrained", "vectors", "teacher", "unlabelled", "passage_words"),
-    "output": (*("output_dir", "baseline", "half_weights", "language", "license", "push_to_hub", "hub_model_id"),),
+    "output": (*("output_dir", "baseline", "half_weights", "language", "license", "push_to_hub"),),
 }
 
 

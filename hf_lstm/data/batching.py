@@ -11,10 +11,10 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerFast
 
-from ..messages import dataset_progress_bars
+from ..messages import library_progress_bars
 
 
-@dataset_progress_bars()
+@library_progress_bars()
 def tokenize_corpus(
     splits: DatasetDict,
     tokenizer: PreTrainedTokenizerFast,
@@ -101,7 +101,7 @@ class ClassifierCollator:
 JOINED_TEXTS = 1_000
 
 
-@dataset_progress_bars()
+@library_progress_bars()
 def tokenize_blocks(
     splits: DatasetDict | IterableDatasetDict, tokenizer: PreTrainedTokenizerFast, block_size: int
 ) -> DatasetDict | IterableDatasetDict:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
-from ..messages import capitalize, dataset_progress_bars, format_count, format_names
+from ..messages import capitalize, format_count, format_names, library_progress_bars
 from .labels import LabelledRows, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
@@ -44,7 +44,7 @@ class Corpus:
     unlabelled: Dataset | None = None
 
 
-@dataset_progress_bars()
+@library_progress_bars()
 def load_corpus(
     data: Any = None,
     *,

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
-from ..messages import capitalize, dataset_progress_bars, format_count
+from ..messages import capitalize, format_count, library_progress_bars
 from .reading import read_source
 from .tables import TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 
@@ -17,7 +17,7 @@ SHUFFLE_TEXTS = 10_000
 HELD_OUT_SPLITS = ("validation", "test")
 
 
-@dataset_progress_bars()
+@library_progress_bars()
 def load_texts(
     data: Any = None,
     *,

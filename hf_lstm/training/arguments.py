@@ -35,6 +35,16 @@ class DataArguments(TextArguments):
     label_column: str | None = field(
         default=None, metadata={"help": "column of the labels (default: the one with a usual name)"}
     )
+    problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = field(
+        default=None,
+        metadata={"help": "single_label_classification, multi_label_classification or regression (default: inferred)"},
+    )
+    separator: str | None = field(
+        default=None, metadata={"help": "separator of the columns of csv and tsv files (default: detected)"}
+    )
+    encoding: str | None = field(
+        default=None, metadata={"help": "encoding of text files, such as cp1252 (default: detected)"}
+    )
     validation_fraction: float = field(
         default=0.1, metadata={"help": "share of training rows to validate on, if there is no such split"}
     )

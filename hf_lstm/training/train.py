@@ -1,19 +1,17 @@
 """Train a classifier: from data and options to a folder with model, metrics, plots and card."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any
 
-import datasets
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, set_seed
 
 from ..data import Corpus, load_corpus, load_texts, tokenize_corpus
 from ..hub import check_push, push_repository
 from ..knowledge import TAUGHT_FILE, label_with_teachers
+from ..messages import library_progress_bars
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from .building import build_model, build_tokenizer
 from .checkpoints import find_resume_checkpoint, save_classifier
@@ -54,6 +52,7 @@ def train_classifier(data: Any = None, *, output_dir: str | Path | None = None, 
     return run_training(data_args.dataset if data is None else data, data_args, model_args, args, command)
 
 
+@library_progress_bars()
 def run_training(
     data: Any, data_args: DataArguments, model_args: ModelArguments, args: ClassifierTrainingArguments, command: str
 ) -> TrainedClassifier:
@@ -78,12 +77,11 @@ def run_training(
     if args.push_to_hub:
         check_push(repo_id, args.hub_token)
 
-    with progress_bars(not args.disable_tqdm):
-        corpus, notes = read_corpus(data, data_args, trainer_args)
-        labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes)
-        tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
-        with args.main_process_first():
-            splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
+    corpus, notes = read_corpus(data, data_args, trainer_args)
+    labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes)
+    tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
+    with args.main_process_first():
+        splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
     model = build_model(corpus, splits, tokenizer, resolved.model)
     trainer = build_trainer(model, tokenizer, splits, resolved.training)
@@ -119,18 +117,6 @@ def name_of(data: Any) -> str:
     return Path(data).stem if isinstance(data, str | Path) else type(data).__name__.lower()
 
 
-@contextmanager
-def progress_bars(shown: bool) -> Iterator[None]:
-    """Show or hide the progress bars of `datasets`."""
-    were_shown = not datasets.are_progress_bars_disabled()
-    (datasets.enable_progress_bars if shown and were_shown else datasets.disable_progress_bars)()
-    try:
-        yield
-    finally:
-        if were_shown:
-            datasets.enable_progress_bars()
-
-
 def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArguments) -> tuple[Corpus, list[str]]:
     """Load the corpus and print what was found, split off or dropped. Return it with these notes."""
     with args.main_process_first():
@@ -139,6 +125,9 @@ def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArg
             config_name=data_args.dataset_config,
             text_column=data_args.text_column,
             label_column=data_args.label_column,
+            problem_type=data_args.problem_type,
+            separator=data_args.separator,
+            encoding=data_args.encoding,
             validation_fraction=data_args.validation_fraction,
         )
     notes = list(corpus.notes)
