@@ -37,7 +37,7 @@ class DataArguments(TextArguments):
     )
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = field(
         default=None,
-        metadata={"help": "single_label_classification, multi_label_classification or regression (default: inferred)"},
+        metadata={"help": "such as multi_label_classification or regression (default: inferred from the labels)"},
     )
     separator: str | None = field(
         default=None, metadata={"help": "separator of the columns of csv and tsv files (default: detected)"}
