@@ -198,6 +198,20 @@ def test_two_calls_with_the_state_carried_equal_one(cell_type, layers, pooling, 
     torch.testing.assert_close(pooled.vector(), model.encode(ids, mask).vectors, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("gradients", [False, True])
+def test_head_is_a_linear_layer_on_the_encoded_texts(tiny_config, gradients):
+    model = LstmForSequenceClassification(tiny_config(pooling="mean", bidirectional=True)).eval()
+    ids, mask = padded([torch.randint(0, 40, (length,)) for length in (3, 8, 2)], "left")
+    with torch.set_grad_enabled(gradients):
+        encoded, output = model.encode(ids, mask), model(ids, mask)
+        hidden = model.model(ids, mask).last_hidden_state  # 0 at padding
+    vectors = hidden.sum(1) / mask.sum(1, keepdim=True)
+    torch.testing.assert_close(encoded.vectors, vectors, atol=1e-6, rtol=0)
+    logits = vectors @ model.classifier.weight.T + model.classifier.bias
+    torch.testing.assert_close(output.logits, logits, atol=1e-6, rtol=0)
+    assert encoded.hidden_states is None
+
+
 def test_bidirectional_initial_state_is_that_of_torch(tiny_config):
     model = LstmModel(tiny_config(num_hidden_layers=2)).eval()
     state = torch.randn(4, 3, 5), torch.randn(4, 3, 5)
