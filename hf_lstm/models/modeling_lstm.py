@@ -221,7 +221,9 @@ class LstmModel(LstmPreTrainedModel):
                     "tokenizer and model do not belong together."
                 )
             inputs_embeds = self.embed_tokens(input_ids)  # (batch, seq, embedding_size)
-            inputs_embeds = word_dropout(inputs_embeds, input_ids, self.config.embedding_dropout, self.training)
+            inputs_embeds = word_dropout(
+                inputs_embeds, input_ids, self.config.vocab_size, self.config.embedding_dropout, self.training
+            )
         elif order.mask is not None:
             inputs_embeds = inputs_embeds.masked_fill(~order.mask[..., None], 0)
         hidden_states = variational_dropout(inputs_embeds, self.config.input_dropout, self.training)
