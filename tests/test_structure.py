@@ -12,8 +12,20 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__
 
 # Modules and folders from the lowest layer to the highest; each imports from those before it only.
 LAYERS = (
-    *("messages", "saving", "models", "text", "data", "inference", "evaluation", "hub", "export", "knowledge"),
-    *("training", "cli"),
+    *(
+        "messages",
+        "saving",
+        "models",
+        "text",
+        "language_model",
+        "data",
+        "inference",
+        "evaluation",
+        "hub",
+        "export",
+        "knowledge",
+    ),
+    *("training", "recipes", "cli"),
 )
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 12, 330, 60
 REMOTE_CODE = ("configuration_lstm", "recurrence_lstm", "modeling_lstm", "modeling_causal_lstm")

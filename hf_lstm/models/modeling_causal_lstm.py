@@ -188,8 +188,8 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         """
         Logarithm of the probability that each id is in a sample.
 
-        With the scores lowered by it, the sampled softmax approaches the full one as the sample grows (Jean et al., 2015,
-        https://aclanthology.org/P15-1001).
+        With the scores lowered by it, the sampled softmax approaches the full one as the sample grows (Jean et al.,
+        2015, https://aclanthology.org/P15-1001).
         """
         ids = ids.to(torch.float64)
         share = torch.log((ids + 2) / (ids + 1)) / math.log(self.config.vocab_size + 1)

@@ -49,7 +49,7 @@ def word_dropout(
     """Drop a word wherever it stands in the batch (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
     if not training or p == 0:
         return embeddings
-    # One number per token of the vocabulary: to look for the largest id of the batch, a GPU would have to be waited for.
+    # One number per token of the vocabulary: reading the largest id of the batch would wait for a GPU.
     kept = F.dropout(embeddings.new_ones(vocab_size, 1), p)  # (vocab_size, 1)
     return embeddings * kept[input_ids]  # (batch, seq, embedding_size)
 
