@@ -1,7 +1,9 @@
-"""Learn from texts without labels, for a classifier to start from.
+"""Pretrain a language model or word vectors on texts without labels, for a classifier to start from.
 
 python scripts/pretrain.py --dataset reviews.txt                        # a language model
 python scripts/pretrain.py --dataset reviews.txt --reverse true         # one that reads from the end
+python scripts/pretrain.py --dataset reviews.txt --carry_state true     # on continuous streams, with a fast loop
+python scripts/pretrain.py --packed corpus.npz                          # the same on a packed corpus
 python scripts/pretrain.py --dataset reviews.txt --objective vectors    # word vectors, in a minute
 python scripts/train.py --dataset labelled.csv --pretrained runs/reviews-language_model
 """
@@ -23,18 +25,20 @@ from hf_lstm.data.unlabelled import load_texts
 from hf_lstm.evaluation.cost import describe_machine
 from hf_lstm.evaluation.plots import plot_learning_curve
 from hf_lstm.hub.model_card import save_metrics
+from hf_lstm.language_model import PackedCorpus, TokenTexts
 from hf_lstm.training.arguments import LanguageModelTrainingArguments, PretrainingArguments, PretrainingDataArguments
 from hf_lstm.training.building import build_pretraining_model, build_tokenizer, start_from_vectors
 from hf_lstm.training.checkpoints import find_resume_checkpoint
 from hf_lstm.training.pretraining import (
     build_pretrainer,
     measure_perplexity,
+    pretrain_streams,
     sample_text,
     save_language_model,
     save_vectors,
 )
 
-# Texts of a stream that a tokenizer is trained on.
+# Number of texts of a stream that a tokenizer is trained on.
 VOCABULARY_TEXTS = 200_000
 
 
@@ -47,8 +51,13 @@ def main() -> None:
     args.output_dir = args.output_dir or f"runs/{name}-{model_args.objective}"
     checkpoint = find_resume_checkpoint(args)
     if args.push_to_hub:
-        raise ValueError("A classifier is pushed, not what it starts from: leave out push_to_hub.")
+        raise ValueError("Only classifiers are pushed to the Hub: leave out push_to_hub.")
 
+    if data_args.carry_state:
+        if model_args.objective == "vectors":
+            raise ValueError("--objective vectors cannot be combined with --carry_state or --packed.")
+        train_on_continuous_streams(data_args, model_args, args)
+        return
     with args.main_process_first():
         texts, notes = load_texts(
             data_args.dataset,
@@ -82,7 +91,7 @@ def main() -> None:
         trainer = build_pretrainer(model, tokenizer, blocks, args)
         print(f"{model.config.cell_type.upper()} language model with {model.num_parameters():,} parameters")
         trainer.train(resume_from_checkpoint=checkpoint)
-        trainer.accelerator.wait_for_everyone()  # before the checkpoints go, which others may still be reading
+        trainer.accelerator.wait_for_everyone()  # other processes may still read the checkpoints that are removed next
         if not trainer.is_world_process_zero():
             return
         model = save_language_model(trainer)
@@ -94,15 +103,52 @@ def main() -> None:
             for entry in trainer.state.log_history
         ]
         plot_learning_curve(history, "perplexity", folder / "learning_curve.png")
-        print(f"Validation perplexity {metrics['perplexity']:.1f}. It writes: {metrics['sample']}")
+        print(f"Validation perplexity {metrics['perplexity']:.1f}. Sample: {metrics['sample']}")
     metrics["training"]["seconds"] = round(time.perf_counter() - started, 1)
     save_metrics(metrics, folder)
     print(f"Done in {metrics['training']['seconds']:.0f} s and saved to {folder}. Now try:")
     print(f"  python scripts/train.py --pretrained {folder} --dataset LABELLED")
 
 
+def train_on_continuous_streams(
+    data_args: PretrainingDataArguments, model_args: PretrainingArguments, args: LanguageModelTrainingArguments
+) -> None:
+    """Train on texts or on a packed corpus with the fast loop, save the model and print its perplexity."""
+    if data_args.packed is not None:
+        corpus = PackedCorpus.read(data_args.packed)
+        tokenizer, (learned, held_out) = corpus.tokenizer(), corpus.language_model_texts()
+        texts = {"train": corpus.texts.select(learned), "validation": corpus.texts.select(held_out)}
+        notes: tuple[str, ...] = (f"{len(learned):,} texts of {data_args.packed}, {len(held_out):,} to validate on.",)
+    else:
+        splits, notes = load_texts(
+            data_args.dataset,
+            config_name=data_args.dataset_config,
+            text_column=data_args.text_column,
+            validation_texts=data_args.validation_texts,
+        )
+        tokenizer = build_tokenizer(vocabulary_texts(splits["train"]), model_args)
+        texts = {split: TokenTexts.tokenize(rows["text"], tokenizer) for split, rows in splits.items()}
+    print(*notes, sep="\n")
+    model = build_pretraining_model(tokenizer, model_args)
+    print(f"{model.config.cell_type.upper()} language model with {model.num_parameters():,} parameters")
+    model, record = pretrain_streams(model, tokenizer, texts, args, data_args.block_size)
+    metrics = {
+        "name": Path(args.output_dir).name,
+        "dataset": data_args.packed or data_args.dataset or "hf_lstm sample reviews",
+        "notes": notes,
+        "machine": describe_machine(),
+        "perplexity": record.pop("perplexity"),
+        "sample": sample_text(model, tokenizer),
+        "training": {"command": command_line(args.hub_token), "seed": args.seed} | record,
+    }
+    save_metrics(metrics, Path(args.output_dir))
+    print(f"Validation perplexity {metrics['perplexity']:.1f}. Sample: {metrics['sample']}")
+    print(f"Saved to {args.output_dir}. Now try:")
+    print(f"  python scripts/train.py --pretrained {args.output_dir} --dataset LABELLED")
+
+
 def vocabulary_texts(texts: Dataset | IterableDataset) -> Iterable[str]:
-    """The texts that a tokenizer is trained on: all, or of a stream the first."""
+    """The texts to train a tokenizer on: all texts of a table, the first texts of a stream."""
     return texts["text"] if isinstance(texts, Dataset) else (row["text"] for row in texts.take(VOCABULARY_TEXTS))
 
 

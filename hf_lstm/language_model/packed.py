@@ -72,19 +72,31 @@ class PackedCorpus:
             Size of the file in bytes.
 
         Raises:
-            ValueError: A token id does not fit into 16 bits.
+            ValueError: A token id does not fit into 16 bits, or the texts do not start with the same token.
         """
         if self.texts.tokens.max(initial=0) >= 2**16:
             raise ValueError("A packed corpus holds token ids below 65,536: use a smaller vocab_size.")
-        compressed = lzma.compress(self.texts.tokens.astype(">u2").tobytes(), filters=XZ_FILTERS)
-        about = {"label_names": self.label_names, "tokenizer_files": self.tokenizer_files, "name": self.name}
+        # The first token of every text is the same; it is not stored.
+        starts = self.texts.ends - self.texts.lengths
+        first = self.texts.tokens[starts]
+        if (self.texts.lengths < 1).any() or (first != first[0]).any():
+            raise ValueError("Not all texts start with the same token: the tokenizer has to put one before each text.")
+        tokens = np.delete(self.texts.tokens, starts)
+        compressed = lzma.compress(tokens.astype(">u2").tobytes(), filters=XZ_FILTERS)
+        about = {
+            "label_names": self.label_names,
+            "tokenizer_files": self.tokenizer_files,
+            "name": self.name,
+            "first_token": int(first[0]),
+        }
+        widest = np.uint16 if self.texts.lengths.max() < 2**16 else np.uint32
         partial = Path(f"{path}.partial")
         partial.parent.mkdir(parents=True, exist_ok=True)
         with open(partial, "wb") as file:
             np.savez_compressed(
                 file,
                 tokens_xz=np.frombuffer(compressed, np.uint8),
-                lengths=self.texts.lengths.astype(np.uint32),
+                lengths=self.texts.lengths.astype(widest),
                 splits=self.splits.astype(np.uint8),
                 rows=self.rows.astype(np.uint32),
                 labels=self.labels.astype(np.int16),
@@ -110,7 +122,10 @@ class PackedCorpus:
                 tokens = np.frombuffer(lzma.decompress(arrays["tokens_xz"].tobytes()), ">u2").astype(np.uint16)
                 about = json.loads(arrays["about"].tobytes())
                 columns = {name: arrays[name] for name in ("splits", "rows", "labels", "shared")}
-                texts = TokenTexts(tokens, arrays["lengths"])
+                lengths = arrays["lengths"].astype(np.int64)
+                others = lengths - 1  # without the first token
+                tokens = np.insert(tokens, np.cumsum(others) - others, about.pop("first_token"))
+                texts = TokenTexts(tokens, lengths)
         except (KeyError, ValueError, EOFError, lzma.LZMAError) as error:
             raise ValueError(f"{path} is not a packed corpus: {error}.") from error
         return cls(texts, **columns, **about | {"label_names": tuple(about["label_names"])})

@@ -1,9 +1,14 @@
 """Texts as token ids in one flat array."""
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
+from transformers import PreTrainedTokenizerFast
+
+# Texts that are tokenised in one call.
+BATCH_TEXTS = 1_000
 
 
 class TokenTexts:
@@ -27,6 +32,16 @@ class TokenTexts:
         arrays = [np.asarray(ids, dtype=dtype) for ids in texts]
         tokens = np.concatenate(arrays) if arrays else np.empty(0, dtype)
         return cls(tokens, np.array([len(ids) for ids in arrays], dtype=np.int64))
+
+    @classmethod
+    def tokenize(cls, texts: Iterable[str], tokenizer: PreTrainedTokenizerFast) -> "TokenTexts":
+        """Tokenise texts without cutting them."""
+        backend, iterator = tokenizer.backend_tokenizer, iter(texts)
+        backend.no_truncation()
+        backend.no_padding()
+        batches = iter(lambda: list(islice(iterator, BATCH_TEXTS)), [])
+        dtype = np.uint16 if len(tokenizer) <= 2**16 else np.int32
+        return cls.of((encoding.ids for batch in batches for encoding in backend.encode_batch(batch)), dtype)
 
     def __len__(self) -> int:
         return len(self.lengths)

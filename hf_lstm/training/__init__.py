@@ -10,7 +10,14 @@ from .arguments import (
 )
 from .building import build_model, build_pretraining_model, build_tokenizer, start_from_vectors
 from .checkpoints import find_resume_checkpoint, is_complete, save_classifier
-from .pretraining import build_pretrainer, measure_perplexity, sample_text, save_language_model, save_vectors
+from .pretraining import (
+    build_pretrainer,
+    measure_perplexity,
+    pretrain_streams,
+    sample_text,
+    save_language_model,
+    save_vectors,
+)
 from .trainer import build_trainer
 
 __all__ = [
@@ -28,6 +35,7 @@ __all__ = [
     "find_resume_checkpoint",
     "is_complete",
     "measure_perplexity",
+    "pretrain_streams",
     "sample_text",
     "save_classifier",
     "save_language_model",

@@ -78,7 +78,30 @@ class PretrainingDataArguments(TextArguments):
     validation_texts: int = field(
         default=1000, metadata={"help": "Texts to validate on where the corpus has no such split."}
     )
-    block_size: int = field(default=256, metadata={"help": "Tokens in a row of a batch, read from a state of zero."})
+    block_size: int = field(
+        default=256, metadata={"help": "Tokens in a row of a batch; with --carry_state, tokens per step of a stream."}
+    )
+    carry_state: bool = field(
+        default=False,
+        metadata={
+            "help": "Join the texts to continuous streams and carry the state from block to block, in a fast PyTorch "
+            "loop instead of the Trainer. By default each row starts from a state of zeros."
+        },
+    )
+    packed: str | None = field(
+        default=None,
+        metadata={
+            "help": "Corpus of token ids that `reproduce.py pack` wrote, instead of --dataset; implies --carry_state."
+        },
+    )
+
+    def __post_init__(self):
+        if self.packed is not None:
+            if self.dataset is not None:
+                raise ValueError("--packed replaces --dataset: leave out one of them.")
+            self.carry_state = True
+        if self.carry_state and self.streaming:
+            raise ValueError("--streaming cannot be combined with --carry_state or --packed.")
 
 
 @dataclass

@@ -1,7 +1,9 @@
-"""Train a language model with the stock `Trainer`."""
+"""Train a language model, with the stock `Trainer` or on continuous streams."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset, DatasetDict, IterableDatasetDict
@@ -10,15 +12,17 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_callback import ProgressCallback
 
 from ..data import BlockCollator
+from ..language_model import LoopSettings, TokenTexts, choose_precision, stream_perplexity, train_on_streams
 from ..models import LstmForCausalLM, LstmModel
 from ..saving import atomic_folder
 from .arguments import LanguageModelTrainingArguments
 from .checkpoints import remove_checkpoints, remove_training_records
 from .trainer import add_callbacks
 
-# Tokens of the sample that is shown with each evaluation, and from how many likely ones each is drawn.
+# Length in tokens of the sample that is shown at each evaluation.
 SAMPLE_TOKENS = 40
 
+# Each token of a sample is drawn from this many likely ones.
 SAMPLE_TOP_K = 50
 
 # Rows of a batch in which perplexity is measured.
@@ -26,14 +30,14 @@ EVALUATION_ROWS = 32
 
 
 class SampleLines(ProgressCallback):
-    """The stock progress bar, which says how long the rest takes, with perplexity and a sample at each evaluation."""
+    """The stock progress bar, which shows the remaining time, with perplexity and a sample at each evaluation."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
         super().__init__()
         self.tokenizer = tokenizer
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        pass  # every figure, on a line that nobody reads
+        pass  # the stock callback prints the whole dictionary
 
     def on_evaluate(self, args, state, control, metrics=None, model=None, **kwargs):
         super().on_evaluate(args, state, control, **kwargs)
@@ -52,13 +56,16 @@ def sample_text(
     model: LstmForCausalLM, tokenizer: PreTrainedTokenizerFast, max_new_tokens: int = SAMPLE_TOKENS, seed: int = 0
 ) -> str:
     """
-    Lets a language model write.
+    Generate a text with a language model.
 
     Args:
-        model: The model; one that reads from the end also writes from there, and the text is turned round.
+        model: The model. A reverse model generates from the end; its tokens are put into reading order.
         tokenizer: Its tokenizer; its first token starts the text.
         max_new_tokens: Length of the text in tokens.
-        seed: Of the draws, which leave the random state of a training as it is.
+        seed: Seed of the draws. The random state of a running training is not changed.
+
+    Returns:
+        The text.
     """
     was_training = model.training
     model.eval()
@@ -85,7 +92,7 @@ def build_pretrainer(
     args: LanguageModelTrainingArguments,
 ) -> Trainer:
     """
-    Puts language model, blocks and arguments into the stock Trainer.
+    Build the stock `Trainer` for a language model; each block starts from a state of zeros.
 
     Args:
         model: The language model.
@@ -94,13 +101,13 @@ def build_pretrainer(
         args: Arguments of the training.
 
     Returns:
-        The Trainer; it evaluates, shows a sample and saves a checkpoint as `args` say, and keeps the best.
+        The Trainer. It evaluates, shows a sample and saves a checkpoint at the intervals of `args`, and keeps the best.
 
     Raises:
-        ValueError: A stream is read, and no number of steps is given.
+        ValueError: The training split is a stream and `args.max_steps` is not set.
     """
     if not isinstance(splits["train"], Dataset) and args.max_steps <= 0:
-        raise ValueError("A stream has no end that is known: say with max_steps how many steps to train.")
+        raise ValueError("The length of a stream is not known: set max_steps to the number of steps to train.")
     trainer = Trainer(
         model=model,
         args=args,
@@ -113,17 +120,81 @@ def build_pretrainer(
     return trainer
 
 
+def pretrain_streams(
+    model: LstmForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    texts: Mapping[str, TokenTexts],
+    args: LanguageModelTrainingArguments,
+    block_size: int,
+) -> tuple[LstmForCausalLM, dict[str, Any]]:
+    """
+    Train a language model on continuous streams, carry the state from block to block, and save it.
+
+    The loop is a plain PyTorch loop that does not wait for a GPU. Of `args` it uses the batch size, the epochs or
+    `max_steps`, the learning rate, AdamW's betas and weight decay, `max_grad_norm`, the precision, the seed and the
+    output folder. It saves no checkpoints and ignores the other options of the `Trainer`.
+
+    Args:
+        model: The language model, in fp32.
+        tokenizer: Saved with the model.
+        texts: `train` and `validation`.
+        args: Arguments of the training.
+        block_size: Number of tokens through which gradients flow.
+
+    Returns:
+        The trained model, and a record with `perplexity` on the validation texts, `epochs`, `steps`, `seconds` and
+        `tokens_per_second`.
+
+    Raises:
+        ValueError: Several processes or a checkpoint to resume from were asked for.
+    """
+    if args.world_size > 1 or args.resume_from_checkpoint:
+        raise ValueError("--carry_state and --packed train in one process and from the start: leave out the rest.")
+    settings = LoopSettings(
+        batch_size=args.per_device_train_batch_size,
+        block_size=block_size,
+        learning_rate=args.learning_rate,
+        weight_decay=args.weight_decay,
+        betas=(args.adam_beta1, args.adam_beta2),
+        max_grad_norm=args.max_grad_norm,
+        seed=args.seed,
+    )
+    device = args.device
+    dtype = choose_precision(device, "auto" if args.bf16 else "fp16" if args.fp16 else "fp32")
+    steps = args.max_steps if args.max_steps > 0 else epoch_steps(texts["train"], settings, args.num_train_epochs)
+    done = train_on_streams(model.to(device), texts["train"], settings, steps, dtype)
+    folder = Path(args.output_dir)
+    remove_training_records(folder)
+    with atomic_folder(folder) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+    record = {
+        "perplexity": stream_perplexity(model, texts["validation"], settings, dtype),
+        "epochs": done.epochs,
+        "steps": done.steps,
+        "seconds": done.seconds,
+        "tokens_per_second": done.tokens_per_second,
+    }
+    return model, record
+
+
+def epoch_steps(texts: TokenTexts, settings: LoopSettings, epochs: float) -> int:
+    """Number of blocks in some epochs, at least 1."""
+    per_epoch = -(-((len(texts.tokens) - 1) // settings.batch_size) // settings.block_size)
+    return max(1, round(per_epoch * epochs))
+
+
 @torch.inference_mode()
 def measure_perplexity(model: LstmForCausalLM, rows: Dataset) -> float:
     """
-    How many tokens a language model hesitates between, on average: the exponential of the mean cross entropy.
+    Perplexity of a language model: the exponential of the mean cross entropy, over rows that start from zeros.
 
     Args:
         model: The model; it is put into evaluation mode.
         rows: With `input_ids`, as [`tokenize_blocks`] returns them; the first token of each is not predicted.
 
     Returns:
-        The perplexity over all predicted tokens, each counting the same.
+        The perplexity over all predicted tokens, with equal weights.
     """
     model.eval()
     collate = BlockCollator(model.config.pad_token_id or 0)
@@ -138,10 +209,10 @@ def measure_perplexity(model: LstmForCausalLM, rows: Dataset) -> float:
 
 def save_language_model(trainer: Trainer) -> LstmForCausalLM:
     """
-    Saves the best language model and its tokenizer as one folder, and loads that folder again.
+    Save the best language model and its tokenizer as one folder, and load that folder again.
 
     Args:
-        trainer: After training.
+        trainer: The Trainer after training.
 
     Returns:
         The loaded model, in full precision.
@@ -158,12 +229,12 @@ def save_language_model(trainer: Trainer) -> LstmForCausalLM:
 
 def save_vectors(model: LstmModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
     """
-    Saves embeddings and tokenizer, and no layers: a classifier that starts from them makes its own, of any kind.
+    Save embeddings and tokenizer without layers: a classifier that starts from them makes its own, of any kind.
 
     Args:
-        model: Whose embeddings are trained.
+        model: The model with trained embeddings.
         tokenizer: Its tokenizer.
-        folder: Where to.
+        folder: Where to save them.
     """
     remove_training_records(folder)
     embeddings = {name: part for name, part in model.state_dict().items() if name.startswith("embed_tokens")}
