@@ -4,6 +4,7 @@ import json
 import lzma
 import os
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +127,6 @@ class PackedCorpus:
                 others = lengths - 1  # without the first token
                 tokens = np.insert(tokens, np.cumsum(others) - others, about.pop("first_token"))
                 texts = TokenTexts(tokens, lengths)
-        except (KeyError, ValueError, EOFError, lzma.LZMAError) as error:
+        except (KeyError, ValueError, EOFError, lzma.LZMAError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is not a packed corpus: {error}.") from error
         return cls(texts, **columns, **about | {"label_names": tuple(about["label_names"])})

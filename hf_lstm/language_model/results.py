@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def read_probabilities_by_row(path: str | os.PathLike) -> tuple[dict[str, np.nda
         with np.load(path, allow_pickle=False) as arrays:
             tables = {name: arrays[name] for name in arrays.files}
         names = tuple(str(name) for name in tables.pop("label_names"))
-    except (KeyError, ValueError, EOFError) as error:
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not a file of probabilities by row: {error}.") from error
     return tables, names
 
