@@ -8,6 +8,7 @@ from wrapt import lazy_import, when_imported
 if TYPE_CHECKING:
     from .inference import StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
+    from .pretraining import pretrain
     from .text import train_tokenizer
     from .training import TrainedClassifier, load_classifier, train_classifier
 
@@ -25,6 +26,7 @@ _FOLDERS = {
     "format_predictions": "inference",
     "load_classifier": "training",
     "predict_texts": "inference",
+    "pretrain": "pretraining",
     "train_classifier": "training",
     "train_tokenizer": "text",
 }
@@ -40,6 +42,7 @@ __all__ = [
     "format_predictions",
     "load_classifier",
     "predict_texts",
+    "pretrain",
     "train_classifier",
     "train_tokenizer",
 ]

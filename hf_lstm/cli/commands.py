@@ -60,7 +60,6 @@ def run_command(name: str, argv: Sequence[str] | None = None) -> None:
 def one_line_errors() -> Iterator[None]:
     """Run a command with quiet libraries, and end with one line instead of a traceback if the input is invalid."""
     # Imported here so that `hf-lstm --help` starts fast.
-    import datasets
     from huggingface_hub.errors import StrictDataclassError
     from transformers.utils import logging
 
@@ -68,7 +67,6 @@ def one_line_errors() -> Iterator[None]:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    datasets.disable_progress_bars()
     warnings.simplefilter("ignore", FutureWarning)
     if int(os.environ.get("RANK", 0)) > 0:
         sys.stdout = open(os.devnull, "w")  # only the first process prints  # noqa: SIM115

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cells_lstm import CELLS
+    from .cells_lstm import CELLS, State
     from .configuration_lstm import LstmConfig
     from .modeling_causal_lstm import LstmForCausalLM
     from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
@@ -19,6 +19,7 @@ _MODULES = {
     "LstmForSequenceClassification": "modeling_lstm",
     "LstmModel": "modeling_lstm",
     "LstmPreTrainedModel": "modeling_lstm",
+    "State": "cells_lstm",
 }
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "LstmForSequenceClassification",
     "LstmModel",
     "LstmPreTrainedModel",
+    "State",
 ]
 
 

@@ -9,13 +9,18 @@ from .arguments import (
     PretrainingDataArguments,
 )
 from .building import build_model, build_pretraining_model, build_tokenizer, start_from_vectors
-from .checkpoints import find_resume_checkpoint, is_complete, save_classifier
+from .checkpoints import (
+    find_resume_checkpoint,
+    is_complete,
+    remove_checkpoints,
+    remove_training_records,
+    save_classifier,
+)
 from .classifier import TrainedClassifier, load_classifier
 from .defaults import ResolvedArguments, resolve_defaults
-from .options import build_arguments
-from .pretraining import build_pretrainer, measure_perplexity, sample_text, save_language_model, save_vectors
-from .train import ARGUMENT_GROUPS, run_training, train_classifier
-from .trainer import build_trainer
+from .options import build_arguments, format_call
+from .train import ARGUMENT_GROUPS, name_of, run_training, train_classifier
+from .trainer import add_callbacks, build_trainer
 
 __all__ = [
     "ARGUMENT_GROUPS",
@@ -27,22 +32,22 @@ __all__ = [
     "PretrainingDataArguments",
     "ResolvedArguments",
     "TrainedClassifier",
+    "add_callbacks",
     "build_arguments",
     "build_model",
-    "build_pretrainer",
     "build_pretraining_model",
     "build_tokenizer",
     "build_trainer",
     "find_resume_checkpoint",
     "is_complete",
+    "format_call",
     "load_classifier",
-    "measure_perplexity",
+    "name_of",
+    "remove_checkpoints",
+    "remove_training_records",
     "resolve_defaults",
     "run_training",
-    "sample_text",
     "save_classifier",
-    "save_language_model",
-    "save_vectors",
     "start_from_vectors",
     "train_classifier",
 ]

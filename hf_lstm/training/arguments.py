@@ -7,7 +7,7 @@ import torch
 from transformers import TrainingArguments
 
 from ..messages import show_progress
-from ..models import LstmConfig
+from ..models import CELLS, POOLINGS, LstmConfig
 
 # Fields of the backbone arguments that are no fields of `LstmConfig`.
 NOT_IN_CONFIG = ("pretrained", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights", "objective")
@@ -78,13 +78,26 @@ class DataArguments(TextArguments):
 class PretrainingDataArguments(TextArguments):
     """The texts of a language model or of word vectors. Labels and the test split are not read."""
 
-    streaming: bool = field(
-        default=False, metadata={"help": "read the dataset as a stream and store nothing; requires --max_steps"}
-    )
+    streaming: bool = field(default=False, metadata={"help": "read a stream and store nothing; requires --max_steps"})
     validation_texts: int = field(
         default=1000, metadata={"help": "number of texts that validate if there is no validation split"}
     )
-    block_size: int = field(default=256, metadata={"help": "tokens in a training row, read from a zero state"})
+    block_size: int = field(default=256, metadata={"help": "tokens in a training row, or in a step of a stream"})
+    carry_state: bool = field(
+        default=False,
+        metadata={"help": "carry the state along continuous streams, in a fast loop"},
+    )
+    packed: str | None = field(
+        default=None, metadata={"help": "file of token ids instead of --dataset; implies --carry_state (default: none)"}
+    )
+
+    def __post_init__(self):
+        if self.packed is not None:
+            if self.dataset is not None:
+                raise ValueError("`--packed` replaces `--dataset`: remove one of them.")
+            self.carry_state = True
+        if self.carry_state and self.streaming:
+            raise ValueError("`--streaming` cannot be combined with `--carry_state` or `--packed`.")
 
 
 @dataclass
@@ -100,8 +113,8 @@ class BackboneArguments:
     )
     vocab_size: int = field(default=30_000, metadata={"help": "largest vocabulary of a trained tokenizer"})
     lowercase: bool = field(default=True, metadata={"help": "lowercase all texts in a trained tokenizer"})
-    cell_type: Literal["lstm", "gru", "rnn"] | None = field(
-        default=None, metadata={"help": f"recurrent cell (default: {LstmConfig.cell_type})"}
+    cell_type: str | None = field(
+        default=None, metadata={"help": f"recurrent cell (default: {LstmConfig.cell_type})", "choices": [*CELLS]}
     )
     embedding_size: int | None = field(
         default=None, metadata={"help": f"size of the token embeddings (default: {LstmConfig.embedding_size})"}
@@ -152,8 +165,12 @@ class ModelArguments(BackboneArguments):
         default=None,
         metadata={"help": "initialise embeddings from co-occurrence (default: in large corpora only)"},
     )
-    pooling: Literal["last", "max", "mean", "concat"] | None = field(
-        default=None, metadata={"help": f"how all time steps become one vector (default: {LstmConfig.pooling})"}
+    pooling: str | None = field(
+        default=None,
+        metadata={
+            "help": f"how all time steps become one vector (default: {LstmConfig.pooling})",
+            "choices": [*POOLINGS],
+        },
     )
     classifier_dropout: float | None = field(
         default=None, metadata={"help": f"dropout before the linear head (default: {LstmConfig.classifier_dropout})"}
@@ -173,11 +190,11 @@ class PretrainingArguments(BackboneArguments):
 
     objective: Literal["language_model", "vectors"] = field(
         default="language_model",
-        metadata={"help": "`language_model` predicts the next token, `vectors` are word vectors from co-occurrence"},
+        metadata={"help": "what to train: a language model or word vectors"},
     )
     sampled_tokens: int | None = field(
         default=None,
-        metadata={"help": "tokens in a sampled softmax; 0 uses all (default: 2,048 for vocabularies over 4,096)"},
+        metadata={"help": "tokens in a sampled softmax; 0: all (default: 2048, small vocabularies: 0)"},
     )
 
 
@@ -231,6 +248,7 @@ class LanguageModelTrainingArguments(RecurrentTrainingArguments):
     """How a language model is trained."""
 
     num_train_epochs: float = field(default=3.0, metadata={"help": "number of passes over the texts"})
+    max_steps: int = field(default=-1, metadata={"help": "number of steps, instead of passes; required for a stream"})
     learning_rate: float = field(default=4e-3, metadata={"help": "peak learning rate of AdamW"})
     # The values of ULMFiT.
     adam_beta1: float = field(default=0.7, metadata={"help": "beta1 of AdamW"})

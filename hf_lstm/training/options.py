@@ -36,12 +36,16 @@ def build_arguments(groups: Sequence[type], options: Mapping[str, Any], function
 
 
 def _check_choice(groups: Sequence[type], name: str, value: Any) -> None:
-    """Check an option whose type lists its values; dataclasses do not check them."""
+    """Check an option whose field lists its values; dataclasses do not check them."""
     for group in groups:
         annotation = get_type_hints(group).get(name)
-        for kind in (annotation, *get_args(annotation)):
-            if get_origin(kind) is Literal and value is not None and value not in get_args(kind):
-                raise ValueError(f"`{name}` must be one of {', '.join(map(repr, get_args(kind)))}, got {value!r}.")
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Literal]
+        choices = [choice for kind in kinds for choice in get_args(kind)]
+        choices += [
+            choice for field in fields(group) if field.name == name for choice in field.metadata.get("choices", ())
+        ]
+        if choices and value is not None and value not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, got {value!r}.")
 
 
 def format_call(function: str, data: Any, options: Mapping[str, Any]) -> str:

@@ -149,7 +149,7 @@ class LstmModel(LstmPreTrainedModel):
                 "tokenizer and model do not belong together."
             )
         embedded = self.embed_tokens(input_ids)  # (batch, seq, embedding_size)
-        return word_dropout(embedded, input_ids, self.config.embedding_dropout, self.training)
+        return word_dropout(embedded, input_ids, self.config.vocab_size, self.config.embedding_dropout, self.training)
 
     def _state_parts(self, state: State | None, batch: int, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the tensors of the given state after checking their shapes, or zeros if there is none."""

@@ -31,11 +31,14 @@ def variational_dropout(inputs: torch.Tensor, p: float, training: bool) -> torch
     return inputs * kept
 
 
-def word_dropout(embeddings: torch.Tensor, input_ids: torch.Tensor, p: float, training: bool) -> torch.Tensor:
-    """Drops a word wherever it stands in the batch (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
+def word_dropout(
+    embeddings: torch.Tensor, input_ids: torch.Tensor, vocab_size: int, p: float, training: bool
+) -> torch.Tensor:
+    """Drop a word wherever it stands in the batch (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
     if not training or p == 0:
         return embeddings
-    kept = F.dropout(embeddings.new_ones(int(input_ids.max()) + 1, 1), p)  # (words, 1)
+    # One number per token of the vocabulary: reading the largest id of the batch would wait for a GPU.
+    kept = F.dropout(embeddings.new_ones(vocab_size, 1), p)  # (vocab_size, 1)
     return embeddings * kept[input_ids]  # (batch, seq, embedding_size)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import CELL_TYPES, padded
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
@@ -236,6 +237,38 @@ def test_resized_embeddings_stay_tied(make_model):
     model.resize_token_embeddings(50)
     assert model.lm_head.weight is model.model.embed_tokens.weight and model.lm_head.bias.shape == (50,)
     assert model(torch.tensor([[45, 49]])).logits.shape == (1, 2, 50)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_labels_one_token_longer_predict_after_every_step(make_model, reverse):
+    model = make_model(reverse=reverse)
+    ids = torch.randint(0, 40, (2, 7))
+    inputs = ids[:, 1:] if reverse else ids[:, :-1]
+    logits = model(inputs).logits  # (2, 6, 40)
+    targets = ids[:, :-1] if reverse else ids[:, 1:]
+    expected = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    torch.testing.assert_close(model(inputs, labels=ids).loss, expected)
+
+
+@pytest.mark.parametrize("sampled", [0, 7])
+@pytest.mark.parametrize("scores", [2**25, 16])
+def test_training_step_reads_no_value_on_the_host(make_model, sampled, scores, monkeypatch):
+    """A fake tensor has no values: whatever would wait for a GPU (`item`, `bool`, `nonzero`, `unique`) raises."""
+    monkeypatch.setattr("hf_lstm.models.modeling_causal_lstm.CHUNK_SCORES", scores)
+    dropouts = {"embedding_dropout": 0.1, "input_dropout": 0.1, "hidden_dropout": 0.1, "weight_dropout": 0.1}
+    model = make_model(num_hidden_layers=2, sampled_tokens=sampled, tie_word_embeddings=True, **dropouts).train()
+    sample = model._sample_tokens(model.device)  # drawn on the host
+    # On the meta device as on a GPU the check of the largest token id is left out.
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        model.to("meta")
+        monkeypatch.setattr(model, "_sample_tokens", lambda device: mode.from_tensor(sample).to(device))
+        ids = torch.zeros(3, 9, dtype=torch.long, device="meta")
+        state = model(ids[:, :-1], labels=ids).state
+        output = model(ids[:, :-1], labels=ids, state=tuple(part.detach() for part in state))
+        output.loss.backward()
+        assert model.lm_head.weight.grad.shape == model.lm_head.weight.shape
+        with pytest.raises(DataDependentOutputException):
+            output.loss.item()
 
 
 @pytest.mark.parametrize("reverse", [False, True])

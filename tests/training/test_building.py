@@ -8,6 +8,7 @@ from hf_lstm import LstmForCausalLM, LstmForSequenceClassification, LstmModel
 from hf_lstm.data.batching import tokenize_corpus
 from hf_lstm.data.corpus import Corpus
 from hf_lstm.knowledge.vectors import train_vectors
+from hf_lstm.pretraining.language_model import save_vectors
 from hf_lstm.training.arguments import ModelArguments, PretrainingArguments
 from hf_lstm.training.building import (
     balanced_weights,
@@ -16,7 +17,6 @@ from hf_lstm.training.building import (
     build_tokenizer,
     start_from_vectors,
 )
-from hf_lstm.training.pretraining import save_vectors
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,35 @@
+"""Fast training of language models and of classifiers on them, with PyTorch, transformers and numpy alone."""
+
+from .budget import Budget, ModelSize
+from .classifier import FineTuningSettings, LabelledTexts, fine_tune, layer_groups, predict_probabilities
+from .loop import LoopResult, LoopSettings, stream_perplexity, train_on_streams
+from .packed import NO_LABEL, SPLITS, PackedCorpus
+from .precision import choose_precision
+from .recipe import PUBLISHED_SIZE, RecipeSettings, run_recipe
+from .results import read_probabilities_by_row
+from .streams import TokenStreams
+from .tokenized import TokenTexts
+
+__all__ = [
+    "Budget",
+    "FineTuningSettings",
+    "LabelledTexts",
+    "LoopResult",
+    "LoopSettings",
+    "ModelSize",
+    "NO_LABEL",
+    "PUBLISHED_SIZE",
+    "PackedCorpus",
+    "RecipeSettings",
+    "SPLITS",
+    "TokenStreams",
+    "TokenTexts",
+    "choose_precision",
+    "fine_tune",
+    "layer_groups",
+    "predict_probabilities",
+    "read_probabilities_by_row",
+    "run_recipe",
+    "stream_perplexity",
+    "train_on_streams",
+]

@@ -1,0 +1,104 @@
+"""Training in bf16, fp16 or fp32 with weights that are kept in fp32."""
+
+import copy
+import time
+
+import torch
+from torch import nn
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+# bf16 needs no loss scaling and is preferred to fp16 unless fp16 is faster by this factor.
+FASTER = 1.3
+
+# Shape of the layer on which both are timed: rows, steps, units.
+TIMED_SHAPE = (256, 35, 1152)
+
+
+class MasterWeights:
+    """
+    A model in fp32 that the optimizer updates, and a copy of it in lower precision that computes.
+
+    `torch.autocast` is not enough on a GPU: it runs the recurrent kernels of cuDNN in fp16 even when bf16 is asked for.
+
+    Args:
+        model: The model, in fp32.
+        dtype: Precision of the copy; with `torch.float32` there is no copy.
+    """
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype):
+        self.master = model
+        self.working = model if dtype == torch.float32 else copy.deepcopy(model).to(dtype)
+        self.pairs = list(zip(self.master.parameters(), self.working.parameters(), strict=True))
+
+    @torch.no_grad()
+    def update_copy(self) -> None:
+        """Round the fp32 weights into the copy, and learn in the copy only what is learned in the model."""
+        if self.working is not self.master:
+            for master, working in self.pairs:
+                working.copy_(master)
+                working.requires_grad_(master.requires_grad)
+        self.working.train(self.master.training)
+
+    @torch.no_grad()
+    def collect_gradients(self) -> None:
+        """Move the gradients of the copy to the fp32 weights."""
+        if self.working is not self.master:
+            for master, working in self.pairs:
+                master.grad = None if working.grad is None else working.grad.to(master.dtype)
+                working.grad = None
+
+
+def choose_precision(device: torch.device, precision: str = "auto") -> torch.dtype:
+    """
+    Precision to train in on a device.
+
+    Args:
+        device: The device.
+        precision: "fp32", "bf16", "fp16", or "auto": on a GPU bf16, or fp16 where cuDNN has no fast LSTM in bf16; on a
+            CPU bf16 where it multiplies bf16 in hardware, else fp32.
+
+    Raises:
+        ValueError: The device does not support the precision.
+    """
+    if precision == "auto":
+        if device.type == "cuda":
+            return _faster_on_gpu(device)
+        return torch.bfloat16 if cpu_has_bf16() else torch.float32
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be auto, {', '.join(PRECISIONS)}; got {precision!r}.")
+    if device.type == "cpu" and precision == "fp16":
+        raise ValueError("A CPU does not train in fp16; choose bf16 or fp32.")
+    if device.type == "cpu" and precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise ValueError("This CPU has no bf16 kernels; choose fp32.")
+    return PRECISIONS[precision]
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 matrices in hardware."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile"))
+
+
+def _faster_on_gpu(device: torch.device) -> torch.dtype:
+    """Time an LSTM layer in bf16 and fp16; which of them cuDNN supports depends on its version."""
+    seconds = {}
+    for dtype in (torch.bfloat16, torch.float16):
+        try:
+            seconds[dtype] = _layer_seconds(device, dtype)
+        except RuntimeError:  # no kernel for this type
+            seconds[dtype] = float("inf")
+    return torch.float16 if seconds[torch.bfloat16] > FASTER * seconds[torch.float16] else torch.bfloat16
+
+
+def _layer_seconds(device: torch.device, dtype: torch.dtype) -> float:
+    rows, steps, units = TIMED_SHAPE
+    layer = nn.LSTM(units, units, batch_first=True).to(device, dtype)
+    inputs = torch.zeros(rows, steps, units, device=device, dtype=dtype)
+    for run in range(3):
+        if run == 1:  # the first run prepares the kernels
+            torch.cuda.synchronize(device)
+            started = time.perf_counter()
+        layer(inputs)[0].sum().backward()
+    torch.cuda.synchronize(device)
+    return time.perf_counter() - started

@@ -1,0 +1,212 @@
+"""Train the checkpoints of model_cards/ step by step, from the corpus to the folder that is pushed."""
+
+import csv
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data import build_sample_reviews
+from ..evaluation import confident_errors, folder_bytes
+from ..hub import METRICS_FILE, assemble_repository, build_card, save_metrics
+from ..inference import load_model_and_tokenizer
+from ..training import is_complete
+
+CORPUS = "stanfordnlp/imdb"
+SCRIPTS = Path("scripts")
+RUNS = Path("runs")
+CARDS = Path("model_cards")
+
+# Experiments with their validation accuracy; the table is the same in all cards.
+TRIED = CARDS / "tried.csv"
+
+EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
+
+# Options of all students, of students that learn from passages, and of students that learn from whole texts.
+STUDENT = "--label_smoothing 0 --half_weights true --baseline false"
+PASSAGES = (
+    "--pretrained runs/imdb-vectors --bidirectional false --passage_words 40 --num_train_epochs 1 --adversarial_size 0 "
+    f"--per_device_train_batch_size 128 --embedding_dropout 0.1 --input_dropout 0.1 --classifier_dropout 0.1 {STUDENT}"
+)
+TEXTS = f"--embedding_dropout 0.2 --input_dropout 0.2 --classifier_dropout 0.3 {STUDENT}"
+LATER_TEXTS = f"--num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
+# First whole texts after passages, with the small model as teacher.
+TAUGHT_BY_SMALL = f"--teacher runs/imdb-small/taught.parquet runs/imdb-small --adversarial_size 0 {LATER_TEXTS}"
+# With adversarial training, and teachers that were students before.
+ADVERSARIAL = f"--adversarial_size 0.5 {LATER_TEXTS}"
+
+# Script and options of each step. A step comes after the steps whose folders its options name.
+STEPS: dict[str, tuple[str, str]] = {
+    "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000"),
+    "imdb-small": (
+        "train",
+        "--pretrained runs/imdb-vectors-16k --bidirectional false --teacher linear latent latent linear "
+        f"--adversarial_size 0 --num_train_epochs 5 {TEXTS}",
+    ),
+    "imdb-vectors": ("pretrain", "--objective vectors"),
+    "imdb-base": ("train", f"--teacher linear {PASSAGES}"),
+    "imdb-forward": ("train", f"--pretrained runs/imdb-base {TAUGHT_BY_SMALL}"),
+    "imdb-base-reverse": ("train", f"--reverse true --teacher runs/imdb-base/taught.parquet {PASSAGES}"),
+    "imdb-reverse": ("train", f"--pretrained runs/imdb-base-reverse {TAUGHT_BY_SMALL}"),
+    "imdb-forward-2": (
+        "train",
+        "--pretrained runs/imdb-forward --teacher linear runs/imdb-forward runs/imdb-reverse runs/imdb-small "
+        f"{ADVERSARIAL}",
+    ),
+    "imdb-reverse-2": (
+        "train",
+        f"--pretrained runs/imdb-reverse --teacher runs/imdb-forward-2/taught.parquet {ADVERSARIAL}",
+    ),
+    "imdb-small-2": (
+        "train",
+        f"--pretrained runs/imdb-small --teacher linear runs/imdb-forward-2 runs/imdb-reverse-2 {ADVERSARIAL}",
+    ),
+}
+
+# Step that trains each checkpoint.
+CHECKPOINTS = {
+    "lstm-imdb-base": "imdb-base",
+    "lstm-imdb": "imdb-forward-2",
+    "lstm-imdb-reverse": "imdb-reverse-2",
+    "lstm-imdb-small": "imdb-small-2",
+}
+
+Steps = Mapping[str, tuple[str, str]]
+
+
+def reproduce_checkpoint(name: str, dataset: str) -> None:
+    """
+    Train a checkpoint with all steps before it and write its folder in model_cards/.
+
+    Args:
+        name: Key of `CHECKPOINTS`.
+        dataset: The corpus, or a copy of it.
+
+    Raises:
+        ValueError: A folder in runs/ holds a model of another command.
+    """
+    train_step(CHECKPOINTS[name], dataset, STEPS)
+    publish(CHECKPOINTS[name], CARDS / name, STEPS, f"python {SCRIPTS}/reproduce.py {name}")
+
+
+def train_step(step: str, dataset: str, steps: Steps) -> None:
+    """
+    Train a step after the steps that it needs. A finished step is kept, an interrupted one is resumed.
+
+    Args:
+        step: Key of `steps`.
+        dataset: The corpus, or a copy of it.
+        steps: Script and options of each step.
+
+    Raises:
+        ValueError: The folder of a step holds a model of another command.
+    """
+    folder, command = RUNS / step, step_command(step, dataset, steps)
+    if record := read_record(step):
+        if split_options(record["training"]["command"]) != split_options(command):
+            raise ValueError(f"{folder} holds a model of another command than {command}: move it away.")
+        print(f"{folder} is already trained.")
+        return
+    for other in required_steps(steps[step][1]):
+        train_step(other, dataset, steps)
+    if any(is_complete(checkpoint) for checkpoint in folder.glob("checkpoint-*")):
+        command += " --resume_from_checkpoint last"
+    print(command, flush=True)
+    finished = subprocess.run([sys.executable, *shlex.split(command)[1:]])
+    if finished.returncode:
+        sys.exit(finished.returncode)
+
+
+def step_command(step: str, dataset: str, steps: Steps) -> str:
+    """The command that trains a step."""
+    script, options = steps[step]
+    return f"python {SCRIPTS / script}.py --dataset {shlex.quote(dataset)} {options} --output_dir {RUNS / step}"
+
+
+def read_record(step: str) -> dict[str, Any] | None:
+    """The metrics of a finished step, or `None`."""
+    path = RUNS / step / METRICS_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def split_options(command: str) -> set[str]:
+    """Each option of a command with its values, without `--resume_from_checkpoint`; their order does not matter."""
+    parts = shlex.join(shlex.split(command)).split(" --")[1:]
+    return {part for part in parts if not part.startswith("resume_from_checkpoint ")}
+
+
+def required_steps(options: str) -> list[str]:
+    """The steps whose folders are named in options, in this order."""
+    return [word.split("/")[1] for word in options.split() if word.startswith(f"{RUNS}/")]
+
+
+def steps_in_order(step: str, steps: Steps) -> list[str]:
+    """A step after all steps that it needs, in an order in which they can be trained."""
+    needed = [
+        before for other in required_steps(steps[step][1]) if other in steps for before in steps_in_order(other, steps)
+    ]
+    return [*dict.fromkeys(needed), step]
+
+
+def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
+    """
+    Write the folder of a checkpoint from the run of its step, with a model card, and print its size.
+
+    Args:
+        step: The trained step.
+        folder: The folder; it is replaced completely or not at all.
+        steps: Script and options of each step.
+        reproduce: The command that trains this checkpoint, for the card.
+
+    Raises:
+        FileNotFoundError: The step is not trained.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
+        new = Path(parent) / folder.name
+        new.mkdir()
+        assemble_repository(str(RUNS / step), folder.name, new)
+        model, tokenizer = load_model_and_tokenizer(str(new))
+        # Texts of the corpus may not be published. These are generated, and depend on word order and memory.
+        reviews = build_sample_reviews()["test"]
+        accuracy, examples = confident_errors(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
+        with open(TRIED, newline="", encoding="utf-8") as file:
+            tried = list(csv.reader(file))
+        metrics = read_record(step)
+        assert metrics is not None, "the repository of a step without a record cannot be assembled"
+        # A local path means nothing to others.
+        metrics["notes"] = [note.replace(metrics["dataset"], CORPUS) for note in metrics["notes"]]
+        metrics["training"]["command"] = step_command(step, CORPUS, steps)
+        metrics |= {
+            "name": folder.name,
+            "dataset": CORPUS,
+            "dataset_on_hub": True,
+            "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
+            "reproduce": reproduce,
+            "steps": [describe_step(part, steps) for part in steps_in_order(step, steps)],
+            "tried": tried,
+        }
+        metrics["bytes"] = folder_bytes(new)
+        save_metrics(metrics, new)
+        build_card(model.config, str(folder), metrics, EXAMPLE).save(new / "README.md")
+        if folder.exists():
+            shutil.rmtree(folder)
+        new.rename(folder)
+    print(f"{folder}: {folder_bytes(folder) / 1e6:.1f} MB")
+
+
+def describe_step(step: str, steps: Steps) -> dict[str, str | float | None]:
+    """Command of a step and, if it has a record, its seconds and its machine."""
+    record = read_record(step)
+    return {
+        "command": step_command(step, CORPUS, steps),
+        "seconds": record["training"]["seconds"] if record else None,
+        "machine": record["machine"] if record else None,
+    }
