@@ -110,9 +110,9 @@ def run_pretraining(
     args.output_dir = args.output_dir or f"runs/{name_of(data_args.packed or data)}-{model_args.objective}"
     if args.push_to_hub:
         raise ValueError("Only classifiers are pushed to the Hub: remove `push_to_hub`.")
+    if model_args.objective == "vectors" and (data_args.carry_state or model_args.pretrained):
+        raise ValueError("`--objective vectors` cannot be combined with `--pretrained`, `--carry_state` or `--packed`.")
     if data_args.carry_state:
-        if model_args.objective == "vectors":
-            raise ValueError("`--objective vectors` cannot be combined with `--carry_state` or `--packed`.")
         trained = train_on_streams(data, data_args, model_args, args)
     elif model_args.objective == "vectors":
         trained = train_vectors(data, data_args, model_args, args)

@@ -215,7 +215,7 @@ def test_stream_needs_a_number_of_steps_and_trains_that_many(tokenizer, make_mod
     texts, _ = load_texts(str(tmp_path / name), streaming=True, validation_texts=6)
     blocks = tokenize_blocks(texts, tokenizer, 16)
     args = arguments(tmp_path / "no", max_steps=-1, num_train_epochs=1)
-    with pytest.raises(ValueError, match="say with max_steps"):
+    with pytest.raises(ValueError, match="set max_steps to the number of steps"):
         build_pretrainer(make_model(), tokenizer, blocks, args)
     trainer = build_pretrainer(make_model(), tokenizer, blocks, arguments(tmp_path / "run", max_steps=10))
     trainer.train()
@@ -225,19 +225,13 @@ def test_stream_needs_a_number_of_steps_and_trains_that_many(tokenizer, make_mod
     assert math.isfinite(measure_perplexity(save_language_model(trainer), blocks["validation"]))
 
 
-def test_each_evaluation_shows_perplexities_and_a_sample(tokenizer, make_model, tmp_path):
-    written = []
-
-    class Bar:
-        write = staticmethod(written.append)
-
-    lines = SampleLines(tokenizer)
-    lines.training_bar = Bar()
+def test_each_evaluation_shows_perplexities_and_a_sample(tokenizer, make_model, tmp_path, capsys):
     state = TrainerState(log_history=[{"loss": math.log(7)}, {"loss": math.log(5)}], global_step=1200)
     metrics, model = {"eval_loss": math.log(6.5)}, make_model()
-    lines.on_evaluate(arguments(tmp_path), state, TrainerControl(), metrics=metrics, model=model)
-    assert written[0].splitlines()[0] == "step 1,200   train perplexity 5.0   validation perplexity 6.5"
-    assert sample_text(model, tokenizer) in written[0].splitlines()[1]
+    SampleLines(tokenizer).on_evaluate(arguments(tmp_path), state, TrainerControl(), metrics=metrics, model=model)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "step 1,200   train perplexity 5.0   validation perplexity 6.5"
+    assert sample_text(model, tokenizer) in second
 
 
 def test_vectors_are_embeddings_alone(tokenizer, tmp_path):
