@@ -16,7 +16,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from ..messages import one_line
 from .formats import COMPRESSIONS, FILE_SUFFIXES, FileError, TextFormat, detect_format, file_digest, format_suffix
-from .parsing import Row, parse_file
+from .parsing import Row, clean_row, parse_file
 
 # The types of columns are inferred from this many rows, so that a file of any size is read in constant memory.
 SAMPLE_ROWS = 1000
@@ -50,7 +50,7 @@ def stream_file(
     with reading(name):
         _check_file(name)
         if format_suffix(name) == ".parquet":
-            return datasets.load_dataset("parquet", data_files=glob.escape(name), split="train", streaming=True)
+            return IterableDataset.from_generator(_stream_parquet, gen_kwargs={"name": name})
         file_format = detect_format(name, encoding=encoding, separator=separator)
     if notes is not None:
         notes += file_format.describe()
@@ -60,6 +60,12 @@ def stream_file(
 def _stream_rows(file_format: TextFormat) -> Iterator[Row]:
     with reading(file_format.name):
         yield from parse_file(file_format, labelled=False)
+
+
+def _stream_parquet(name: str) -> Iterator[Row]:
+    with reading(name):
+        rows = datasets.load_dataset("parquet", data_files=glob.escape(name), split="train", streaming=True)
+        yield from map(clean_row, rows)
 
 
 def read_files(
