@@ -16,7 +16,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from ..messages import one_line
 from .formats import COMPRESSIONS, FILE_SUFFIXES, FileError, TextFormat, detect_format, file_digest, format_suffix
-from .parsing import Row, clean_row, parse_file
+from .parsing import Row, clean_row, flatten_row, parse_file
 
 # The types of columns are inferred from this many rows, so that a file of any size is read in constant memory.
 SAMPLE_ROWS = 1000
@@ -78,6 +78,8 @@ def read_files(
 ) -> DatasetDict:
     """Read the files of each split with one type for each column. The rows are cached by the content of the files.
 
+    Nested fields of a json file get dotted names, such as "ticket.subject".
+
     Args:
         files: The files of each split; all files of a split have the same format.
         labelled: Whether the lines of a txt file start with `__label__` marks; otherwise each line is a text.
@@ -138,14 +140,15 @@ def _read_parquet(names: list[str]) -> Dataset:
 
 def _typed_rows(formats: tuple[TextFormat, ...], labelled: bool, columns: tuple[str, ...]) -> Iterator[Row]:
     for row in chain.from_iterable(parse_file(file_format, labelled=labelled) for file_format in formats):
-        yield {column: row.get(column) for column in columns}
+        flat = flatten_row(row)
+        yield {column: flat.get(column) for column in columns}
 
 
 def _infer_features(formats: list[TextFormat], labelled: bool) -> Features:
-    """Infer columns and types from the first rows; columns that hold objects are left out."""
+    """Infer columns and types from the first rows; columns that hold lists of objects are left out."""
     names = ", ".join(file_format.name for file_format in formats)
     rows = chain.from_iterable(parse_file(file_format, labelled=labelled) for file_format in formats)
-    sample = list(islice(rows, SAMPLE_ROWS))
+    sample = [flatten_row(row) for row in islice(rows, SAMPLE_ROWS)]
     if not sample:
         raise FileError(f"{names} has no rows.")
     features = {}

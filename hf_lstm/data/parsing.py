@@ -45,6 +45,14 @@ def clean_row(row: Row) -> Row:
     return {key: _clean(value) for key, value in row.items()}
 
 
+def flatten_row(row: Row, prefix: str = "") -> Row:
+    """Return the row with dotted names for nested fields, such as "ticket.subject"."""
+    flat: Row = {}
+    for key, value in row.items():
+        flat |= flatten_row(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)

@@ -70,3 +70,25 @@ def test_a_missing_label_in_a_list_skips_the_row():
         {"train": rows_of([["a", "b"], ["a", None], None, [], ["b", "NaN"]]), "validation": rows_of([["a"]])}
     )
     assert list(labels_of(corpus).items()) == [("text 0", [1, 1]), ("text 3", [0, 0])]
+
+
+@pytest.mark.parametrize(
+    ("labels", "separator"),
+    [
+        (["['Billing', 'Urgent']", "['Urgent']", "[]"], None),
+        (['["Billing", "Urgent"]', '["Urgent"]', "[]"], None),
+        ([["Billing", "Urgent"], ["Urgent"], []], None),
+        (["Billing|Urgent", "Urgent"], "|"),
+        (["Billing, Urgent", "Urgent"], ","),
+    ],
+)
+def test_lists_of_labels_may_be_written_as_text(labels, separator):
+    data = {"train": rows_of(labels), "validation": rows_of(labels[:1])}
+    corpus = load_corpus(data, label_separator=separator)
+    assert (corpus.problem_type, corpus.label_names) == ("multi_label_classification", ("Billing", "Urgent"))
+    assert corpus.splits["train"]["labels"][:] == [[1, 1], [0, 1], [0, 0]][: len(labels)]
+
+
+def test_text_in_brackets_is_a_class_unless_all_labels_are_lists():
+    data = {"train": rows_of(["[a]", "['b']", "c"]), "validation": rows_of(["c"])}
+    assert load_corpus(data).label_names == ("['b']", "[a]", "c")
