@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset
+from datasets import ClassLabel, Dataset, Features, Value
 
 from ..messages import capitalize, format_count
 from .tables import is_list, plain_type
@@ -105,9 +105,13 @@ def select_labelled(rows: Dataset, columns: Columns, where: str, notes: list[str
             notes.append(f"Skipped {format_count(missing.sum(), 'row')} of {where} without a {noun}.")
     texts = rows.select_columns([text_column])
     texts = texts.rename_column(text_column, "text") if text_column != "text" else texts
+    if texts.features["text"] != Value("string"):  # a `string_view` cannot be split into rows
+        texts = texts.cast(Features({"text": Value("string")}))
     if len(kept) < len(rows):
         texts, labels = texts.select(kept), labels.take(pa.array(kept))
-    blank = pc.sum(pc.equal(pc.utf8_trim_whitespace(table[text_column].take(pa.array(kept))), "")).as_py()
+    blank = pc.sum(
+        pc.equal(pc.utf8_trim_whitespace(table[text_column].cast(pa.string()).take(pa.array(kept))), "")
+    ).as_py()
     if blank:
         notes.append(f"Kept {format_count(blank, 'text')} of {where} with nothing but white space.")
     class_names = tuple(feature.names) if isinstance(feature, ClassLabel) else ()
