@@ -7,7 +7,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..messages import capitalize, format_count, format_names, library_progress_bars
-from .labels import LabelledRows, select_labelled
+from .labels import Columns, LabelledRows, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 from .targets import (
@@ -51,6 +51,7 @@ def load_corpus(
     config_name: str | None = None,
     text_column: str | None = None,
     label_column: str | None = None,
+    label_separator: str | None = None,
     problem_type: str | None = None,
     validation_fraction: float = 0.1,
     seed: int = 42,
@@ -75,6 +76,8 @@ def load_corpus(
         text_column: Name of the text column; by default the one with a usual name (`text`, `sentence`, ...).
         label_column: Name of the label column; by default the one with a usual name (`label`, `sentiment`, ...). Whole
             numbers and strings are classes, other numbers are scores (regression), lists are several labels per text.
+        label_separator: Separator of the labels in strings such as "a|b" with several labels per text. Strings that are
+            written as lists, such as "['a', 'b']", need no separator.
         problem_type: "single_label_classification", "multi_label_classification" or "regression", if it should not be
             inferred. Labels that look like numbers are then kept as written: the classes 1.1 and 1.10 are different.
         validation_fraction: Fraction of the training rows that becomes the validation split if there is none. If train
@@ -103,12 +106,13 @@ def load_corpus(
         raw = DatasetDict({split: Dataset.from_list(list(rows), rows.features) for split, rows in raw.items()})
     _check_splits(raw, name)
     notes.append(f"Read {name}: " + ", ".join(f"{split} {len(rows):,}" for split, rows in raw.items()) + " rows.")
-    columns = raw["train"].column_names
-    text_column = find_column(columns, TEXT_COLUMNS, text_column, role="text", where=name)
-    label_column = find_column(columns, LABEL_COLUMNS, label_column, role="label", where=name)
+    names = raw["train"].column_names
+    text_column = find_column(names, TEXT_COLUMNS, text_column, role="text", where=name)
+    label_column = find_column(names, LABEL_COLUMNS, label_column, role="label", where=name)
     as_written = problem_type not in (None, "regression")
-    labelled = _select_labelled_splits(raw, text_column, label_column, name, notes, as_written)
-    unlabelled = _collect_unlabelled(raw, text_column, label_column, name, notes)
+    columns = Columns(text_column, label_column, as_written, label_separator)
+    labelled = _select_labelled_splits(raw, columns, name, notes)
+    unlabelled = _collect_unlabelled(raw, columns, name, notes)
     target = find_target(labelled, label_column, name, problem_type)
     notes.append(f"Texts are in column {text_column!r}; labels are in {label_column!r}: {target.describe()}.")
     if target.problem_type != "regression":
@@ -129,36 +133,30 @@ def _check_splits(raw: DatasetDict, name: str) -> None:
             raise ValueError(f"The {split} split of {name} is empty; add rows or remove it.")
 
 
-def _select_labelled_splits(
-    raw: DatasetDict, text_column: str, label_column: str, name: str, notes: list[str], as_written: bool
-) -> dict[str, LabelledRows]:
+def _select_labelled_splits(raw: DatasetDict, columns: Columns, name: str, notes: list[str]) -> dict[str, LabelledRows]:
     """Return the labelled rows of train, validation and test; a split without labels is left out."""
     labelled = {}
     for split in SPLITS:
         if split in raw:
-            rows = select_labelled(
-                raw[split], text_column, label_column, f"the {split} split of {name}", notes, as_written
-            )
+            rows = select_labelled(raw[split], columns, f"the {split} split of {name}", notes)
             if rows is not None:
                 labelled[split] = rows
     if "train" not in labelled:
         raise ValueError(
-            f"Column {label_column!r} of {name} has no label in the train split; set label_column to another column."
+            f"Column {columns.label!r} of {name} has no label in the train split; set label_column to another column."
         )
     return labelled
 
 
-def _collect_unlabelled(
-    raw: DatasetDict, text_column: str, label_column: str, name: str, notes: list[str]
-) -> Dataset | None:
+def _collect_unlabelled(raw: DatasetDict, columns: Columns, name: str, notes: list[str]) -> Dataset | None:
     """Return the texts of the splits other than train, validation and test that have no labels."""
     texts = []
     for split in [split for split in raw if split not in SPLITS]:
         rows = raw[split]
         count = f"the split {split!r} ({format_count(len(rows), 'row')})"
-        has_texts = text_column in rows.column_names and len(rows) > 0
-        if has_texts and select_labelled(rows, text_column, label_column, f"split {split!r} of {name}", []) is None:
-            texts.append(select_texts(rows, text_column))
+        has_texts = columns.text in rows.column_names and len(rows) > 0
+        if has_texts and select_labelled(rows, columns, f"split {split!r} of {name}", []) is None:
+            texts.append(select_texts(rows, columns.text))
             notes.append(f"Kept {count} as unlabelled texts for a teacher.")
         else:
             notes.append(f"Did not use {count}: it is not train, validation or test.")

@@ -16,7 +16,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from ..messages import one_line
 from .formats import COMPRESSIONS, FILE_SUFFIXES, FileError, TextFormat, detect_format, file_digest, format_suffix
-from .parsing import Row, parse_file
+from .parsing import Row, clean_row, flatten_row, parse_file
 
 # The types of columns are inferred from this many rows, so that a file of any size is read in constant memory.
 SAMPLE_ROWS = 1000
@@ -50,7 +50,7 @@ def stream_file(
     with reading(name):
         _check_file(name)
         if format_suffix(name) == ".parquet":
-            return datasets.load_dataset("parquet", data_files=glob.escape(name), split="train", streaming=True)
+            return IterableDataset.from_generator(_stream_parquet, gen_kwargs={"name": name})
         file_format = detect_format(name, encoding=encoding, separator=separator)
     if notes is not None:
         notes += file_format.describe()
@@ -62,6 +62,12 @@ def _stream_rows(file_format: TextFormat) -> Iterator[Row]:
         yield from parse_file(file_format, labelled=False)
 
 
+def _stream_parquet(name: str) -> Iterator[Row]:
+    with reading(name):
+        rows = datasets.load_dataset("parquet", data_files=glob.escape(name), split="train", streaming=True)
+        yield from map(clean_row, rows)
+
+
 def read_files(
     files: dict[str, list[str]],
     *,
@@ -71,6 +77,8 @@ def read_files(
     notes: list[str] | None = None,
 ) -> DatasetDict:
     """Read the files of each split with one type for each column. The rows are cached by the content of the files.
+
+    Nested fields of a json file get dotted names, such as "ticket.subject".
 
     Args:
         files: The files of each split; all files of a split have the same format.
@@ -132,14 +140,15 @@ def _read_parquet(names: list[str]) -> Dataset:
 
 def _typed_rows(formats: tuple[TextFormat, ...], labelled: bool, columns: tuple[str, ...]) -> Iterator[Row]:
     for row in chain.from_iterable(parse_file(file_format, labelled=labelled) for file_format in formats):
-        yield {column: row.get(column) for column in columns}
+        flat = flatten_row(row)
+        yield {column: flat.get(column) for column in columns}
 
 
 def _infer_features(formats: list[TextFormat], labelled: bool) -> Features:
-    """Infer columns and types from the first rows; columns that hold objects are left out."""
+    """Infer columns and types from the first rows; columns that hold lists of objects are left out."""
     names = ", ".join(file_format.name for file_format in formats)
     rows = chain.from_iterable(parse_file(file_format, labelled=labelled) for file_format in formats)
-    sample = list(islice(rows, SAMPLE_ROWS))
+    sample = [flatten_row(row) for row in islice(rows, SAMPLE_ROWS)]
     if not sample:
         raise FileError(f"{names} has no rows.")
     features = {}

@@ -4,6 +4,7 @@ Each label is read as a name: the class `"positive"`, the score `"2.5"`, or a li
 labels. The module `targets` turns these names into ids.
 """
 
+import ast
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset
+from datasets import ClassLabel, Dataset, Features, Value
 
 from ..messages import capitalize, format_count
 from .tables import is_list, plain_type
@@ -43,18 +44,31 @@ class LabelledRows:
     class_names: tuple[str, ...]
 
 
-def select_labelled(
-    rows: Dataset, text_column: str, label_column: str, where: str, notes: list[str], as_written: bool = False
-) -> LabelledRows | None:
+@dataclass(frozen=True)
+class Columns:
+    """The text and the label column, and how the labels are written.
+
+    Args:
+        text: Name of the text column.
+        label: Name of the label column.
+        as_written: Keep numbers in strings as they are written: "1.0" and "1" are different labels.
+        label_separator: Separator of the labels in a string such as "a|b", if a text can have several labels.
+    """
+
+    text: str
+    label: str
+    as_written: bool = False
+    label_separator: str | None = None
+
+
+def select_labelled(rows: Dataset, columns: Columns, where: str, notes: list[str]) -> LabelledRows | None:
     """Keep the rows of a split that have a text and a label.
 
     Args:
         rows: A split as it was read.
-        text_column: Name of its text column.
-        label_column: Name of its label column.
+        columns: Its text and label column.
         where: What messages call the split.
         notes: Sentences about skipped rows are added to this list.
-        as_written: Keep numbers in strings as they are written: "1.0" and "1" are different labels.
 
     Returns:
         The complete rows, or `None` if no row of the split has a label.
@@ -62,6 +76,7 @@ def select_labelled(
     Raises:
         ValueError: A column is missing or has the wrong type, or no row has both a text and a label.
     """
+    text_column, label_column = columns.text, columns.label
     start = capitalize(where)
     if label_column not in rows.column_names:
         notes.append(f"{start} has no column {label_column!r}; it is not used as labelled data.")
@@ -76,7 +91,7 @@ def select_labelled(
             f"Column {text_column!r} of {where} holds {table[text_column].type}, not text; set text_column to another."
         )
     feature = getattr(rows.features[label_column], "feature", rows.features[label_column])
-    labels = _read_names(table[label_column], feature, f"Column {label_column!r} of {where}", as_written)
+    labels = _read_names(table[label_column], feature, columns, where)
     has_text, has_label = np.asarray(table[text_column].is_valid()), np.asarray(labels.is_valid())
     if not has_label.any():
         count = format_count(len(has_label), "row")
@@ -90,25 +105,33 @@ def select_labelled(
             notes.append(f"Skipped {format_count(missing.sum(), 'row')} of {where} without a {noun}.")
     texts = rows.select_columns([text_column])
     texts = texts.rename_column(text_column, "text") if text_column != "text" else texts
+    if texts.features["text"] != Value("string"):  # a `string_view` cannot be split into rows
+        texts = texts.cast(Features({"text": Value("string")}))
     if len(kept) < len(rows):
         texts, labels = texts.select(kept), labels.take(pa.array(kept))
-    blank = pc.sum(pc.equal(pc.utf8_trim_whitespace(table[text_column].take(pa.array(kept))), "")).as_py()
+    blank = pc.sum(
+        pc.equal(pc.utf8_trim_whitespace(table[text_column].cast(pa.string()).take(pa.array(kept))), "")
+    ).as_py()
     if blank:
         notes.append(f"Kept {format_count(blank, 'text')} of {where} with nothing but white space.")
     class_names = tuple(feature.names) if isinstance(feature, ClassLabel) else ()
     return LabelledRows(where, texts, labels, kept, class_names)
 
 
-def _read_names(column: pa.ChunkedArray, feature: Any, where: str, as_written: bool) -> pa.Array:
+def _read_names(column: pa.ChunkedArray, feature: Any, columns: Columns, where: str) -> pa.Array:
     """Return a name, or a list of names, for each row; null where a label, or one in a list, is missing."""
-    values = column.cast(plain_type(column.type)).combine_chunks()
+    values = _parse_lists(column.cast(plain_type(column.type)).combine_chunks(), columns.label_separator)
     items = values.flatten() if is_list(values.type) else values
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_null)
     if not any(test(items.type) for test in kinds):
-        raise ValueError(f"{where} holds {items.type}, not labels; set label_column to another.")
+        raise ValueError(
+            f"Column {columns.label!r} of {where} holds {items.type}, not labels; set label_column to another."
+        )
     # Each distinct value is converted once.
     distinct = items.dictionary_encode()
-    names = pa.array([_name_of(value, feature, as_written) for value in distinct.dictionary.to_pylist()], pa.string())
+    names = pa.array(
+        [_name_of(value, feature, columns.as_written) for value in distinct.dictionary.to_pylist()], pa.string()
+    )
     names = names.take(distinct.indices)
     if not is_list(values.type):
         return names
@@ -117,6 +140,23 @@ def _read_names(column: pa.ChunkedArray, feature: Any, where: str, as_written: b
     ends = np.cumsum(np.asarray(pc.fill_null(pc.list_value_length(values), 0)), dtype=np.int32)
     offsets = np.concatenate([np.zeros(1, np.int32), ends])
     return pa.ListArray.from_arrays(pa.array(offsets), names, mask=pa.array(incomplete))
+
+
+def _parse_lists(values: pa.Array, label_separator: str | None) -> pa.Array:
+    """Return lists for strings such as "['a', 'b']" if all of them are lists, or split them at the separator."""
+    if not pa.types.is_string(values.type):
+        return values
+    if label_separator is not None:
+        return pc.split_pattern(values, label_separator)
+    distinct = values.dictionary_encode()
+    texts = distinct.dictionary.to_pylist()
+    if not texts or not all(text.strip().startswith("[") and text.strip().endswith("]") for text in texts):
+        return values
+    try:
+        lists = pa.array([[str(item) for item in ast.literal_eval(text.strip())] for text in texts])
+    except (ValueError, SyntaxError):
+        return values
+    return lists.take(distinct.indices)
 
 
 def _name_of(value: Any, feature: Any, as_written: bool) -> str | None:

@@ -37,7 +37,20 @@ def parse_file(file_format: TextFormat, *, labelled: bool = True) -> Iterator[Ro
         else:
             rows = _parse_json_lines(file_format)
         for row in rows:
-            yield {key: _clean(value) for key, value in row.items()}
+            yield clean_row(row)
+
+
+def clean_row(row: Row) -> Row:
+    """Return the row with clean texts; see [`clean_text`]."""
+    return {key: _clean(value) for key, value in row.items()}
+
+
+def flatten_row(row: Row, prefix: str = "") -> Row:
+    """Return the row with dotted names for nested fields, such as "ticket.subject"."""
+    flat: Row = {}
+    for key, value in row.items():
+        flat |= flatten_row(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _clean(value: Any) -> Any:

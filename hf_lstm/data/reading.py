@@ -69,7 +69,9 @@ def read_source(
     splits = _rename_splits(splits, name_source(data))
     if streaming:
         return IterableDatasetDict({split: as_iterable(rows) for split, rows in splits.items()})
-    return splits
+    # Fields of nested columns get dotted names, such as "ticket.subject".
+    is_nested = any(isinstance(kind, dict) for rows in splits.values() for kind in (rows.features or {}).values())
+    return splits.flatten() if is_nested and isinstance(splits, DatasetDict) else splits
 
 
 def _read_path(

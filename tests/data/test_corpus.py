@@ -211,3 +211,15 @@ def test_tables_have_no_configurations():
 def test_validation_fraction_is_checked(fraction):
     with pytest.raises(ValueError, match="must be between 0 and 0.5"):
         load_corpus(ROWS, validation_fraction=fraction)
+
+
+def test_nested_fields_have_dotted_names(tmp_path):
+    rows = [{"id": i, "ticket": {"subject": f"text {i}", "verdict": "ab"[i % 2]}} for i in range(20)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for data in (path, rows, datasets.Dataset.from_list(rows)):
+        corpus = load_corpus(data, text_column="ticket.subject", label_column="ticket.verdict")
+        found = {pair for pairs in as_lists(corpus).values() for pair in pairs}
+        assert found == {(f"text {i}", i % 2) for i in range(20)}
+    with pytest.raises(ValueError, match="Its columns are: id, ticket.subject, ticket.verdict"):
+        load_corpus(path)

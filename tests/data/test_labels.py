@@ -1,3 +1,4 @@
+import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from helpers import labels_of, rows_of, three_splits
@@ -70,3 +71,47 @@ def test_a_missing_label_in_a_list_skips_the_row():
         {"train": rows_of([["a", "b"], ["a", None], None, [], ["b", "NaN"]]), "validation": rows_of([["a"]])}
     )
     assert list(labels_of(corpus).items()) == [("text 0", [1, 1]), ("text 3", [0, 0])]
+
+
+@pytest.mark.parametrize(
+    ("labels", "separator"),
+    [
+        (["['Billing', 'Urgent']", "['Urgent']", "[]"], None),
+        (['["Billing", "Urgent"]', '["Urgent"]', "[]"], None),
+        ([["Billing", "Urgent"], ["Urgent"], []], None),
+        (["Billing|Urgent", "Urgent"], "|"),
+        (["Billing, Urgent", "Urgent"], ","),
+    ],
+)
+def test_lists_of_labels_may_be_written_as_text(labels, separator):
+    data = {"train": rows_of(labels), "validation": rows_of(labels[:1])}
+    corpus = load_corpus(data, label_separator=separator)
+    assert (corpus.problem_type, corpus.label_names) == ("multi_label_classification", ("Billing", "Urgent"))
+    assert corpus.splits["train"]["labels"][:] == [[1, 1], [0, 1], [0, 0]][: len(labels)]
+
+
+def test_text_in_brackets_is_a_class_unless_all_labels_are_lists():
+    data = {"train": rows_of(["[a]", "['b']", "c"]), "validation": rows_of(["c"])}
+    assert load_corpus(data).label_names == ("['b']", "[a]", "c")
+
+
+@pytest.mark.parametrize("text_type", [pa.string_view(), pa.large_string()])
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (pa.array(["a", "b"] * 10, pa.string_view()), ("a", "b")),
+        (pa.array(["a", "b"] * 10, pa.large_string()), ("a", "b")),
+        (pa.array(["a", "b"] * 10).dictionary_encode(), ("a", "b")),
+        (pa.array([True, False] * 10), ("False", "True")),
+        (pa.array([1, 2] * 10, pa.decimal128(3, 1)), ("1", "2")),
+        (pa.array([1, 2] * 10, pa.uint8()), ("1", "2")),
+    ],
+)
+def test_arrow_types_of_texts_and_labels(text_type, labels, names):
+    texts = pa.array([*(f"text {i}" for i in range(19)), None], text_type)
+    corpus = load_corpus(Dataset(pa.table({"text": texts, "label": labels})))
+    assert corpus.label_names == names
+    found = {
+        text: label for rows in corpus.splits.values() for text, label in zip(rows["text"], rows["labels"], strict=True)
+    }
+    assert len(found) == 19 and found["text 2"] == names.index(str(labels[2].as_py()).removesuffix(".0"))
