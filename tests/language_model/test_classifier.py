@@ -76,7 +76,14 @@ def test_fine_tuning_learns_and_keeps_the_best_weights(reverse):
 
 
 def test_deadline_leaves_one_epoch():
-    done = fine_tune(make_classifier(), labelled(40, 0), labelled(10, 1), SETTINGS, deadline=time.monotonic(), report=lambda line: None)
+    done = fine_tune(
+        make_classifier(),
+        labelled(40, 0),
+        labelled(10, 1),
+        SETTINGS,
+        deadline=time.monotonic(),
+        report=lambda line: None,
+    )
     assert done.stopped_early and len(done.accuracies) == 1
 
 

@@ -117,7 +117,9 @@ def test_each_epoch_has_an_order_of_its_own(make_model):
 
 
 def test_deadline_ends_the_training(make_model):
-    done = train_on_streams(make_model(), cyclic_texts(), SETTINGS, 1000, deadline=time.monotonic(), report=lambda line: None)
+    done = train_on_streams(
+        make_model(), cyclic_texts(), SETTINGS, 1000, deadline=time.monotonic(), report=lambda line: None
+    )
     assert done.stopped_early and done.steps == 10
 
 
