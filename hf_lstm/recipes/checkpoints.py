@@ -114,7 +114,7 @@ def train_step(step: str, dataset: str, steps: Steps) -> None:
             raise ValueError(f"{folder} holds a model of another command than {command}: move it away.")
         print(f"{folder} is already trained.")
         return
-    for other in required_steps(steps[step][1]):
+    for other in required_steps(steps[step][1], steps):
         train_step(other, dataset, steps)
     if any(is_complete(checkpoint) for checkpoint in folder.glob("checkpoint-*")):
         command += " --resume_from_checkpoint last"
@@ -142,16 +142,15 @@ def split_options(command: str) -> set[str]:
     return {part for part in parts if not part.startswith("resume_from_checkpoint ")}
 
 
-def required_steps(options: str) -> list[str]:
+def required_steps(options: str, steps: Steps) -> list[str]:
     """The steps whose folders are named in options, in this order."""
-    return [word.split("/")[1] for word in options.split() if word.startswith(f"{RUNS}/")]
+    named = [word.split("/")[1] for word in options.split() if word.startswith(f"{RUNS}/")]
+    return [step for step in named if step in steps]
 
 
 def steps_in_order(step: str, steps: Steps) -> list[str]:
     """A step after all steps that it needs, in an order in which they can be trained."""
-    needed = [
-        before for other in required_steps(steps[step][1]) if other in steps for before in steps_in_order(other, steps)
-    ]
+    needed = [before for other in required_steps(steps[step][1], steps) for before in steps_in_order(other, steps)]
     return [*dict.fromkeys(needed), step]
 
 

