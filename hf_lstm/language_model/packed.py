@@ -99,7 +99,7 @@ class PackedCorpus:
                 tokens_xz=np.frombuffer(compressed, np.uint8),
                 lengths=self.texts.lengths.astype(widest),
                 splits=self.splits.astype(np.uint8),
-                rows=self.rows.astype(np.uint32),
+                row_steps=np.diff(self.rows.astype(np.int32), prepend=np.int32(0)),  # mostly 1
                 labels=self.labels.astype(np.int16),
                 shared=self.shared.astype(bool),
                 about=np.frombuffer(json.dumps(about).encode(), np.uint8),
@@ -122,7 +122,8 @@ class PackedCorpus:
             with np.load(path, allow_pickle=False) as arrays:
                 tokens = np.frombuffer(lzma.decompress(arrays["tokens_xz"].tobytes()), ">u2").astype(np.uint16)
                 about = json.loads(arrays["about"].tobytes())
-                columns = {name: arrays[name] for name in ("splits", "rows", "labels", "shared")}
+                columns = {name: arrays[name] for name in ("splits", "labels", "shared")}
+                columns["rows"] = np.cumsum(arrays["row_steps"])
                 lengths = arrays["lengths"].astype(np.int64)
                 others = lengths - 1  # without the first token
                 tokens = np.insert(tokens, np.cumsum(others) - others, about.pop("first_token"))

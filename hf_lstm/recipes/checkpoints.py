@@ -1,6 +1,5 @@
 """Train the checkpoints of model_cards/ step by step, from the corpus to the folder that is pushed."""
 
-import csv
 import json
 import shlex
 import shutil
@@ -15,7 +14,7 @@ import numpy as np
 
 from ..data import build_sample_reviews
 from ..evaluation import confident_errors, folder_bytes
-from ..hub import METRICS_FILE, assemble_repository, build_card, save_metrics
+from ..hub import METRICS_FILE, assemble_repository, save_metrics, write_card
 from ..inference import load_model_and_tokenizer
 from ..training import is_complete
 
@@ -23,9 +22,6 @@ CORPUS = "stanfordnlp/imdb"
 SCRIPTS = Path("scripts")
 RUNS = Path("runs")
 CARDS = Path("model_cards")
-
-# Experiments with their validation accuracy; the table is the same in all cards.
-TRIED = CARDS / "tried.csv"
 
 EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
 
@@ -114,7 +110,7 @@ def train_step(step: str, dataset: str, steps: Steps) -> None:
             raise ValueError(f"{folder} holds a model of another command than {command}: move it away.")
         print(f"{folder} is already trained.")
         return
-    for other in required_steps(steps[step][1]):
+    for other in required_steps(steps[step][1], steps):
         train_step(other, dataset, steps)
     if any(is_complete(checkpoint) for checkpoint in folder.glob("checkpoint-*")):
         command += " --resume_from_checkpoint last"
@@ -142,16 +138,15 @@ def split_options(command: str) -> set[str]:
     return {part for part in parts if not part.startswith("resume_from_checkpoint ")}
 
 
-def required_steps(options: str) -> list[str]:
+def required_steps(options: str, steps: Steps) -> list[str]:
     """The steps whose folders are named in options, in this order."""
-    return [word.split("/")[1] for word in options.split() if word.startswith(f"{RUNS}/")]
+    named = [word.split("/")[1] for word in options.split() if word.startswith(f"{RUNS}/")]
+    return [step for step in named if step in steps]
 
 
 def steps_in_order(step: str, steps: Steps) -> list[str]:
     """A step after all steps that it needs, in an order in which they can be trained."""
-    needed = [
-        before for other in required_steps(steps[step][1]) if other in steps for before in steps_in_order(other, steps)
-    ]
+    needed = [before for other in required_steps(steps[step][1], steps) for before in steps_in_order(other, steps)]
     return [*dict.fromkeys(needed), step]
 
 
@@ -177,8 +172,6 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
         # Texts of the corpus may not be published. These are generated, and depend on word order and memory.
         reviews = build_sample_reviews()["test"]
         accuracy, examples = confident_errors(model, tokenizer, reviews["text"][:], np.array(reviews["label"][:]))
-        with open(TRIED, newline="", encoding="utf-8") as file:
-            tried = list(csv.reader(file))
         metrics = read_record(step)
         assert metrics is not None, "the repository of a step without a record cannot be assembled"
         # A local path means nothing to others.
@@ -191,11 +184,10 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
             "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
             "reproduce": reproduce,
             "steps": [describe_step(part, steps) for part in steps_in_order(step, steps)],
-            "tried": tried,
         }
         metrics["bytes"] = folder_bytes(new)
         save_metrics(metrics, new)
-        build_card(model.config, str(folder), metrics, EXAMPLE).save(new / "README.md")
+        write_card(new, str(folder), EXAMPLE)
         if folder.exists():
             shutil.rmtree(folder)
         new.rename(folder)

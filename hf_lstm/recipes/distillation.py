@@ -1,5 +1,6 @@
 """Distil the teacher file of the language-model recipe into the checkpoints of model_cards/."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,6 @@ FITTED_TEACHERS = ("linear", "latent")
 # Added to the name of each step that depends on the teacher file.
 SUFFIX = "-distilled"
 
-TEACHER_FILE = RUNS / "imdb-language-model-teacher.parquet"
-
 
 def distil(teacher: str, dataset: str) -> None:
     """
@@ -31,13 +30,14 @@ def distil(teacher: str, dataset: str) -> None:
         FileNotFoundError: There is no such file.
         ValueError: The file and the corpus do not have the same rows.
     """
-    count = write_teacher_file(teacher, dataset, TEACHER_FILE)
-    print(f"{format_count(count, 'text')} with probabilities written to {TEACHER_FILE}.")
-    steps, names = distilled_steps(str(TEACHER_FILE))
+    file = Path(teacher).with_suffix(".parquet")
+    count = write_teacher_file(teacher, dataset, file)
+    print(f"{format_count(count, 'text')} with probabilities written to {file}.")
+    steps, names = distilled_steps(shlex.quote(str(file)))
     for checkpoint, step in CHECKPOINTS.items():
         if step in names:
             train_step(names[step], dataset, steps)
-            command = f"python {SCRIPTS}/reproduce.py distil --teacher probabilities.npz"
+            command = f"python {SCRIPTS}/reproduce.py distil --teacher {shlex.quote(teacher)}"
             publish(names[step], CARDS / checkpoint, steps, command)
 
 
@@ -70,7 +70,7 @@ def distilled_steps(teacher_file: str) -> tuple[Steps, dict[str, str]]:
 
 
 def _renamed(word: str, names: dict[str, str]) -> str:
-    for step in required_steps(word):
+    for step in required_steps(word, STEPS):
         if step in names:
             return word.replace(f"{RUNS}/{step}", f"{RUNS}/{names[step]}", 1)
     return word
@@ -107,6 +107,7 @@ def write_teacher_file(teacher: str, dataset: str, path: Path) -> int:
         texts += raw[split].select(rows)[column][:]
         probabilities.append(tables[split][rows].astype(np.float32))
     joined = np.concatenate(probabilities)
+    # Rounded to half precision, the probabilities of a text do not add up to exactly 1.
     columns = {name: joined[:, i] / joined.sum(1) for i, name in enumerate(names)}
     path.parent.mkdir(parents=True, exist_ok=True)
     Dataset.from_dict({"text": texts, **columns}).to_parquet(str(path))

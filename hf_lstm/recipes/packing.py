@@ -36,15 +36,16 @@ def pack_corpus(source: str, vocab_size: int = PACKED_VOCAB_SIZE) -> tuple[Packe
 
     Raises:
         FileNotFoundError, ConnectionError: The corpus cannot be read.
-        ValueError: The corpus has no classes, or has a validation split.
+        ValueError: The corpus has no classes, no test split, or a validation split.
     """
-    corpus, raw = load_corpus(source), read_source(source)
+    raw = read_source(source)
+    if "validation" in raw or not {"train", "test"} <= raw.keys():
+        raise ValueError(f"{source} cannot be packed: it needs the splits train and test, and no validation split.")
+    corpus = load_corpus(source)
     if corpus.problem_type != "single_label_classification":
         raise ValueError(f"{source} cannot be packed: its texts do not have exactly one class each.")
-    if "validation" in raw:
-        raise ValueError(f"{source} cannot be packed: it has a validation split, which has to be a part of train.")
     texts = _texts_by_split(corpus)
-    originals = {split: _column(raw[split], source) for split in ("train", "test") if split in raw}
+    originals = {split: _column(raw[split], source) for split in ("train", "test")}
     others = [_column(rows, source) for split, rows in raw.items() if split not in originals]
     originals["unsupervised"] = [text for column in others for text in column]
     rows = _find_rows(texts, originals)

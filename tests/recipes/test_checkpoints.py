@@ -1,8 +1,6 @@
 import json
-import runpy
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +11,28 @@ from safetensors.torch import load_file
 from transformers import TrainerState, pipeline
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.hub.model_card import save_metrics
-from hf_lstm.text.tokenization import train_tokenizer
+from hf_lstm.hub import save_metrics
+from hf_lstm.recipes import checkpoints
+from hf_lstm.recipes.checkpoints import (
+    CHECKPOINTS,
+    STEPS,
+    publish,
+    reproduce_checkpoint,
+    required_steps,
+    split_options,
+    step_command,
+    steps_in_order,
+    train_step,
+)
+from hf_lstm.text import train_tokenizer
 
 ROOT = Path(__file__).parents[2]
-SCRIPT, CARDS = ROOT / "scripts" / "reproduce.py", ROOT / "model_cards"
-
-
-@pytest.fixture
-def reproduce():
-    sys.path.insert(0, str(SCRIPT.parent))  # as the interpreter does for a script, which takes it away again
-    return runpy.run_path(str(SCRIPT))
+CARDS = ROOT / "model_cards"
 
 
 @pytest.fixture
 def trained(tmp_path):
-    """A classifier that says `pos` of everything, with its weights in half precision, and a record of its training."""
+    """A classifier that predicts `pos` for every text, in half precision, and a record of its training."""
     folder = tmp_path / "runs" / "last"
     tokenizer = train_tokenizer(["the film was good"] * 2, "word", 60, show_progress=False)
     names = {0: "neg", 1: "pos"}
@@ -68,22 +72,18 @@ def trained(tmp_path):
     return folder
 
 
-def test_published_folder_is_whole_small_and_has_a_card_without_texts_of_the_corpus(
-    reproduce, trained, tmp_path, monkeypatch
-):
-    publish = reproduce["publish"]
+def test_published_folder_is_complete_and_its_card_has_no_texts_of_the_corpus(trained, tmp_path, monkeypatch):
     reviews = {"text": ["fine", "dull", "bad"], "label": [1, 0, 0]}
     steps = {"first": ("pretrain", "--objective vectors"), "last": ("train", "--pretrained runs/first")}
-    monkeypatch.setitem(publish.__globals__, "STEPS", steps)
-    monkeypatch.setitem(publish.__globals__, "build_sample_reviews", lambda: {"test": Dataset.from_dict(reviews)})
+    monkeypatch.setattr(checkpoints, "build_sample_reviews", lambda: {"test": Dataset.from_dict(reviews)})
     monkeypatch.chdir(tmp_path)
     folder = Path("cards") / "lstm-x"
     (folder / "onnx").mkdir(parents=True)
     (folder / "onnx" / "stale.txt").write_text("of before")
     with pytest.raises(FileNotFoundError):
-        publish("first", folder)  # which has not been trained
+        publish("first", folder, steps, "python x.py")  # it is not trained
     assert (folder / "onnx" / "stale.txt").exists()
-    publish("last", folder)
+    publish("last", folder, steps, "python scripts/reproduce.py lstm-x")
 
     assert not (folder / "onnx").exists() and list(folder.parent.iterdir()) == [folder]
     assert {weight.dtype.itemsize for weight in load_file(folder / "model.safetensors").values()} == {2}
@@ -102,20 +102,19 @@ def test_published_folder_is_whole_small_and_has_a_card_without_texts_of_the_cor
     assert metrics["figures"] == {"test": {"model": {"accuracy": 0.5}}}
 
 
-def test_steps_name_only_steps_before_them_and_lead_to_every_checkpoint(reproduce):
-    steps = reproduce["STEPS"]
-    assert set(reproduce["CHECKPOINTS"].values()) <= set(steps)
+def test_steps_name_only_steps_before_them_and_lead_to_every_checkpoint():
+    assert set(CHECKPOINTS.values()) <= set(STEPS)
     before = set()
-    for name, (script, options) in steps.items():
-        assert (SCRIPT.parent / f"{script}.py").is_file()
-        assert set(reproduce["needed"](options)) <= before, name
-        assert options.count("runs/") == len(reproduce["needed"](options))
+    for name, (script, options) in STEPS.items():
+        assert (ROOT / "scripts" / f"{script}.py").is_file()
+        assert set(required_steps(options, STEPS)) <= before, name
+        assert options.count("runs/") == len(required_steps(options, STEPS))
         before.add(name)
 
 
 @pytest.fixture
-def commands(reproduce, tmp_path, monkeypatch):
-    """The commands that would be run, each of which leaves a record of itself."""
+def commands(tmp_path, monkeypatch):
+    """The commands that are run. Each one only leaves its record."""
     monkeypatch.chdir(tmp_path)
     commands = []
 
@@ -129,61 +128,58 @@ def commands(reproduce, tmp_path, monkeypatch):
             commands.append(command)
             return type("Done", (), {"returncode": 0})
 
-    monkeypatch.setitem(reproduce["train"].__globals__, "subprocess", Processes)
+    monkeypatch.setattr(checkpoints, "subprocess", Processes)
     return commands
 
 
-def test_steps_are_trained_once_each_after_what_they_need(reproduce, commands, capsys):
-    reproduce["train"]("imdb-forward", "my own/imdb")
+def test_steps_are_trained_once_each_after_what_they_need(commands, capsys):
+    train_step("imdb-forward", "my own/imdb", STEPS)
     trained = [command[-1].removeprefix("runs/") for command in commands]
     assert trained == ["imdb-vectors", "imdb-base", "imdb-vectors-16k", "imdb-small", "imdb-forward"]
-    assert sorted(reproduce["way_to"]("imdb-forward")) == sorted(trained)
+    assert sorted(steps_in_order("imdb-forward", STEPS)) == sorted(trained)
     assert all("my own/imdb" in command for command in commands)
-    shutil.rmtree("runs/imdb-small")  # what a trained step needed is not asked for
-    reproduce["train"]("imdb-forward", "my own/imdb")
-    assert len(commands) == 5 and "runs/imdb-forward is trained already" in capsys.readouterr().out
+    shutil.rmtree("runs/imdb-small")  # a trained step does not ask for the steps before it
+    train_step("imdb-forward", "my own/imdb", STEPS)
+    assert len(commands) == 5 and "runs/imdb-forward is already trained" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("option", ["--seed 1", "--vocab_size 99"])
-def test_what_was_trained_otherwise_is_not_taken_for_a_step(reproduce, commands, option):
-    reproduce["train"]("imdb-vectors", "my/imdb")
-    with pytest.raises(ValueError, match="runs/imdb-vectors was trained otherwise"):
-        reproduce["train"]("imdb-vectors", "my/reviews")
+def test_folder_of_another_command_is_refused(commands, option):
+    train_step("imdb-vectors", "my/imdb", STEPS)
+    with pytest.raises(ValueError, match="runs/imdb-vectors holds a model of another command"):
+        train_step("imdb-vectors", "my/reviews", STEPS)
     record = Path("runs/imdb-vectors/metrics.json")
     record.write_text(record.read_text().replace(" --objective", f" {option} --objective"))
-    with pytest.raises(ValueError, match="runs/imdb-vectors was trained otherwise"):
-        reproduce["train"]("imdb-vectors", "my/imdb")
+    with pytest.raises(ValueError, match="runs/imdb-vectors holds a model of another command"):
+        train_step("imdb-vectors", "my/imdb", STEPS)
 
 
 @pytest.mark.parametrize("complete", [False, True])
-def test_an_interrupted_step_goes_on_from_what_was_saved_whole(reproduce, commands, complete):
+def test_interrupted_step_resumes_from_a_complete_checkpoint(commands, complete):
     checkpoint = Path("runs/imdb-vectors/checkpoint-7")
     checkpoint.mkdir(parents=True)
     if complete:
         TrainerState().save_to_json(str(checkpoint / "trainer_state.json"))
-    reproduce["train"]("imdb-vectors", "my/imdb")
+    train_step("imdb-vectors", "my/imdb", STEPS)
     assert (commands[0][-2:] == ["--resume_from_checkpoint", "last"]) is complete
-    reproduce["train"]("imdb-vectors", "my/imdb")  # which is then known as the step
+    train_step("imdb-vectors", "my/imdb", STEPS)  # the resumed run counts as the step
     assert len(commands) == 1
 
 
-def test_command_publishes_what_it_has_trained(reproduce, commands, monkeypatch, capsys):
+def test_checkpoint_is_published_after_its_step_is_trained(commands, monkeypatch):
     published = []
-    main = reproduce["main"]
-    monkeypatch.setitem(main.__globals__, "publish", lambda *args: published.append(args) or {"a": 2_500_000})
-    monkeypatch.setattr(sys, "argv", ["reproduce.py", "lstm-imdb-base", "--dataset", "my/imdb"])
-    main()
-    assert published == [("imdb-base", Path("model_cards/lstm-imdb-base"))] and len(commands) == 2
-    assert "model_cards/lstm-imdb-base: 2.5 MB" in capsys.readouterr().out
+    monkeypatch.setattr(checkpoints, "publish", lambda *args: published.append(args))
+    reproduce_checkpoint("lstm-imdb-base", "my/imdb")
+    command = "python scripts/reproduce.py lstm-imdb-base"
+    assert published == [("imdb-base", Path("model_cards/lstm-imdb-base"), STEPS, command)] and len(commands) == 2
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
-def test_committed_checkpoint_records_the_command_of_its_step(reproduce, name):
-    step = reproduce["CHECKPOINTS"][name]
+def test_committed_checkpoint_records_the_command_of_its_step(name):
     command = json.loads((CARDS / name / "metrics.json").read_text())["training"]["command"]
-    said = reproduce["command_of"](step, "stanfordnlp/imdb")
-    assert command.split()[:2] == said.split()[:2]
-    assert reproduce["by_option"](command) == reproduce["by_option"](said)
+    expected = step_command(CHECKPOINTS[name], "stanfordnlp/imdb", STEPS)
+    assert command.split()[:2] == expected.split()[:2]
+    assert split_options(command) == split_options(expected)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
