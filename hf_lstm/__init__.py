@@ -3,8 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from wrapt import lazy_import, when_imported
-
 if TYPE_CHECKING:
     from .inference import StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
@@ -58,15 +56,12 @@ def __dir__() -> list[str]:
     return [*globals(), *_FOLDERS]
 
 
-# The Auto classes are registered as soon as the library loads them, now or later; the models when one of them is used.
-@when_imported("transformers.models.auto.configuration_auto")
 def _register_config(auto: Any) -> None:
     from .models.configuration_lstm import LstmConfig
 
     auto.AutoConfig.register(LstmConfig.model_type, LstmConfig, exist_ok=True)
 
 
-@when_imported("transformers.models.auto.modeling_auto")
 def _register_models(auto: Any) -> None:
     from .models.configuration_lstm import LstmConfig
 
@@ -75,4 +70,25 @@ def _register_models(auto: Any) -> None:
         (auto.MODEL_FOR_CAUSAL_LM_MAPPING, "LstmForCausalLM"),
         (auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, "LstmForSequenceClassification"),
     ):
-        mapping.register(LstmConfig, lazy_import("hf_lstm.models", name), exist_ok=True)
+        mapping.register(LstmConfig, _import_model(name), exist_ok=True)
+
+
+# The Auto classes are registered as soon as transformers loads them; a model is imported when it is used.
+try:
+    from wrapt import lazy_import, when_imported
+except (
+    ImportError
+):  # the language-model recipe runs where few libraries are installed: register at once, which is slower
+
+    def _import_model(name: str) -> Any:
+        return getattr(import_module(".models", __name__), name)
+
+    _register_config(import_module("transformers.models.auto.configuration_auto"))
+    _register_models(import_module("transformers.models.auto.modeling_auto"))
+else:
+
+    def _import_model(name: str) -> Any:
+        return lazy_import("hf_lstm.models", name)
+
+    when_imported("transformers.models.auto.configuration_auto")(_register_config)
+    when_imported("transformers.models.auto.modeling_auto")(_register_models)

@@ -155,10 +155,11 @@ def test_corpus_needs_validation_texts(packed_corpus, reviews, tmp_path):
 
 WITHOUT_OTHER_LIBRARIES = """
 import sys
-for name in ("datasets", "evaluate", "accelerate", "sklearn", "pandas", "pyarrow", "scipy", "matplotlib"):
+for name in ("datasets", "evaluate", "accelerate", "sklearn", "pandas", "pyarrow", "scipy", "matplotlib", "wrapt"):
     sys.modules[name] = None  # an import of it fails
-from hf_lstm.cli.reproduce import main
-main(["lstm-imdb-lm", "--packed", sys.argv[1], "--output_dir", sys.argv[2], "--minutes", "0.1", "--hidden_size", "32",
+from hf_lstm.cli import run_command
+run_command("reproduce", ["lstm-imdb-lm", "--packed", sys.argv[1], "--output_dir", sys.argv[2], "--minutes", "0.1",
+      "--hidden_size", "32",
       "--embedding_size", "32", "--num_hidden_layers", "1", "--precision", "fp32"])
 """
 
@@ -174,5 +175,5 @@ def test_command_needs_torch_transformers_tokenizers_safetensors_and_numpy_alone
     }
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Validation accuracy" in done.stdout and "reproduce.py distil --teacher" in done.stdout
+    assert "Validation accuracy" in done.stdout and "hf-lstm reproduce distil --teacher" in done.stdout
     assert (tmp_path / "run" / "probabilities.npz").exists()

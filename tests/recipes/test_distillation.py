@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, load_dataset
 
-from hf_lstm.knowledge.teachers import read_probabilities
+from hf_lstm.knowledge.teacher_kinds import read_probabilities
 from hf_lstm.recipes import checkpoints, distillation
 from hf_lstm.recipes.checkpoints import CHECKPOINTS, STEPS, required_steps
 from hf_lstm.recipes.distillation import distil, distilled_steps, write_teacher_file
