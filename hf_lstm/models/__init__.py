@@ -2,7 +2,7 @@
 
 from .configuration_lstm import LstmConfig
 from .modeling_causal_lstm import LstmForCausalLM
-from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrainedModel, State
+from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
 from .recurrence_lstm import Pooled
 
 # Saved with the weights, the code files load them where this package is not installed.
@@ -18,5 +18,4 @@ __all__ = [
     "LstmModel",
     "LstmPreTrainedModel",
     "Pooled",
-    "State",
 ]
