@@ -108,7 +108,7 @@ def predict_probabilities(
     """
     weights = MasterWeights(model.eval(), dtype)
     weights.update_copy()
-    found = torch.zeros(len(texts), model.config.num_labels, device=model.device)
+    found = torch.zeros(len(texts), model.classifier.out_features, device=model.device)
     for batch in texts.length_batches(batch_tokens):
         inputs = texts.pad(batch, model.config.pad_token_id or 0)
         logits = weights.working(**to_device(inputs, model.device)).logits

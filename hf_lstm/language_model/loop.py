@@ -11,10 +11,13 @@ import torch
 from torch import nn
 from transformers import get_cosine_schedule_with_warmup
 
-from ..models import LstmForCausalLM, State
+from ..models import LstmForCausalLM
 from .precision import MasterWeights
 from .streams import TokenStreams
 from .tokenized import TokenTexts
+
+# (h, c) of an LSTM, h of a GRU or RNN, as the models return it.
+State = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
 
 # Progress is shown, and the device waited for, this many times in a training.
 REPORTS = 100

@@ -22,7 +22,12 @@ from .results import REPORT_FILE, accuracy_of_split, save_half, save_probabiliti
 # AWD-LSTM with the dropouts of ULMFiT. 1,152 units instead of 1,150: multiples of 8 are needed for tensor cores.
 PUBLISHED_SIZE = ModelSize(embedding_size=400, hidden_size=1152, num_hidden_layers=3)
 
-DROPOUTS = {"embedding_dropout": 0.05, "input_dropout": 0.25, "hidden_dropout": 0.15, "weight_dropout": 0.2}
+DROPOUTS: dict[str, Any] = {
+    "embedding_dropout": 0.05,
+    "input_dropout": 0.25,
+    "hidden_dropout": 0.15,
+    "weight_dropout": 0.2,
+}
 
 # Share of the budget after which the language model is trained, and after which the classifier is.
 LANGUAGE_MODEL_SHARE, CLASSIFIER_SHARE = 0.6, 0.9
@@ -139,7 +144,9 @@ class Recipe:
             **asdict(size),
             **DROPOUTS,
         )
-        return LstmForCausalLM(config).to(self.device)
+        model = LstmForCausalLM(config)
+        model.to(self.device)  # type: ignore[arg-type]
+        return model
 
     def train_direction(self, name: str, language_model_share: float, classifier_share: float) -> None:
         """Train the language model and the classifier of one direction and write both."""
@@ -186,7 +193,8 @@ class Recipe:
             label2id={label: i for i, label in enumerate(self.corpus.label_names)},
             problem_type="single_label_classification",
             tie_word_embeddings=False,
-        ).to(self.device)
+        )
+        model.to(self.device)  # type: ignore[arg-type]
         settings = FineTuningSettings(seed=self.settings.seed)
         train = self.labelled(self.corpus.indices("train", learned_only=True))
         validation = self.labelled(self.corpus.indices("validation"))

@@ -49,7 +49,7 @@ def save_probabilities(probabilities: np.ndarray, corpus: PackedCorpus, folder: 
         corpus: The packed corpus. Rows that it lacks are NaN.
         folder: Where to write `probabilities.npz`.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, parts in ORIGINAL_SPLITS.items():
         texts = np.concatenate([corpus.indices(part) for part in parts])
         if len(texts):

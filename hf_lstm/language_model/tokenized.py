@@ -29,7 +29,7 @@ class TokenTexts:
     @classmethod
     def of(cls, texts: Iterable[Sequence[int] | np.ndarray], dtype: type = np.int32) -> "TokenTexts":
         """Join one sequence of token ids per text."""
-        arrays = [np.asarray(ids, dtype=dtype) for ids in texts]
+        arrays: list[np.ndarray] = [np.asarray(ids, dtype=dtype) for ids in texts]
         tokens = np.concatenate(arrays) if arrays else np.empty(0, dtype)
         return cls(tokens, np.array([len(ids) for ids in arrays], dtype=np.int64))
 

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers import GenerationMixin
-from transformers.processing_utils import Unpack
-from transformers.utils import TransformersKwargs, can_return_tuple
+from transformers.processing_utils import Unpack  # type: ignore[attr-defined]
+from transformers.utils.generic import TransformersKwargs, can_return_tuple
 
 from .configuration_lstm import LstmConfig
 from .modeling_lstm import LstmModel, LstmPreTrainedModel, State, StatefulOutput
@@ -43,8 +43,8 @@ class LstmCausalLMOutput(StatefulOutput):
         hidden_states: As in [`LstmModelOutput`].
     """
 
-    loss: torch.FloatTensor | None = None
-    logits: torch.FloatTensor | None = None
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
 
 
@@ -116,7 +116,7 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         return output.with_state(outputs.state)
 
     def _next_token_loss(
-        self, hidden_states: torch.Tensor, labels: torch.LongTensor, attention_mask: torch.Tensor | None
+        self, hidden_states: torch.Tensor, labels: torch.Tensor, attention_mask: torch.Tensor | None
     ) -> torch.Tensor:
         """
         Mean cross entropy. Scores exist for one chunk of steps at a time and are computed again for the gradient.
@@ -150,7 +150,7 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         return total / (targets != -100).sum().clamp(min=1)
 
     def _loss_sum(
-        self, hidden_states: torch.Tensor, targets: torch.LongTensor, sampled: torch.LongTensor | None
+        self, hidden_states: torch.Tensor, targets: torch.Tensor, sampled: torch.Tensor | None
     ) -> torch.Tensor:
         """
         Sum of the cross entropies of `(tokens, hidden_size)` and `(tokens,)`, over the vocabulary or sampled tokens.
@@ -172,7 +172,7 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         scores = torch.cat([right[:, None], others], dim=1)  # (tokens, 1 + sampled)
         return F.cross_entropy(scores, place, reduction="sum")
 
-    def _sample_tokens(self, device: torch.device) -> torch.LongTensor:
+    def _sample_tokens(self, device: torch.device) -> torch.Tensor:
         """
         Draw token ids, each at most once, with Zipf's frequencies: a trained vocabulary has its frequent tokens first.
 
@@ -184,7 +184,7 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         ids = ids.clamp(0, self.config.vocab_size - 1).unique()  # (sampled,)
         return ids.to(device, non_blocking=True)
 
-    def _log_chance(self, ids: torch.LongTensor) -> torch.Tensor:
+    def _log_chance(self, ids: torch.Tensor) -> torch.Tensor:
         """
         Logarithm of the probability that each id is in a sample.
 

@@ -75,7 +75,8 @@ def sample_text(
             eos_token_id=tokenizer.bos_token_id,  # where the next text begins
         )[0, 1:]
     model.train(was_training)
-    return tokenizer.decode(ids.flip(0) if model.config.reverse else ids, skip_special_tokens=True)
+    text = tokenizer.decode(ids.flip(0) if model.config.reverse else ids, skip_special_tokens=True)
+    return str(text)
 
 
 def build_pretrainer(
@@ -155,8 +156,9 @@ def pretrain_streams(
     device = args.device
     dtype = choose_precision(device, "auto" if args.bf16 else "fp16" if args.fp16 else "fp32")
     steps = args.max_steps if args.max_steps > 0 else epoch_steps(texts["train"], settings, args.num_train_epochs)
-    done = train_on_streams(model.to(device), texts["train"], settings, steps, dtype)
-    folder = Path(args.output_dir)
+    model.to(device)  # type: ignore[arg-type]
+    done = train_on_streams(model, texts["train"], settings, steps, dtype)
+    folder = Path(args.output_dir or "")
     remove_training_records(folder)
     with atomic_folder(folder) as partial:
         model.save_pretrained(partial)
@@ -210,14 +212,15 @@ def save_language_model(trainer: Trainer) -> LstmForCausalLM:
     Returns:
         The loaded model, in full precision.
     """
-    folder = Path(trainer.args.output_dir)
+    folder = Path(trainer.args.output_dir or "")
     remove_training_records(folder)
     with atomic_folder(folder) as partial:
         trainer.save_model(str(partial), _internal_call=True)
         (partial / TRAINING_ARGS_NAME).unlink(missing_ok=True)
         model = LstmForCausalLM.from_pretrained(partial)
     remove_checkpoints(trainer)
-    return model.to(trainer.args.device)
+    model.to(trainer.args.device)  # type: ignore[arg-type]
+    return model
 
 
 def save_vectors(model: LstmModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:

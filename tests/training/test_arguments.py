@@ -6,6 +6,7 @@ from hf_lstm.training.arguments import (
     LanguageModelTrainingArguments,
     ModelArguments,
     PretrainingArguments,
+    PretrainingDataArguments,
 )
 
 
@@ -60,3 +61,12 @@ def test_what_only_a_teacher_needs_is_refused_without_one():
 
 def test_one_teacher_needs_no_list():
     assert DataArguments(teacher="linear").teacher == ["linear"]
+
+
+def test_packed_corpus_replaces_the_dataset_and_carries_the_state():
+    assert PretrainingDataArguments(packed="corpus.npz").carry_state
+    assert not PretrainingDataArguments().carry_state
+    with pytest.raises(ValueError, match="`--packed` replaces `--dataset`"):
+        PretrainingDataArguments(packed="corpus.npz", dataset="reviews.csv")
+    with pytest.raises(ValueError, match="`--streaming` cannot be combined"):
+        PretrainingDataArguments(carry_state=True, streaming=True)
