@@ -1,4 +1,4 @@
-"""The command `hf-lstm`: choose the subcommand, and report errors in one line."""
+"""The command `hf-lstm`: run a subcommand, and report errors in one line."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ COMMANDS = {
     "push": "push a classifier to the Hub",
     "tokenizer": "train a tokenizer",
     "benchmark": "measure the speed of training and inference",
-    "reproduce": "train the checkpoints of model_cards/ again",
+    "reproduce": "retrain the checkpoints of model_cards/",
 }
 
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Run the command line.
 
     Args:
-        argv: Words after `hf-lstm` (default: those of the process).
+        argv: Arguments after `hf-lstm` (default: those of the process).
     """
     words = sys.argv[1:] if argv is None else list(argv)
     if words and words[0] in COMMANDS:
@@ -58,7 +58,7 @@ def run_command(name: str, argv: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Run a command with quiet libraries, and end with one line instead of a traceback if the input is invalid."""
+    """Silence the libraries within the context, and exit with one line instead of a traceback if input is invalid."""
     # Imported here so that `hf-lstm --help` starts fast.
     from huggingface_hub.errors import StrictDataclassError
     from transformers.utils import logging
@@ -72,7 +72,7 @@ def one_line_errors() -> Iterator[None]:
         sys.stdout = open(os.devnull, "w")  # only the first process prints  # noqa: SIM115
     try:
         yield
-    except BrokenPipeError:  # the reader of the output has stopped
+    except BrokenPipeError:  # the program that reads the output has ended
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         sys.exit(1)
     except StrictDataclassError as error:
@@ -84,26 +84,53 @@ def one_line_errors() -> Iterator[None]:
 
 
 def load_command(name: str) -> Callable[[Sequence[str]], None]:
-    """Import a subcommand, and nothing that only the others need."""
+    """
+    Import a subcommand, without the modules that only other subcommands need.
+
+    Args:
+        name: One of `COMMANDS`.
+
+    Returns:
+        Its `main` function, which takes the options.
+    """
     match name:
         case "train":
-            from .train import main as command
+            from .train import main as train
+
+            return train
         case "predict":
-            from .predict import main as command
+            from .predict import main as predict
+
+            return predict
         case "evaluate":
-            from .evaluate import main as command
+            from .evaluate import main as evaluate
+
+            return evaluate
         case "pretrain":
-            from .pretrain import main as command
+            from .pretrain import main as pretrain
+
+            return pretrain
         case "stream":
-            from .stream import main as command
+            from .stream import main as stream
+
+            return stream
         case "export":
-            from .export import main as command
+            from .export import main as export
+
+            return export
         case "push":
-            from .push import main as command
+            from .push import main as push
+
+            return push
         case "tokenizer":
-            from .tokenizer import main as command
+            from .tokenizer import main as tokenizer
+
+            return tokenizer
         case "benchmark":
-            from .benchmark import main as command
+            from .benchmark import main as benchmark
+
+            return benchmark
         case _:
-            from .reproduce import main as command
-    return command
+            from .reproduce import main as reproduce
+
+            return reproduce

@@ -20,6 +20,12 @@ DESCRIPTION = """Measure a saved classifier, or the average of several, on label
 
 
 def main(argv: Sequence[str]) -> None:
+    """
+    Evaluate classifiers, and print the metrics of each one and of their average.
+
+    Args:
+        argv: Options of the command.
+    """
     parser = command_parser("evaluate", DESCRIPTION)
     parser.add_argument(
         "--model", nargs="+", required=True, help="folders or Hub ids of classifiers; several are averaged"
@@ -30,7 +36,7 @@ def main(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     classifiers = [load_model_and_tokenizer(model) for model in args.model]
     for model, _ in classifiers:
-        model.to(fastest_device())
+        model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
     corpus = load_corpus(
         args.dataset, config_name=args.dataset_config, text_column=args.text_column, label_column=args.label_column
     )
@@ -38,7 +44,7 @@ def main(argv: Sequence[str]) -> None:
     name, rows = choose_split(corpus, args.dataset, args.split, classifiers[0][0].config)
     metrics, logits, config = evaluate_average(classifiers, rows, show_progress=show_progress())
     headings = args.model if len(args.model) == 1 else [*args.model, "average"]
-    columns = dict(zip(headings, metrics, strict=False))  # the average of one model is that model
+    columns = dict(zip(headings, metrics, strict=False))  # no average is printed for a single model
     print(f"{name}, {len(rows):,} texts:\n{metrics_table(columns)}")
     if args.json:
         written = metrics[0] if len(args.model) == 1 else columns

@@ -16,7 +16,7 @@ DESCRIPTION = """Export a classifier to ONNX, with a runner that needs no torch,
 
   hf-lstm export runs/reviews --int8 --dataset reviews.csv"""
 
-# Heading and format of each column of the report.
+# Heading and number format of each column of the report.
 COLUMNS = {
     "megabytes": ("MB", ".2f"),
     "documents_per_second": ("documents/s", ",.0f"),
@@ -26,6 +26,12 @@ COLUMNS = {
 
 
 def main(argv: Sequence[str]) -> None:
+    """
+    Export a classifier to ONNX, and print its size, its speed and its difference from the model.
+
+    Args:
+        argv: Options of the command.
+    """
     parser = command_parser("export", DESCRIPTION)
     parser.add_argument("model", help="folder or Hub id of a trained classifier")
     parser.add_argument("--output_dir", help="folder to write to (default: onnx in the folder of the model)")
@@ -60,7 +66,15 @@ def main(argv: Sequence[str]) -> None:
 
 
 def report_table(models: dict[str, dict[str, Any]]) -> str:
-    """Return a table with one row for each exported model."""
+    """
+    Format measurements as a table with one row per model.
+
+    Args:
+        models: Measurements by model and by name; `COLUMNS` has their headings and formats.
+
+    Returns:
+        A Markdown table.
+    """
     names = list(next(iter(models.values())))
     rows = [["", *(COLUMNS.get(name, (name, ""))[0] for name in names)]]
     for model, row in models.items():

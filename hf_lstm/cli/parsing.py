@@ -10,14 +10,14 @@ from transformers import HfArgumentParser
 
 # Width of the help: one line for each option.
 HELP_WIDTH = 120
-# Longer lists of choices are in the text of the help.
+# Choices are listed after an option only if they are shorter than this; other options name them in their description.
 MAX_CHOICES_WIDTH = 40
-# What stands for the value of an option.
-VALUE_NAMES = {int: "N", float: "X"}
+# Placeholder for the value of an option in the help, by type.
+VALUE_NAMES: dict[object, str] = {int: "N", float: "X"}
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """One line per option: its name, its choices, what it does, and its default unless the help says it."""
+    """Format each option as one line: name, choices, description, and the default unless the description has it."""
 
     def __init__(self, prog: str):
         super().__init__(prog, max_help_position=37, width=HELP_WIDTH)
@@ -44,13 +44,13 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def is_switch(action: argparse.Action) -> bool:
-    """Return whether an option is a boolean field of a dataclass."""
+    """Return whether an option is a boolean field of a dataclass, which `--no_...` sets to false."""
     return getattr(action.type, "__name__", "") == "string_to_bool"
 
 
 class TrainingParser(HfArgumentParser):
     """
-    Options of a training from its dataclasses, from flags or from one JSON or YAML file.
+    Parse the options of a training into its dataclasses, from the command line or from one JSON or YAML file.
 
     Args:
         dataclass_types: Dataclasses of arguments.
@@ -64,7 +64,7 @@ class TrainingParser(HfArgumentParser):
     ):
         self.sections = sections
         super().__init__(
-            dataclass_types,
+            dataclass_types,  # type: ignore[arg-type]  # declared as a `NewType`, which no dataclass has
             prog=f"hf-lstm {command}",
             usage=f"hf-lstm {command} [--option value ...] or FILE.yaml; --help_all lists TrainingArguments, too",
             description=description,
@@ -77,6 +77,12 @@ class TrainingParser(HfArgumentParser):
         self.add_argument("--help_all", action="store_true", help="list the options of TrainingArguments, too")
 
     def format_help(self, everything: bool = False) -> str:
+        """
+        Return the help.
+
+        Args:
+            everything: Also list the options that are in no section, those of `TrainingArguments`.
+        """
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, [], [], prefix=f"{self.description}\n")
         actions = {action.dest: action for action in reversed(self._actions) if action.help != argparse.SUPPRESS}
@@ -92,7 +98,7 @@ class TrainingParser(HfArgumentParser):
 
     def parse(self, argv: Sequence[str]) -> tuple[Any, ...]:
         """
-        Parse options, or read them from the one file that is given.
+        Parse options, or read them from a file if that is the only argument.
 
         Args:
             argv: Words of the command line after the subcommand.
@@ -112,7 +118,13 @@ class TrainingParser(HfArgumentParser):
 
 
 def command_parser(command: str, description: str) -> argparse.ArgumentParser:
-    """Return the parser of a subcommand with few options."""
+    """
+    Create the parser of a subcommand with few options.
+
+    Args:
+        command: Name of the subcommand.
+        description: What the command does, with examples, for `--help`.
+    """
     return argparse.ArgumentParser(prog=f"hf-lstm {command}", description=description, formatter_class=HelpFormatter)
 
 
@@ -126,12 +138,19 @@ def add_dataset_options(parser: argparse.ArgumentParser, what: str) -> None:
     """
     parser.add_argument("--dataset", help=f"Hub id, folder or file: {what}")
     parser.add_argument("--dataset_config", help="configuration of a Hub dataset (default: its only one)")
-    parser.add_argument("--text_column", help="column of the texts (default: the one with a usual name)")
-    parser.add_argument("--label_column", help="column of the labels (default: the one with a usual name)")
+    parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
+    parser.add_argument("--label_column", help="column with the labels (default: found by its name)")
     parser.add_argument("--split", help="split to use (default: test, or validation if there is no test split)")
 
 
 def format_command(command: str, argv: Sequence[str], secret: str | None = None) -> str:
-    """Return the command as it was typed, for the model card, with a token replaced by `***`."""
+    """
+    Return the command as it was typed, for the model card.
+
+    Args:
+        command: Name of the subcommand.
+        argv: Its options.
+        secret: Token that is replaced by `***`.
+    """
     typed = shlex.join(["hf-lstm", command, *argv])
     return typed.replace(secret, "***") if secret else typed

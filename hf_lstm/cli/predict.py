@@ -15,12 +15,18 @@ DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows
 
 
 def main(argv: Sequence[str]) -> None:
+    """
+    Classify texts, and print or write the predictions.
+
+    Args:
+        argv: Options of the command.
+    """
     parser = command_parser("predict", DESCRIPTION)
     parser.add_argument("texts", nargs="*", help="texts to classify (default: the lines of standard input)")
     parser.add_argument("--model", required=True, help="folder or Hub id of a trained classifier")
     parser.add_argument("--input", help="csv, tsv, json, jsonl, parquet or txt file of texts")
     parser.add_argument("--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions")
-    parser.add_argument("--text_column", help="column of the texts (default: the one with a usual name)")
+    parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
     args = parser.parse_args(argv)
     if bool(args.input) != bool(args.output):
         parser.error("--input and --output require each other")
@@ -28,15 +34,15 @@ def main(argv: Sequence[str]) -> None:
         parser.error("texts and --input exclude each other")
 
     model, tokenizer = load_model_and_tokenizer(args.model)
-    model.to(fastest_device())
+    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
     if args.input:
         count, skipped = predict_rows(model, tokenizer, args.input, args.output, args.text_column)
         print(f"{count:,} rows written to {args.output}", file=sys.stderr)
         if skipped:
-            print(f"{skipped:,} of them have no text, and so no prediction", file=sys.stderr)
+            print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
         return
     lines = args.texts or (line.rstrip("\r\n") for line in sys.stdin)
-    # Lines of a pipe are scored in windows, which is faster; a person gets an answer to each line.
+    # Lines of a pipe are classified in windows, which is faster. On a terminal, each line is answered immediately.
     window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
     for texts in windows(lines, window):
         predictions = format_predictions(predict_texts(model, tokenizer, texts), model.config)
@@ -45,7 +51,13 @@ def main(argv: Sequence[str]) -> None:
 
 
 def format_line(prediction: dict[str, Any], text: str) -> str:
-    """Return `label<TAB>score<TAB>text`; several labels are joined by commas."""
+    """
+    Format a prediction as `label<TAB>score<TAB>text`.
+
+    Args:
+        prediction: Prediction with `score` and, except for regression, `label`. Several are joined by commas.
+        text: The text, whose white space is reduced to single spaces.
+    """
     label, score = prediction.get("label", ""), prediction["score"]
     scores = [score] if isinstance(score, float) else score
     label = label if isinstance(label, str) else ",".join(label)

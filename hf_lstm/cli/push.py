@@ -13,11 +13,17 @@ DESCRIPTION = """Push a trained classifier to the Hub with code, tokenizer and c
 
 
 def main(argv: Sequence[str]) -> None:
+    """
+    Push a classifier to the Hub, or list what would be pushed.
+
+    Args:
+        argv: Options of the command.
+    """
     parser = command_parser("push", DESCRIPTION)
     parser.add_argument("folder", help="folder of a trained classifier")
     parser.add_argument("repo_id", help="owner/name, or name in the namespace of the token")
     parser.add_argument("--private", action="store_true", help="make a new repository private")
-    parser.add_argument("--dry_run", action="store_true", help="list the files, and upload nothing")
+    parser.add_argument("--dry_run", action="store_true", help="list the files without uploading them")
     args = parser.parse_args(argv)
 
     if args.dry_run:
@@ -30,5 +36,5 @@ def main(argv: Sequence[str]) -> None:
         print("Metadata of the card, at its top: " + "; ".join(f"{k}: {v}" for k, v in metadata.items()))
         return
     repo_id = push_repository(args.folder, args.repo_id, args.private)
-    print(f"Pushed to {repo_id}. Downloaded again, the model gives the same logits. Load it anywhere with:")
+    print(f"Pushed to {repo_id}. The downloaded model returns the same logits. Load it anywhere with:")
     print(f'  pipeline("text-classification", model="{repo_id}", trust_remote_code=True)')

@@ -1,9 +1,11 @@
 """`hf-lstm stream`: classify standard input while it arrives."""
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -19,20 +21,26 @@ DESCRIPTION = """Classify standard input while it arrives. The classifier must r
   hf-lstm stream --model runs/stream --stop_when negative 0.9 5 < review.txt
   hf-lstm stream --model runs/stream --plot scores.png < review.txt"""
 
-# Bytes that are read at a time, at most.
+# Maximum number of bytes per read.
 PIECE = 65_536
-# Status of a process that the stop rule has ended.
+# Exit status after the stop rule has ended the stream.
 STOPPED = 3
 
 
 def main(argv: Sequence[str]) -> None:
+    """
+    Classify standard input. If the stop rule ends the stream, the process exits with status `STOPPED`.
+
+    Args:
+        argv: Options of the command.
+    """
     parser = command_parser("stream", DESCRIPTION)
     parser.add_argument("--model", required=True, help="folder or Hub id of a classifier that reads in one direction")
     parser.add_argument(
         "--stop_when",
         nargs=3,
         metavar=("LABEL", "PROBABILITY", "TOKENS"),
-        help=f"stop, with status {STOPPED}, after TOKENS tokens in a row at which LABEL has this PROBABILITY",
+        help=f"stop, with status {STOPPED}, when LABEL had at least this PROBABILITY for TOKENS consecutive tokens",
     )
     parser.add_argument("--plot", help="PNG file: the probability of the predicted label after each token")
     args = parser.parse_args(argv)
@@ -60,6 +68,19 @@ def main(argv: Sequence[str]) -> None:
 def add_stop_rule(
     parser: argparse.ArgumentParser, stream: StreamingClassifier, label: str, probability: str, tokens: str
 ) -> StreamingClassifier:
+    """
+    Add the stop rule of the command line. An invalid rule ends the process with status 2.
+
+    Args:
+        parser: Parser that reports errors.
+        stream: Classifier without a stop rule.
+        label: Label to watch.
+        probability: Probability that the label must reach, as a decimal number.
+        tokens: Number of consecutive tokens for which it must stay there.
+
+    Returns:
+        The classifier with the rule.
+    """
     try:
         return stream.stop_when(label, float(probability), int(tokens))
     except ValueError as error:
@@ -67,6 +88,7 @@ def add_stop_rule(
 
 
 def check_plot(parser: argparse.ArgumentParser, stream: StreamingClassifier, path: str) -> None:
+    """Check before the stream starts that a plot can be drawn and written, and create its folder."""
     if stream.model.config.problem_type == "regression":
         parser.error("--plot draws probabilities, but this model is a regression")
     if Path(path).suffix != ".png":
@@ -75,9 +97,23 @@ def check_plot(parser: argparse.ArgumentParser, stream: StreamingClassifier, pat
 
 
 def read_stream(stream: StreamingClassifier, each_token: bool) -> tuple[list[StreamResult], bytes, int]:
-    """Read standard input to its end or to the stop; return all results, the text, and the characters read."""
+    """
+    Classify standard input until it ends or the stop rule applies, and print each new result.
+
+    Args:
+        stream: The classifier.
+        each_token: Keep the scores after each token, and the text, for a plot.
+
+    Returns:
+        The results, the text (empty unless `each_token` is set), and the number of characters that were read.
+
+    Raises:
+        ValueError: Standard input is empty.
+    """
     state, results, text, shown = stream.start(), [], b"", None
-    while piece := sys.stdin.buffer.read1(PIECE):
+    # `read1` returns the bytes that have arrived; `BinaryIO`, the declared type, lacks it.
+    source = cast(io.BufferedReader, sys.stdin.buffer)
+    while piece := source.read1(PIECE):
         result, state = stream.feed(state, piece, each_token=each_token)
         shown = show(result, shown)
         results.append(result)
@@ -92,16 +128,35 @@ def read_stream(stream: StreamingClassifier, each_token: bool) -> tuple[list[Str
 
 
 def plot_results(stream: StreamingClassifier, results: list[StreamResult], text: bytes, path: str) -> None:
-    """Plot the probability of the label that was predicted last."""
+    """
+    Plot the probability of the label that was predicted last, after each token.
+
+    Args:
+        stream: The classifier.
+        results: All results, with the scores after each token.
+        text: The text, in UTF-8.
+        path: PNG file to write.
+    """
     label = max(results[-1].scores, key=lambda name: results[-1].scores[name])
-    column = stream.model.config.label2id[label]
+    column = stream.labels.index(label)
     scores = np.concatenate([result.token_scores for result in results if result.token_scores is not None])[:, column]
     spans = [span for result in results for span in result.token_spans or []]
     plot_stream(clean_text(text.decode("utf-8", "replace")), spans, scores, label, path)
 
 
 def show(result: StreamResult, shown: str | None) -> str:
-    """Print a result that differs from the line shown: on a terminal in its place, elsewhere below it."""
+    """
+    Print a result as one line, unless it is the line that is already shown.
+
+    On a terminal, the new line replaces the old one.
+
+    Args:
+        result: Result to print.
+        shown: Line of the last result, or `None`.
+
+    Returns:
+        The line of the result.
+    """
     labels = [result.label] if isinstance(result.label, str) else result.label
     verdict = "  ".join(f"{label} {result.scores[label]:.4f}" for label in labels or result.scores)
     line = f"{format_count(result.num_tokens, 'token')}  {verdict}"

@@ -16,13 +16,19 @@ DESCRIPTION = """Train a tokenizer, for `hf-lstm train --tokenizer FOLDER` and f
 
 
 def main(argv: Sequence[str]) -> None:
+    """
+    Train a tokenizer and save it.
+
+    Args:
+        argv: Options of the command.
+    """
     parser = command_parser("tokenizer", DESCRIPTION)
     parser.add_argument("--dataset", required=True, help="Hub id, folder or file of texts; a file is read as a stream")
     parser.add_argument("--output_dir", required=True, help="folder to write to")
-    parser.add_argument("--split", default="train", help="split to train on; never one to evaluate on")
-    parser.add_argument("--text_column", help="column of the texts (default: the one with a usual name)")
+    parser.add_argument("--split", default="train", help="split to train on; do not use the split you evaluate on")
+    parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
     parser.add_argument("--kind", choices=get_args(TokenizerKind), default="word", help="kind of tokenizer")
-    parser.add_argument("--vocab_size", type=int, default=30_000, help="largest vocabulary")
+    parser.add_argument("--vocab_size", type=int, default=30_000, help="maximum vocabulary size")
     parser.add_argument("--lowercase", action=argparse.BooleanOptionalAction, default=True, help="lowercase all texts")
     args = parser.parse_args(argv)
     tokenizer = train_tokenizer(read_texts(args), args.kind, args.vocab_size, args.lowercase, show_progress())
@@ -31,7 +37,15 @@ def main(argv: Sequence[str]) -> None:
 
 
 def read_texts(args: argparse.Namespace) -> Iterator[str]:
-    """Yield the texts of a file, or of a split."""
+    """
+    Yield the texts to train on. Rows without a text are skipped.
+
+    Args:
+        args: Parsed options of the command.
+
+    Raises:
+        ValueError: There is no such split or column.
+    """
     if Path(args.dataset).is_file():
         rows = stream_file(args.dataset)
     else:

@@ -7,7 +7,7 @@ from .parsing import TrainingParser, format_command
 
 DESCRIPTION = "Train a text classifier, evaluate it, and save it with its metrics, plots and model card."
 
-# Options of `--help`, by section.
+# Options that `--help` lists, by section.
 SECTIONS = {
     "data": (
         *("dataset", "dataset_config", "text_column", "label_column", "problem_type", "separator", "encoding"),
@@ -29,6 +29,12 @@ SECTIONS = {
 
 
 def main(argv: Sequence[str]) -> None:
+    """
+    Train a classifier.
+
+    Args:
+        argv: Options of the command, or the path of one YAML or JSON file with them.
+    """
     parser = TrainingParser(ARGUMENT_GROUPS, SECTIONS, "train", DESCRIPTION)
     data_args, model_args, args = parser.parse(argv)
     command = format_command("train", argv, args.hub_token)

@@ -3,7 +3,7 @@
 from .baseline import tfidf_baseline
 from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
 from .evaluation import confident_errors, evaluate_average, evaluate_split
-from .metrics import MAIN_METRIC, build_compute_metrics
+from .metrics import MAIN_METRIC, build_compute_metrics, check_problem_type
 from .plots import plot_learning_curve, plot_predictions, plot_stream
 from .splits import choose_split
 from .thresholds import best_thresholds
@@ -13,6 +13,7 @@ __all__ = [
     "TIMED_TEXTS",
     "best_thresholds",
     "build_compute_metrics",
+    "check_problem_type",
     "choose_split",
     "confident_errors",
     "describe_machine",

@@ -1,15 +1,15 @@
 """Arguments for training and pretraining, as dataclasses; the command line turns each field into an option."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from transformers import TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
 
-# Fields of the backbone arguments that are no fields of `LstmConfig`.
+# Fields of the model arguments that are not fields of `LstmConfig`.
 NOT_IN_CONFIG = ("pretrained", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights", "objective")
 
 
@@ -24,7 +24,7 @@ class TextArguments:
         default=None, metadata={"help": "configuration of a Hub dataset (default: its only one)"}
     )
     text_column: str | None = field(
-        default=None, metadata={"help": "column of the texts (default: the one with a usual name)"}
+        default=None, metadata={"help": "column with the texts (default: found by its name)"}
     )
 
 
@@ -33,7 +33,7 @@ class DataArguments(TextArguments):
     """The labelled texts to train on, and the teachers that label more of them."""
 
     label_column: str | None = field(
-        default=None, metadata={"help": "column of the labels (default: the one with a usual name)"}
+        default=None, metadata={"help": "column with the labels (default: found by its name)"}
     )
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = field(
         default=None,
@@ -46,7 +46,7 @@ class DataArguments(TextArguments):
         default=None, metadata={"help": "encoding of text files, such as cp1252 (default: detected)"}
     )
     validation_fraction: float = field(
-        default=0.1, metadata={"help": "share of training rows to validate on, if there is no such split"}
+        default=0.1, metadata={"help": "share of training rows to validate on without a validation split"}
     )
     max_length: int = field(
         default=1000, metadata={"help": "training texts are truncated after this many tokens, others never"}
@@ -111,7 +111,7 @@ class BackboneArguments:
     tokenizer: str = field(
         default="word", metadata={"help": "kind (word, bpe, wordpiece, unigram) or folder of a saved one"}
     )
-    vocab_size: int = field(default=30_000, metadata={"help": "largest vocabulary of a trained tokenizer"})
+    vocab_size: int = field(default=30_000, metadata={"help": "maximum vocabulary size of a trained tokenizer"})
     lowercase: bool = field(default=True, metadata={"help": "lowercase all texts in a trained tokenizer"})
     cell_type: str | None = field(
         default=None, metadata={"help": f"recurrent cell (default: {LstmConfig.cell_type})", "choices": [*CELLS]}
@@ -131,7 +131,7 @@ class BackboneArguments:
     )
     reverse: bool | None = field(
         default=None,
-        metadata={"help": f"read one direction from the end; cannot stream (default: {LstmConfig.reverse})"},
+        metadata={"help": f"read from the end to the start; cannot stream (default: {LstmConfig.reverse})"},
     )
     embedding_dropout: float | None = field(
         default=None,
@@ -202,16 +202,16 @@ class PretrainingArguments(BackboneArguments):
 class RecurrentTrainingArguments(TrainingArguments):
     """`TrainingArguments` with the defaults that recurrent models need."""
 
-    output_dir: str | None = field(
-        default=None, metadata={"help": "folder to write to (default: runs/ and the name of the dataset)"}
+    output_dir: str = field(
+        default="", metadata={"help": "folder to write to (default: runs/ and the name of the dataset)"}
     )
     seed: int = field(default=42, metadata={"help": "seed of weights, batches and dropout"})
     warmup_steps: float = field(default=0.1, metadata={"help": "warm-up steps; below 1, a share of all steps"})
     weight_decay: float = field(default=0.01, metadata={"help": "weight decay of AdamW"})
-    save_total_limit: int | None = field(default=1, metadata={"help": "checkpoints kept beside the best one"})
+    save_total_limit: int | None = field(default=1, metadata={"help": "checkpoints to keep besides the best one"})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "keep the best checkpoint"})
-    bf16: bool | None = field(
-        default=None, metadata={"help": "train in bfloat16 (default: if the processor is fast at it)"}
+    bf16: bool | None = field(  # type: ignore[assignment]  # a `bool` after `__post_init__`, as in the base class
+        default=None, metadata={"help": "train in bfloat16 (default: if the hardware computes in it)"}
     )
     resume_from_checkpoint: str | None = field(
         default=None, metadata={"help": "`last` or a checkpoint folder (default: start from the beginning)"}
@@ -230,8 +230,8 @@ class RecurrentTrainingArguments(TrainingArguments):
     )
 
     def __post_init__(self):
-        if self.output_dir is None:
-            self.output_dir = ""  # named after the dataset when it is known
+        # An empty name, or `null` in a YAML file, is replaced by the name of the dataset as soon as that is known.
+        self.output_dir = self.output_dir or ""
         if self.disable_tqdm is None:
             self.disable_tqdm = not show_progress()
         # The library requires this before it trains in bf16 on a machine without an accelerator.
@@ -267,7 +267,7 @@ class LanguageModelTrainingArguments(RecurrentTrainingArguments):
 class ClassifierTrainingArguments(RecurrentTrainingArguments):
     """How a classifier is trained."""
 
-    num_train_epochs: float | None = field(
+    num_train_epochs: float | None = field(  # type: ignore[assignment]  # a `float` after `resolve_defaults`
         default=None, metadata={"help": "number of passes over the texts (default: by their number, 3 to 30)"}
     )
     learning_rate: float = field(default=3e-3, metadata={"help": "peak learning rate of AdamW"})
@@ -283,7 +283,7 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     hub_strategy: str = field(default="end", metadata={"help": "when the Trainer pushes to the Hub"})
     adversarial_size: float | None = field(
         default=None,
-        metadata={"help": "adversarial steps on the embeddings (default: 0, large corpora: 0.5)"},
+        metadata={"help": "size of adversarial changes of the embeddings (default: 0, large corpora: 0.5)"},
     )
     layer_decay: float = field(default=1.0, metadata={"help": "learning rate of each layer relative to the one above"})
     gradual_unfreezing: bool = field(
@@ -305,8 +305,18 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
         super().__post_init__()
 
 
+def arguments_of(trainer: Trainer) -> RecurrentTrainingArguments:
+    """Return the arguments of a Trainer of this package; the library declares them as `TrainingArguments`."""
+    return cast(RecurrentTrainingArguments, trainer.args)
+
+
 def has_fast_bf16(use_cpu: bool = False) -> bool:
-    """Return whether the device that the Trainer uses multiplies bfloat16 matrices in hardware."""
+    """
+    Return whether the device that the Trainer uses multiplies bfloat16 matrices in hardware.
+
+    Args:
+        use_cpu: Ask for the CPU even if there is a GPU.
+    """
     if torch.cuda.is_available() and not use_cpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.8 lacks it

@@ -1,4 +1,4 @@
-"""Build the tokenizer and the model that arguments describe, new or from a saved model."""
+"""Build a tokenizer and a model from arguments, new or from a saved model."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar, cast, get_args
@@ -10,7 +10,8 @@ from safetensors import safe_open
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from transformers import PreTrainedTokenizerFast
-from transformers.utils import SAFE_WEIGHTS_NAME, cached_file
+from transformers.utils import SAFE_WEIGHTS_NAME
+from transformers.utils.hub import cached_file
 
 from ..data import Corpus
 from ..inference import load_config, load_tokenizer
@@ -20,7 +21,7 @@ from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification,
 from ..text import TokenizerKind, train_tokenizer
 from .arguments import BackboneArguments, ModelArguments, PretrainingArguments
 
-# Fields of the config that trained layers determine: with other values they could not be loaded.
+# Config fields that must be those of the saved model, because trained layers cannot be loaded with other values.
 LAYER_FIELDS = ("cell_type", "hidden_size", "num_hidden_layers", "bidirectional", "reverse")
 
 # Size of the sampled softmax: enough for a gradient close to that of the whole vocabulary.
@@ -35,13 +36,15 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
 
     Args:
         texts: Texts to train it on.
-        args: `tokenizer` is a kind to train or a folder to load; `pretrained` brings its own tokenizer.
+        args: `tokenizer` is a kind to train or a folder to load. With `pretrained`, the tokenizer of that model is
+            loaded.
 
     Returns:
-        The tokenizer. In distributed training, all processes get that of the first.
+        The tokenizer. In distributed training, all processes get the one of the first process.
 
     Raises:
-        ValueError: A saved tokenizer is to be changed, or there is no such kind or folder.
+        ValueError: An argument would change a saved tokenizer, or there is no such kind or folder.
+        OSError: There is no folder or Hub id `pretrained`, or the Hub cannot be reached.
     """
     changed = args.changed_fields() & {"tokenizer", "vocab_size", "lowercase"}
     kinds = get_args(TokenizerKind)
@@ -60,7 +63,7 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
     kind = cast(TokenizerKind, args.tokenizer)
     tokenizer = train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress())
     if torch.distributed.is_initialized():
-        # Some kinds break ties at random.
+        # The processes may have trained different tokenizers: some kinds break ties at random.
         shared = [tokenizer]
         torch.distributed.broadcast_object_list(shared)
         tokenizer = shared[0]
@@ -68,6 +71,7 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
 
 
 def _refuse_changes(source: str, names: set[str]) -> None:
+    """Raise an error if arguments for a new tokenizer were set, although the one of `source` is loaded."""
     if names:
         raise ValueError(f"{source} has its own vocabulary: remove {', '.join(sorted(names))}.")
 
@@ -80,12 +84,16 @@ def build_model(
 
     Args:
         corpus: Provides the labels and the class weights.
-        splits: The tokenized corpus, from which new embeddings may be initialised.
-        tokenizer: Provides the vocabulary.
+        splits: The tokenized corpus. With `vectors`, its `train` split initialises the embeddings.
+        tokenizer: Provides the size of the vocabulary and the special tokens.
         args: Resolved arguments of the model.
 
+    Returns:
+        The classifier.
+
     Raises:
-        ValueError: A field that a saved model determines is to be changed.
+        ValueError: An argument contradicts the saved model, or class weights are set for a regression.
+        OSError: There is no folder or Hub id `pretrained`, or the Hub cannot be reached.
     """
     fields = args.config_fields() | {
         "id2label": dict(enumerate(corpus.label_names)),
@@ -110,11 +118,15 @@ def build_pretraining_model(
     Create a language model, with new weights or with the layers of a saved model; for word vectors, a new backbone.
 
     Args:
-        tokenizer: Provides the vocabulary.
+        tokenizer: Provides the size of the vocabulary and the special tokens.
         args: Arguments of the model.
 
+    Returns:
+        The language model, or the backbone for word vectors.
+
     Raises:
-        ValueError: A field that a saved model determines is to be changed, or a field does not suit the objective.
+        ValueError: An argument contradicts the saved model or the objective.
+        OSError: There is no folder or Hub id `pretrained`, or the Hub cannot be reached.
     """
     fields = args.config_fields()
     if args.objective == "vectors":
@@ -122,7 +134,7 @@ def build_pretraining_model(
             raise ValueError("`--objective vectors` cannot be combined with `--pretrained`.")
         return LstmModel(_new_config(tokenizer, fields))
     if fields.get("bidirectional"):
-        raise ValueError("A language model reads in one direction: remove `bidirectional`, or use `reverse`.")
+        raise ValueError("A language model cannot be bidirectional: remove `bidirectional`, or use `reverse`.")
     if args.sampled_tokens is None:
         fields["sampled_tokens"] = SAMPLED_TOKENS if len(tokenizer) > 2 * SAMPLED_TOKENS else 0
     fields["tie_word_embeddings"] = True
@@ -150,10 +162,10 @@ def _load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Mode
     if changed := [name for name in fixed if fields.get(name, getattr(saved, name)) != getattr(saved, name)]:
         raise ValueError(f"The trained model {source} has its own layers: remove {', '.join(changed)}.")
     if kind is LstmForCausalLM and saved.bidirectional and "bidirectional" in fixed:
-        raise ValueError(f"{source} is bidirectional: a language model starts from a model of one direction.")
+        raise ValueError(f"{source} is bidirectional, but a language model requires a unidirectional model.")
     config = LstmConfig.from_pretrained(source, **fields)
-    # The weights may be saved in half precision, which is not precise enough to train in.
-    model, loading = kind.from_pretrained(
+    # Weights that are saved in half precision are loaded in full precision: half is not enough for training.
+    loaded_pair = kind.from_pretrained(
         source,
         config=config,
         use_safetensors=True,
@@ -161,11 +173,13 @@ def _load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Mode
         dtype=torch.float32,
         output_loading_info=True,
     )
+    # The annotation of the library does not know the pair that `output_loading_info` returns.
+    model, loading = cast(tuple[Model, dict[str, Any]], loaded_pair)
     new = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
-    is_regression = saved.problem_type == config.problem_type == "regression"  # its scores have no names to compare
+    is_regression = saved.problem_type == config.problem_type == "regression"  # has no label names to compare
     same_labels = is_regression or (saved.id2label, saved.problem_type) == (config.id2label, config.problem_type)
     if isinstance(model, LstmForSequenceClassification) and "classifier.weight" not in new and not same_labels:
-        # With as many labels the weights would fit, and predict the wrong labels.
+        # With the same number of labels the weights can be loaded, but they would predict the wrong labels.
         nn.init.normal_(model.classifier.weight, std=config.initializer_range)
         nn.init.zeros_(model.classifier.bias)
         new |= {"classifier.weight", "classifier.bias"}
@@ -182,27 +196,34 @@ def _has_layers(source: str) -> bool:
 
 def start_from_vectors(model: LstmPreTrainedModel, rows: Dataset) -> None:
     """
-    Initialise the embeddings of all tokens that occur with the vectors of [`train_vectors`].
+    Initialise the embeddings of the tokens that occur in the texts with the vectors of [`train_vectors`].
 
-    The vectors are scaled to the size of random embeddings, which all other tokens keep.
+    All other tokens keep their random embeddings. The vectors are scaled to the same standard deviation.
 
     Args:
-        model: Model with new embeddings.
-        rows: Rows with `input_ids`.
+        model: Model with new embeddings, which are changed in place.
+        rows: Tokenized texts, with `input_ids`.
     """
     config = model.config
     ids = (ids for batch in rows.iter(1_000) for ids in batch["input_ids"])
     vectors = torch.from_numpy(train_vectors(ids, config.vocab_size, config.embedding_size))
     vectors = vectors * config.initializer_range  # (vocab_size, embedding_size)
     occurred = vectors.abs().sum(1, keepdim=True) > 0  # (vocab_size, 1)
-    embeddings = model.get_input_embeddings().weight
+    embeddings = cast(nn.Embedding, model.get_input_embeddings()).weight
     with torch.no_grad():
         embeddings.copy_(torch.where(occurred, vectors, embeddings))
 
 
 def balanced_weights(corpus: Corpus) -> list[float]:
     """
-    Return weights under which all labels count the same: inverse class frequency, or negatives per positive of a label.
+    Return weights that give all classes the same influence on the loss.
+
+    Args:
+        corpus: The labelled texts; the `train` split is counted.
+
+    Returns:
+        For single-label classification, the inverse frequency of each class, with a mean of 1 over the texts. For
+        multi-label classification, the number of negatives per positive of each label.
 
     Raises:
         ValueError: The corpus is a regression, which has no classes.

@@ -5,10 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
-from transformers import (
-    Trainer,
-    TrainerState,
-)
+from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -17,7 +14,8 @@ from ..hub import TRAINING_RECORDS
 from ..inference import predict_logits, probabilities
 from ..models import LstmForSequenceClassification
 from ..saving import atomic_folder
-from .arguments import RecurrentTrainingArguments
+from .arguments import RecurrentTrainingArguments, arguments_of
+from .trainer import ClassifierTrainer
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -34,7 +32,8 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     Find the checkpoint to resume from, and protect the checkpoints of an interrupted training.
 
     Args:
-        args: `resume_from_checkpoint` is a checkpoint folder, or `last` for the last one in `output_dir`.
+        args: Arguments with an `output_dir`. `resume_from_checkpoint` is a checkpoint folder, `last` for the last one
+            in `output_dir`, or `None`.
 
     Returns:
         The folder of the checkpoint, or `None` to start from the beginning.
@@ -61,18 +60,19 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     return args.resume_from_checkpoint
 
 
-def save_classifier(trainer: Trainer, validation: Dataset) -> LstmForSequenceClassification:
+def save_classifier(trainer: ClassifierTrainer, validation: Dataset) -> LstmForSequenceClassification:
     """
     Save the best model and its tokenizer to the output folder, and load them again.
 
-    All evaluation uses this loaded model in full precision: the trained object stays wrapped by mixed precision.
+    Evaluations use the loaded model, which computes in full precision: the Trainer keeps the trained model wrapped for
+    mixed precision.
 
     Args:
-        trainer: Trainer after training.
+        trainer: Trainer after training, with the best model loaded.
         validation: Tokenized validation split, which decides the thresholds of a multi-label classifier.
 
     Returns:
-        The loaded model.
+        The loaded model, on the device of the Trainer.
     """
     folder = Path(trainer.args.output_dir)
     remove_training_records(folder)
@@ -83,7 +83,7 @@ def save_classifier(trainer: Trainer, validation: Dataset) -> LstmForSequenceCla
             halves = {name: weight.half() for name, weight in model.state_dict().items()}
             model.save_pretrained(partial, state_dict=halves)  # the config keeps float32, the precision of inference
             model = LstmForSequenceClassification.from_pretrained(partial)
-        model.to(trainer.args.device)
+        model.to(trainer.args.device)  # type: ignore[arg-type]  # transformers wraps `to` without its signature
         if model.config.problem_type == "multi_label_classification":
             logits = predict_logits(model, validation["input_ids"][:], show_progress=not trainer.args.disable_tqdm)
             scores = probabilities(logits, model.config.problem_type)
@@ -100,7 +100,7 @@ def remove_training_records(folder: str | Path) -> None:
 
 
 def remove_checkpoints(trainer: Trainer) -> None:
-    """Save the log of the Trainer and remove its checkpoints: the output folder contains the best of them."""
+    """Save the log of the Trainer and remove its checkpoints: the output folder contains the best model already."""
     trainer.save_state()
-    for checkpoint in Path(trainer.args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+    for checkpoint in Path(arguments_of(trainer).output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
         shutil.rmtree(checkpoint)

@@ -1,4 +1,4 @@
-"""A trained classifier with everything that belongs to it, and how to load one."""
+"""A trained classifier: model, tokenizer and metrics, and how to load it."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import snapshot_download
-from transformers import PreTrainedTokenizerFast, pipeline
+from transformers import PreTrainedTokenizerFast, TextClassificationPipeline, pipeline
 
 from ..hub import METRICS_FILE, push_repository
 from ..inference import fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
@@ -34,26 +34,29 @@ class TrainedClassifier:
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """
-        Predict many texts, faster than the pipeline and with the same result.
+        Classify many texts, faster than the pipeline and with the same result.
 
         Args:
             texts: A list, tuple, pandas Series, numpy array or `datasets` column of strings.
 
         Returns:
-            For each text a dictionary with `label` and `score`. Multi-label: lists of the labels above their threshold
-            and of their scores. Regression: `score` only.
+            One dictionary per text with `label` and `score`. For multi-label classification, both are lists: the labels
+            above their thresholds, and their scores. For regression, there is only `score`.
 
         Raises:
             ValueError: An item is not a string, or `texts` is a single string.
         """
         return format_predictions(predict_texts(self.model, self.tokenizer, texts), self.model.config)
 
-    def pipeline(self, **kwargs: Any):
+    def pipeline(self, **kwargs: Any) -> TextClassificationPipeline:
         """
         Create the stock `pipeline("text-classification")` of this classifier.
 
         Args:
             kwargs: Further arguments of `transformers.pipeline`, such as `top_k=None` or `batch_size=64`.
+
+        Returns:
+            The pipeline, on the device of the model unless `device` is given.
         """
         options = {"device": self.model.device} | kwargs
         return pipeline("text-classification", model=self.model, tokenizer=self.tokenizer, **options)
@@ -82,17 +85,17 @@ def load_classifier(source: str | Path) -> TrainedClassifier:
     Load a trained classifier on the fastest device.
 
     Args:
-        source: Folder or Hub id.
+        source: Folder or Hub id of a classifier.
 
     Returns:
         The classifier, with the metrics that were recorded when it was trained.
 
     Raises:
-        ValueError: It is damaged, or not a classifier of this package.
-        OSError: It does not exist, or the Hub cannot be reached.
+        ValueError: The model is damaged, or is not a classifier of this package.
+        OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
     model, tokenizer = load_model_and_tokenizer(str(source))
-    model.to(fastest_device())
+    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
     folder = Path(source) if Path(source).is_dir() else Path(snapshot_download(str(source)))
     record = folder / METRICS_FILE
     metrics = {}

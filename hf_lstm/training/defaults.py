@@ -11,11 +11,11 @@ from ..evaluation import MAIN_METRIC
 from ..inference import load_config
 from .arguments import ClassifierTrainingArguments, ModelArguments
 
-# A corpus of this many training tokens shows which words are similar well enough to initialise embeddings, and a model
-# relies too much on its single words, such as names, unless it is regularised more.
+# A corpus of at least this many training tokens is large: co-occurrence is informative enough to initialise embeddings,
+# and more regularization is needed, because the model would rely too much on single words, such as names.
 LARGE_CORPUS_TOKENS = 1_000_000
 
-# Epochs that read this many texts in all are enough for small corpora, which need more passes than large ones.
+# The default epochs read about this many texts in total, because small corpora need more passes than large ones.
 TEXTS_TO_READ = 80_000
 MIN_EPOCHS, MAX_EPOCHS = 3, 30
 
@@ -28,7 +28,7 @@ class ResolvedArguments:
     Args:
         model: Arguments of the model.
         training: Arguments of the Trainer.
-        chosen: Value of each argument that was resolved, by name.
+        chosen: Value of each argument whose default was resolved, by name.
         tokens: Number of training tokens.
     """
 
@@ -50,8 +50,8 @@ def resolve_defaults(
     Replace the arguments that are `None` by values that suit the data. The given arguments are not modified.
 
     Args:
-        splits: Tokenized splits with `length` and `labels`; `train` decides.
-        problem_type: As in the config of the model.
+        splits: Tokenized splits with `length` and `labels`. The defaults depend on `train` only.
+        problem_type: `problem_type` of the config of the model.
         model_args: Arguments of the model.
         args: Arguments of the Trainer.
 
@@ -84,7 +84,7 @@ def resolve_defaults(
     if args.chooses_metric:
         resolved.metric_for_best_model = chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
         resolved.greater_is_better = problem_type != "regression"
-    else:
+    elif args.metric_for_best_model is not None:
         resolved.metric_for_best_model = args.metric_for_best_model.removeprefix("eval_")
     return ResolvedArguments(resolved_model, resolved, chosen, tokens)
 
@@ -102,7 +102,7 @@ def default_epochs(num_texts: int, readings: int = 1) -> int:
 
 
 def _num_layer_groups(model_args: ModelArguments) -> int:
-    """Number of epochs until gradual unfreezing trains the head, every recurrent layer and the embeddings."""
+    """Return the number of epochs after which gradual unfreezing trains head, recurrent layers and embeddings."""
     layers = model_args.num_hidden_layers
     if layers is None and model_args.pretrained is not None:
         layers = load_config(model_args.pretrained).num_hidden_layers

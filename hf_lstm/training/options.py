@@ -1,4 +1,4 @@
-"""Keyword options of a training: from names and values to the dataclasses of arguments."""
+"""Convert keyword options to dataclasses of arguments, and format them as a Python call."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -16,11 +16,11 @@ def build_arguments(groups: Sequence[type], options: Mapping[str, Any], function
         function: Name of the function that was called, for the error message.
 
     Returns:
-        An instance of each group.
+        One instance of each group, in the same order.
 
     Raises:
         TypeError: An option does not exist; the message suggests the closest one.
-        ValueError: An option has none of the values that it accepts.
+        ValueError: The value of an option is not one of the values that it accepts.
     """
     names = {field.name for group in groups for field in fields(group) if field.init}
     for name, value in options.items():
@@ -36,14 +36,13 @@ def build_arguments(groups: Sequence[type], options: Mapping[str, Any], function
 
 
 def _check_choice(groups: Sequence[type], name: str, value: Any) -> None:
-    """Check an option whose field lists its values; dataclasses do not check them."""
+    """Raise an error if an option whose field lists its values has another one; dataclasses do not check this."""
     for group in groups:
         annotation = get_type_hints(group).get(name)
         kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Literal]
         choices = [choice for kind in kinds for choice in get_args(kind)]
-        choices += [
-            choice for field in fields(group) if field.name == name for choice in field.metadata.get("choices", ())
-        ]
+        for field in fields(group):
+            choices += field.metadata.get("choices", ()) if field.name == name else ()
         if choices and value is not None and value not in choices:
             raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, got {value!r}.")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from datasets import DatasetDict
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, TrainingArguments
 
 from ..data import Corpus
 from ..evaluation import (
@@ -40,13 +40,13 @@ class TrainingRun:
         dataset: Hub id, path or description of the data.
         is_on_hub: Whether `dataset` is a Hub id.
         command: Command or Python call that started the training.
-        notes: One sentence for each thing that was found, split off or dropped.
+        notes: Sentences on what was inferred, split off or dropped.
         data: Arguments of the data.
         resolved: Arguments of the model and of the Trainer.
         corpus: The labelled texts.
         splits: The tokenized texts.
         trainer: The Trainer after training.
-        seconds: Time to load, tokenize and train.
+        seconds: Time to load, tokenize and train, in seconds.
     """
 
     dataset: str
@@ -62,10 +62,12 @@ class TrainingRun:
 
     @property
     def folder(self) -> Path:
+        """Folder of the model and of its records."""
         return Path(self.resolved.training.output_dir)
 
     @property
     def final_split(self) -> str:
+        """Split whose metrics are reported: `test`, or `validation` if there is no test split."""
         return "test" if "test" in self.splits else "validation"
 
 
@@ -112,7 +114,16 @@ def record_training(
 
 
 def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what `metrics.json` records of a training, without machine and speed."""
+    """
+    Describe a training for `metrics.json`.
+
+    Args:
+        run: The training.
+        figures: Metrics by split and by model.
+
+    Returns:
+        The record, without the machine, the size of the model and its speed.
+    """
     args = run.resolved.training
     return {
         "name": run.folder.name,
@@ -136,13 +147,22 @@ def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[s
     }
 
 
-def precision_of(args) -> str:
+def precision_of(args: TrainingArguments) -> str:
     """Return the precision that a Trainer computes in, such as `bf16`."""
     return "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32"
 
 
 def fit_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:
-    """Return the metrics of TF-IDF with a linear model, or `None`, with a message, if no word occurs twice."""
+    """
+    Train TF-IDF with a linear model, and measure it.
+
+    Args:
+        corpus: The labelled texts; the `train` split is learned.
+        split: Split to measure on.
+
+    Returns:
+        The metrics, or `None`, with a printed message, if no word occurs twice.
+    """
     train, test = corpus.splits["train"], corpus.splits[split]
     try:
         return tfidf_baseline(
@@ -154,7 +174,7 @@ def fit_baseline(corpus: Corpus, split: str) -> dict[str, float] | None:
 
 
 def _draw(plot: Callable[..., None], *arguments: Any) -> None:
-    """Draw a plot. A plot that fails must not lose a finished training."""
+    """Draw a plot. If this fails, print a warning: a finished training must not be lost."""
     try:
         plot(*arguments)
     except Exception as error:  # matplotlib raises errors of all kinds

@@ -1,4 +1,4 @@
-"""Train a classifier: from data and options to a folder with model, metrics, plots and card."""
+"""Train a classifier from data and options, and write a folder with model, metrics, plots and card."""
 
 import time
 from copy import copy
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict, concatenate_datasets
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, set_seed
+from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..data import Corpus, load_corpus, load_texts, tokenize_corpus
 from ..hub import check_push, push_repository
+from ..inference import load_tokenizer
 from ..knowledge import TAUGHT_FILE, label_with_teachers
 from ..messages import library_progress_bars
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
@@ -60,12 +61,18 @@ def run_training(
     Train a classifier with arguments of the command line or of [`train_classifier`].
 
     Args:
-        data: As in [`train_classifier`]; it takes the place of `data_args.dataset`.
-        data_args, model_args, args: The arguments. They are not modified.
+        data: Data as in [`train_classifier`]; `data_args.dataset` is not read.
+        data_args: Arguments of the data.
+        model_args: Arguments of the model.
+        args: Arguments of the Trainer. None of the arguments is modified.
         command: The command or Python call, for the model card.
 
     Returns:
-        The trained classifier.
+        The trained classifier, as loaded from its folder.
+
+    Raises:
+        ValueError: The data or an argument cannot be used; the message names it and what to do.
+        OSError: A file or folder does not exist, or the Hub cannot be reached.
     """
     started = time.perf_counter()
     set_seed(args.seed)
@@ -111,14 +118,32 @@ def run_training(
 
 
 def name_of(data: Any) -> str:
-    """Return a name for data: the file or dataset without its ending, or the type of data in memory."""
+    """
+    Return the name of data, for the output folder and the model card.
+
+    Args:
+        data: Data as in [`train_classifier`].
+
+    Returns:
+        The name of a file without its suffix, the last part of a folder or Hub id, or the type of data in memory.
+    """
     if data is None:
         return "sample_reviews"
     return Path(data).stem if isinstance(data, str | Path) else type(data).__name__.lower()
 
 
 def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArguments) -> tuple[Corpus, list[str]]:
-    """Load the corpus and print what was found, split off or dropped. Return it with these notes."""
+    """
+    Load the corpus, and print what was inferred, split off or dropped.
+
+    Args:
+        data: Data as in [`train_classifier`].
+        data_args: Arguments of the data.
+        args: Arguments of the Trainer. In distributed training, the first process reads and the others use its cache.
+
+    Returns:
+        The corpus, and the printed notes.
+    """
     with args.main_process_first():
         corpus = load_corpus(
             data,
@@ -138,7 +163,18 @@ def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArg
 
 
 def label_unlabelled(corpus: Corpus, data_args: DataArguments, output_dir: str, notes: list[str]) -> DatasetDict:
-    """Return the splits with the soft labels of teachers in `train`, if there are teachers, and add a note on them."""
+    """
+    Label the training texts and the unlabelled texts with teachers, if there are any.
+
+    Args:
+        corpus: The labelled texts.
+        data_args: Arguments of the data, which name the teachers.
+        output_dir: Folder in which the soft labels are saved.
+        notes: Notes of the training; a note on the teachers is added.
+
+    Returns:
+        The splits of the corpus. With teachers, `train` has soft labels and contains the unlabelled texts, too.
+    """
     if not data_args.teacher:
         return corpus.splits
     unlabelled = unlabelled_texts(corpus, data_args.unlabelled)
@@ -150,7 +186,16 @@ def label_unlabelled(corpus: Corpus, data_args: DataArguments, output_dir: str, 
 
 
 def unlabelled_texts(corpus: Corpus, source: Any) -> Dataset | None:
-    """Return the texts for teachers to label: those of `source`, by default those of the corpus, `"none"` for none."""
+    """
+    Return the unlabelled texts that teachers label.
+
+    Args:
+        corpus: The labelled texts, whose unlabelled splits are the default.
+        source: Data with texts as in [`train_classifier`], `None` for the default, or `"none"` for no texts.
+
+    Returns:
+        The texts, or `None` if there are none.
+    """
     if source is None:
         return corpus.unlabelled
     if isinstance(source, str) and source == "none":
@@ -163,5 +208,5 @@ def _load_or_build_tokenizer(
     checkpoint: str | None, labelled: DatasetDict, model_args: ModelArguments
 ) -> PreTrainedTokenizerFast:
     if checkpoint:
-        return AutoTokenizer.from_pretrained(checkpoint)
+        return load_tokenizer(checkpoint)
     return build_tokenizer(labelled["train"]["text"], model_args)

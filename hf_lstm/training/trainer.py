@@ -1,13 +1,15 @@
-"""The Trainer of a classifier."""
+"""The Trainer for classifiers."""
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
 from torch import nn
-from torch.utils.data import Sampler, SequentialSampler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from tqdm.auto import tqdm
 from transformers import (
     EarlyStoppingCallback,
@@ -18,15 +20,15 @@ from transformers import (
 )
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import EvalLoopOutput
+from transformers.trainer_utils import EvalLoopOutput, SchedulerType
 
 from ..data import ClassifierCollator, SimilarLengthSampler
-from ..evaluation import best_thresholds, build_compute_metrics
+from ..evaluation import best_thresholds, build_compute_metrics, check_problem_type
 from ..hub import build_card
 from ..inference import probabilities
 from ..models import LstmConfig, LstmForSequenceClassification
 from .adversarial import EmbeddingAdversary
-from .arguments import ClassifierTrainingArguments
+from .arguments import ClassifierTrainingArguments, arguments_of
 from .averaging import ParameterAveraging
 from .fine_tuning import layer_groups, split_groups, unfreeze_gradually
 
@@ -60,11 +62,19 @@ class ProgressBar(ProgressCallback):
 
 class ClassifierTrainer(Trainer):
     """
-    The stock Trainer with three differences.
+    The stock Trainer, adapted to recurrent classifiers.
 
-    Batches of similar length come in random order, predictions keep the order of the rows, and the evaluation loss is
-    the mean over all rows, independent of the batch size and of the number of processes.
+    - Training batches contain texts of similar length, in random order. Predictions keep the order of the rows.
+    - The evaluation loss is the mean over all rows, independent of the batch size and of the number of processes.
+    - Among checkpoints with the same metric, the one with the lowest loss is the best.
+    - The arguments can add adversarial training, a learning rate for each layer, and gradual unfreezing.
+    - Checkpoints contain no pickle of the arguments, and the model card is that of this package.
     """
+
+    # More precise types than those that the library declares.
+    args: ClassifierTrainingArguments
+    model: LstmForSequenceClassification
+    train_dataset: Dataset
 
     adversary: EmbeddingAdversary | None = None
 
@@ -75,8 +85,13 @@ class ClassifierTrainer(Trainer):
         return SimilarLengthSampler(rows[self.args.length_column_name][:], self._train_batch_size, self.args.seed)
 
     def train_adversarially(self, size: float) -> None:
-        """Train on each batch twice from now on: unchanged, and with adversarial embeddings."""
-        self.adversary = EmbeddingAdversary(self.model.get_input_embeddings(), size)
+        """
+        Train on each batch twice from now on: unchanged, and with adversarial embeddings.
+
+        Args:
+            size: Length of the change of a text, relative to the mean length of an embedding.
+        """
+        self.adversary = EmbeddingAdversary(self.model.model.embed_tokens, size)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args, **kwargs) -> torch.Tensor:
         loss = super().training_step(model, dict(inputs), *args, **kwargs)
@@ -93,9 +108,15 @@ class ClassifierTrainer(Trainer):
             split_groups(optimizer, layers, self.args.learning_rate, self.args.layer_decay)
         return optimizer
 
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
         scheduler = super().create_scheduler(num_training_steps, optimizer)
         if self.args.gradual_unfreezing:
+            if not isinstance(scheduler, LambdaLR):
+                name = SchedulerType(self.args.lr_scheduler_type).value
+                raise ValueError(
+                    f"`gradual_unfreezing` cannot be combined with the `lr_scheduler_type` {name!r}; choose another, "
+                    "such as 'linear'."
+                )
             batches = len(self.get_train_dataloader())
             unfreeze_gradually(scheduler, math.ceil(batches / self.args.gradient_accumulation_steps))
         return scheduler
@@ -103,23 +124,34 @@ class ClassifierTrainer(Trainer):
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler:
         return SequentialSampler(eval_dataset)
 
-    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs) -> EvalLoopOutput:
-        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **kwargs)
-        if f"{metric_key_prefix}_loss" in output.metrics and output.predictions is not None:
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
+        metrics = output.metrics or {}
+        name = f"{metric_key_prefix}_loss"
+        if name in metrics and output.predictions is not None and output.label_ids is not None:
             # The library weights the last batch as if it were full.
             model = self.accelerator.unwrap_model(self.model)
-            # With `output_hidden_states` there are more predictions than logits.
-            logits = output.predictions[0] if isinstance(output.predictions, tuple) else output.predictions
-            labels, logits = torch.from_numpy(output.label_ids), torch.from_numpy(logits)
-            loss = model.loss_function(labels=labels, pooled_logits=logits, config=model.config)
-            output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
+            logits, labels = _first_array(output.predictions), _first_array(output.label_ids)
+            loss = model.loss_function(
+                labels=torch.from_numpy(labels), pooled_logits=torch.from_numpy(logits), config=model.config
+            )
+            metrics[name] = loss.item()
         return output
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         if super()._determine_best_metric(metrics, trial):
             return True
-        # On easy texts the metric is soon at its maximum: among equal checkpoints, keep the one with the lowest loss.
-        losses = {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
+        # On easy texts many checkpoints reach the maximum of the metric: keep the one with the lowest loss.
+        losses: dict[float | None, float] = {
+            entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry
+        }
         is_tie = metrics.get(f"eval_{self.args.metric_for_best_model}") == self.state.best_metric
         best_loss = losses.get(self.state.best_global_step)
         if not is_tie or best_loss is None or metrics["eval_loss"] >= best_loss:
@@ -132,12 +164,22 @@ class ClassifierTrainer(Trainer):
         # This pickle of the arguments is not needed: the model card records the command.
         (Path(output_dir or self.args.output_dir) / TRAINING_ARGS_NAME).unlink(missing_ok=True)
 
-    def create_model_card(self, language: str | None = None, license: str | None = None, **kwargs) -> None:
-        """Write the card of this package for [`Trainer.push_to_hub`], unless the folder has a card already."""
+    def create_model_card(
+        self, language: str | None = None, license: str | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """
+        Write the model card of this package for [`Trainer.push_to_hub`], unless the folder has a card already.
+
+        Args:
+            language: Language code for the metadata of the card.
+            license: Licence for the metadata of the card.
+            args, kwargs: Other arguments of the stock method, which are ignored.
+        """
         path = Path(self.args.output_dir) / "README.md"
         if self.is_world_process_zero() and not path.exists():
-            card = build_card(self.model.config, self.hub_model_id)
-            card.data.language, card.data.license = language, license
+            repo_id = cast(str, self.hub_model_id)  # set before a push; the library declares its first value, `None`
+            card = build_card(self.model.config, repo_id)
+            card.data["language"], card.data["license"] = language, license
             card.save(path)
 
 
@@ -167,7 +209,7 @@ def build_trainer(
             f"One process would train on {args.n_gpu} GPUs: start one process per GPU with `torchrun --nproc_per_node "
             f"{args.n_gpu}`, or select a GPU with CUDA_VISIBLE_DEVICES."
         )
-    # Sorted once, so that sequential batches are of similar length.
+    # Sort once, so that sequential batches contain texts of similar length.
     validation = splits["validation"].sort("length")
     if validation[-1]["length"] > MAX_VALIDATION_TOKENS:
         validation = validation.map(lambda row: {"input_ids": row["input_ids"][:MAX_VALIDATION_TOKENS]})
@@ -192,24 +234,33 @@ def build_trainer(
 
 def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
     """
-    Add the callbacks of all trainings: weight averaging, the lines of each evaluation, and a progress bar if wanted.
+    Add the callbacks of all trainings: weight averaging, printed evaluations, and a progress bar unless disabled.
 
     Args:
-        trainer: Trainer whose stock progress callbacks are replaced.
+        trainer: Trainer with [`RecurrentTrainingArguments`], whose stock progress callbacks are replaced.
         lines: Callback that prints the evaluations.
     """
-    if trainer.args.average_decay:
-        trainer.add_callback(ParameterAveraging(trainer.args.average_decay))
+    args = arguments_of(trainer)
+    if args.average_decay:
+        trainer.add_callback(ParameterAveraging(args.average_decay))
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(lines)
-    if not trainer.args.disable_tqdm:
+    if not args.disable_tqdm:
         trainer.add_callback(ProgressBar())
 
 
 def _validation_metrics(prediction: EvalPrediction, config: LstmConfig) -> dict[str, float]:
-    """Metrics during training, with the best thresholds so far for multi-label classification."""
+    """Compute the metrics of an evaluation, for multi-label classification with the thresholds that are best for it."""
+    problem_type = check_problem_type(config.problem_type)
     threshold: float | list[float] = 0.5
-    if config.problem_type == "multi_label_classification":
-        threshold = best_thresholds(probabilities(prediction.predictions, config.problem_type), prediction.label_ids)
-    return build_compute_metrics(config.problem_type, config.num_labels, threshold)(prediction)
+    if problem_type == "multi_label_classification":
+        scores = probabilities(_first_array(prediction.predictions), problem_type)
+        threshold = best_thresholds(scores, _first_array(prediction.label_ids))
+    num_labels = cast(int, config.num_labels)  # the library declares that it may be `None`
+    return build_compute_metrics(problem_type, num_labels, threshold)(prediction)
+
+
+def _first_array(arrays: np.ndarray | tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return the logits or labels of an evaluation: the first array of a model that also returns hidden states."""
+    return arrays[0] if isinstance(arrays, tuple) else arrays

@@ -26,7 +26,8 @@ def test_predictions_are_those_of_the_pipeline(trained):
     expected = trained.pipeline(batch_size=2)(texts)
     for one, other in zip(trained.predict(np.array(texts)), expected, strict=True):
         assert one["label"] == other["label"] and one["score"] == pytest.approx(other["score"], abs=1e-5)
-    assert len(trained.pipeline(top_k=None)("a film")) == 2
+    (scores,) = trained.pipeline(top_k=None)(["a film"])
+    assert len(scores) == 2
 
 
 def test_folder_without_records_has_no_metrics(trained, tmp_path):

@@ -11,15 +11,16 @@ import torch
 from datasets import DatasetDict
 from helpers import SIZES, build_classifier, prepare_training, tiny_corpus, training_arguments
 from huggingface_hub import ModelCard
+from transformers import EvalPrediction
 
-from hf_lstm import LstmForSequenceClassification
+from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.data.batching import ClassifierCollator
 from hf_lstm.data.corpus import Corpus
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_logits, predict_texts
 from hf_lstm.training.arguments import ModelArguments
 from hf_lstm.training.checkpoints import save_classifier
-from hf_lstm.training.trainer import build_trainer
+from hf_lstm.training.trainer import _validation_metrics, build_trainer
 
 
 def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
@@ -276,3 +277,13 @@ def test_last_weights_are_kept_without_a_best_checkpoint(tmp_path, capsys):
     trainer.train()
     assert trainer.state.global_step == trainer.state.max_steps
     assert "accuracy" in capsys.readouterr().out
+
+
+def test_validation_metrics_ignore_hidden_states():
+    config = LstmConfig(problem_type="multi_label_classification", num_labels=2)
+    logits = np.array([[2.0, -1.0], [-2.0, 1.0], [1.0, 0.5]])
+    labels = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    hidden = np.zeros((3, 4, 5))
+    metrics = _validation_metrics(EvalPrediction(predictions=(logits, hidden), label_ids=labels), config)
+    assert metrics == _validation_metrics(EvalPrediction(predictions=logits, label_ids=labels), config)
+    assert metrics["f1_macro"] == 1  # a threshold of one half separates both labels
