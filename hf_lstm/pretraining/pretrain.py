@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, IterableDataset
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, set_seed
+from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..data import load_texts, tokenize_blocks
 from ..evaluation import describe_machine, plot_learning_curve
 from ..hub import save_metrics
+from ..inference import load_tokenizer
 from ..language_model import PackedCorpus, TokenTexts
 from ..messages import library_progress_bars
 from ..models import LstmForCausalLM, LstmModel
@@ -22,7 +23,8 @@ from ..training import (
     PretrainingArguments,
     PretrainingDataArguments,
     build_arguments,
-    build_pretraining_model,
+    build_backbone,
+    build_language_model,
     build_tokenizer,
     find_resume_checkpoint,
     format_call,
@@ -147,7 +149,7 @@ def load_blocks(
         )
     print(*notes, sep="\n")
     if checkpoint:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        tokenizer = load_tokenizer(checkpoint)
     else:
         tokenizer = build_tokenizer(vocabulary_texts(texts["train"]), model_args)
     with args.main_process_first():
@@ -157,7 +159,7 @@ def load_blocks(
 def train_vectors(data: Any, data_args, model_args, args):
     """Train word vectors and save them. Return the model, its tokenizer and the record."""
     blocks, tokenizer, notes = load_blocks(data, data_args, model_args, args, None)
-    model = build_pretraining_model(tokenizer, model_args)
+    model = build_backbone(tokenizer, model_args)
     if args.process_index == 0:
         start_from_vectors(model, blocks["train"])
         save_vectors(model, tokenizer, args.output_dir)
@@ -168,7 +170,7 @@ def train_language_model(data: Any, data_args, model_args, args):
     """Train a language model with the stock Trainer and save it. Return it, its tokenizer and the record."""
     checkpoint = find_resume_checkpoint(args)
     blocks, tokenizer, notes = load_blocks(data, data_args, model_args, args, checkpoint)
-    model = build_pretraining_model(tokenizer, model_args)
+    model = build_language_model(tokenizer, model_args)
     trainer = build_pretrainer(model, tokenizer, blocks, args)
     print(f"{model.config.cell_type.upper()} language model with {model.num_parameters():,} parameters.")
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -207,7 +209,7 @@ def train_on_streams(data: Any, data_args, model_args, args):
         notes, tokenizer = list(found), build_tokenizer(splits["train"]["text"], model_args)
         texts = {split: TokenTexts.tokenize(rows["text"], tokenizer) for split, rows in splits.items()}
     print(*notes, sep="\n")
-    model = build_pretraining_model(tokenizer, model_args)
+    model = build_language_model(tokenizer, model_args)
     print(f"{model.config.cell_type.upper()} language model with {model.num_parameters():,} parameters.")
     model, figures = pretrain_streams(model, tokenizer, texts, args, data_args.block_size)
     record = {"notes": notes, "perplexity": figures.pop("perplexity"), "sample": sample_text(model, tokenizer)}

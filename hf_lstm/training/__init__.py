@@ -8,7 +8,7 @@ from .arguments import (
     PretrainingArguments,
     PretrainingDataArguments,
 )
-from .building import build_model, build_pretraining_model, build_tokenizer, start_from_vectors
+from .building import build_backbone, build_language_model, build_model, build_tokenizer, start_from_vectors
 from .checkpoints import (
     find_resume_checkpoint,
     is_complete,
@@ -34,8 +34,9 @@ __all__ = [
     "TrainedClassifier",
     "add_callbacks",
     "build_arguments",
+    "build_backbone",
+    "build_language_model",
     "build_model",
-    "build_pretraining_model",
     "build_tokenizer",
     "build_trainer",
     "find_resume_checkpoint",

@@ -111,30 +111,23 @@ def build_model(
     return model
 
 
-def build_pretraining_model(
-    tokenizer: PreTrainedTokenizerFast, args: PretrainingArguments
-) -> LstmForCausalLM | LstmModel:
+def build_language_model(tokenizer: PreTrainedTokenizerFast, args: PretrainingArguments) -> LstmForCausalLM:
     """
-    Create a language model, with new weights or with the layers of a saved model; for word vectors, a new backbone.
+    Create a language model, with new weights or with the layers of a saved model.
 
     Args:
-        tokenizer: Provides the size of the vocabulary and the special tokens.
+        tokenizer: Provides the vocabulary.
         args: Arguments of the model.
 
     Returns:
-        The language model, or the backbone for word vectors.
+        The language model, with input and output embeddings tied.
 
     Raises:
-        ValueError: An argument contradicts the saved model or the objective.
-        OSError: There is no folder or Hub id `pretrained`, or the Hub cannot be reached.
+        ValueError: A field that a saved model determines is to be changed, or both directions are to be read.
     """
     fields = args.config_fields()
-    if args.objective == "vectors":
-        if args.pretrained is not None:
-            raise ValueError("`--objective vectors` cannot be combined with `--pretrained`.")
-        return LstmModel(_new_config(tokenizer, fields))
     if fields.get("bidirectional"):
-        raise ValueError("A language model cannot be bidirectional: remove `bidirectional`, or use `reverse`.")
+        raise ValueError("A language model reads in one direction: remove `bidirectional`, or use `reverse`.")
     if args.sampled_tokens is None:
         fields["sampled_tokens"] = SAMPLED_TOKENS if len(tokenizer) > 2 * SAMPLED_TOKENS else 0
     fields["tie_word_embeddings"] = True
@@ -143,6 +136,11 @@ def build_pretraining_model(
     if args.pretrained is not None:
         return _load_layers(LstmForCausalLM, args.pretrained, fields)
     return LstmForCausalLM(_new_config(tokenizer, fields))
+
+
+def build_backbone(tokenizer: PreTrainedTokenizerFast, args: PretrainingArguments) -> LstmModel:
+    """Create a backbone with new weights, whose embeddings [`start_from_vectors`] replaces by word vectors."""
+    return LstmModel(_new_config(tokenizer, args.config_fields()))
 
 
 def _new_config(tokenizer: PreTrainedTokenizerFast, fields: dict[str, Any]) -> LstmConfig:

@@ -12,8 +12,9 @@ from hf_lstm.pretraining.language_model import save_vectors
 from hf_lstm.training.arguments import ModelArguments, PretrainingArguments
 from hf_lstm.training.building import (
     balanced_weights,
+    build_backbone,
+    build_language_model,
     build_model,
-    build_pretraining_model,
     build_tokenizer,
     start_from_vectors,
 )
@@ -38,7 +39,7 @@ def splits(corpus, tokenizer) -> DatasetDict:
 def language_model(tokenizer, tmp_path_factory):
     """A saved language model of two layers, and its folder."""
     folder = tmp_path_factory.mktemp("lm")
-    model = build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, num_hidden_layers=2))
+    model = build_language_model(tokenizer, PretrainingArguments(**SIZES, num_hidden_layers=2))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model, str(folder)
@@ -48,7 +49,7 @@ def language_model(tokenizer, tmp_path_factory):
 def vectors(tokenizer, splits, tmp_path_factory):
     """Saved word vectors, and their folder."""
     folder = tmp_path_factory.mktemp("vectors")
-    model = build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, objective="vectors"))
+    model = build_backbone(tokenizer, PretrainingArguments(**SIZES, objective="vectors"))
     start_from_vectors(model, splits["train"])
     save_vectors(model, tokenizer, folder)
     return model, str(folder)
@@ -200,7 +201,7 @@ def test_saved_halves_are_trained_in_single_precision(corpus, splits, tokenizer,
 
 
 def test_new_language_model_is_tied_one_way_and_samples_from_a_large_vocabulary(tokenizer, monkeypatch):
-    model = build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, reverse=True))
+    model = build_language_model(tokenizer, PretrainingArguments(**SIZES, reverse=True))
     assert isinstance(model, LstmForCausalLM) and model.config.vocab_size == len(tokenizer)
     config = model.config
     assert (config.bidirectional, config.reverse, config.tie_word_embeddings) == (False, True, True)
@@ -209,22 +210,20 @@ def test_new_language_model_is_tied_one_way_and_samples_from_a_large_vocabulary(
     monkeypatch.setattr("hf_lstm.training.building.SAMPLED_TOKENS", 4)
     for given, expected in ((None, 4), (0, 0), (3, 3)):
         args = PretrainingArguments(**SIZES, sampled_tokens=given)
-        assert build_pretraining_model(tokenizer, args).config.sampled_tokens == expected
+        assert build_language_model(tokenizer, args).config.sampled_tokens == expected
     with pytest.raises(ValueError, match="remove `bidirectional`"):
-        build_pretraining_model(tokenizer, PretrainingArguments(**SIZES, bidirectional=True))
-    with pytest.raises(ValueError, match="cannot be combined with `--pretrained`"):
-        build_pretraining_model(tokenizer, PretrainingArguments(objective="vectors", pretrained="x"))
+        build_language_model(tokenizer, PretrainingArguments(**SIZES, bidirectional=True))
 
 
 def test_language_model_goes_on_from_a_saved_one_or_from_vectors(tokenizer, language_model, vectors):
     model, folder = language_model
-    again = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=folder))
+    again = build_language_model(tokenizer, PretrainingArguments(pretrained=folder))
     assert_same_backbone(again, model)
     assert again.lm_head.weight is again.model.embed_tokens.weight
     with pytest.raises(ValueError, match="remove reverse"):
-        build_pretraining_model(tokenizer, PretrainingArguments(pretrained=folder, reverse=True))
+        build_language_model(tokenizer, PretrainingArguments(pretrained=folder, reverse=True))
     words, its_folder = vectors
-    started = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=its_folder, cell_type="gru"))
+    started = build_language_model(tokenizer, PretrainingArguments(pretrained=its_folder, cell_type="gru"))
     assert torch.equal(started.lm_head.weight, words.embed_tokens.weight) and started.config.cell_type == "gru"
 
 
@@ -233,7 +232,7 @@ def test_language_model_starts_from_a_classifier_of_one_direction(corpus, splits
     classifier = build_model(corpus, splits, tokenizer, args)
     classifier.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    model = build_pretraining_model(tokenizer, PretrainingArguments(pretrained=str(tmp_path)))
+    model = build_language_model(tokenizer, PretrainingArguments(pretrained=str(tmp_path)))
     assert_same_backbone(model.model, classifier.model)
 
 
