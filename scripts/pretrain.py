@@ -12,6 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
@@ -129,6 +130,9 @@ def train_on_continuous_streams(
         tokenizer = build_tokenizer(vocabulary_texts(splits["train"]), model_args)
         texts = {split: TokenTexts.tokenize(rows["text"], tokenizer) for split, rows in splits.items()}
     print(*notes, sep="\n")
+    if args.device.type == "cuda" and model_args.sampled_tokens is None:
+        # A GPU computes the full softmax fast, and with it a model learns more from as many tokens.
+        model_args = replace(model_args, sampled_tokens=0)
     model = build_pretraining_model(tokenizer, model_args)
     print(f"{model.config.cell_type.upper()} language model with {model.num_parameters():,} parameters")
     model, record = pretrain_streams(model, tokenizer, texts, args, data_args.block_size)
