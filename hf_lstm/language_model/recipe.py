@@ -29,6 +29,9 @@ DROPOUTS: dict[str, Any] = {
     "weight_dropout": 0.2,
 }
 
+# Size of the sampled softmax on a CPU.
+SAMPLED_TOKENS = 2_048
+
 # Share of the budget after which the language model is trained, and after which the classifier is.
 LANGUAGE_MODEL_SHARE, CLASSIFIER_SHARE = 0.6, 0.9
 
@@ -133,6 +136,9 @@ class Recipe:
     def build(self, size: ModelSize, reverse: bool) -> LstmForCausalLM:
         """A new language model on the device."""
         set_seed(self.settings.seed)
+        # On a CPU the sampled softmax trains five times as many tokens per second. On a GPU the full softmax is an
+        # eighth of the work, and it reaches a lower perplexity with as many tokens.
+        on_cpu, large = self.device.type == "cpu", len(self.tokenizer) > 2 * SAMPLED_TOKENS
         config = LstmConfig(
             vocab_size=len(self.tokenizer),
             pad_token_id=self.tokenizer.pad_token_id,
@@ -141,6 +147,7 @@ class Recipe:
             bidirectional=False,
             reverse=reverse,
             tie_word_embeddings=True,
+            sampled_tokens=SAMPLED_TOKENS if on_cpu and large else 0,
             **asdict(size),
             **DROPOUTS,
         )
