@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,9 @@ def run_pretraining(
     if model_args.objective == "vectors" and (data_args.carry_state or model_args.pretrained):
         raise ValueError("`--objective vectors` cannot be combined with `--pretrained`, `--carry_state` or `--packed`.")
     if data_args.carry_state:
+        if args.device.type == "cuda" and model_args.sampled_tokens is None:
+            # A GPU computes the full softmax fast, and with it a model learns more from as many tokens.
+            model_args = replace(model_args, sampled_tokens=0)
         trained = train_on_streams(data, data_args, model_args, args)
     elif model_args.objective == "vectors":
         trained = train_vectors(data, data_args, model_args, args)
