@@ -30,7 +30,10 @@ def main(argv: Sequence[str]) -> None:
     model, tokenizer = load_model_and_tokenizer(args.model)
     model.to(fastest_device())
     if args.input:
-        count, skipped = predict_rows(model, tokenizer, args.input, args.output, args.text_column)
+        notes: list[str] = []
+        count, skipped = predict_rows(model, tokenizer, args.input, args.output, args.text_column, notes)
+        for note in notes:
+            print(note, file=sys.stderr)
         print(f"{count:,} rows written to {args.output}", file=sys.stderr)
         if skipped:
             print(f"{skipped:,} of them have no text, and so no prediction", file=sys.stderr)
