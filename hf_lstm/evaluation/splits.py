@@ -124,7 +124,7 @@ def load_labelled(
             notes.append(f"Rows with each label: {format_names([f'{name} {counts[name]:,}' for name in counts])}.")
         return LabelledSplit("all" if len(raw) == 1 and split is None else name, used, tuple(notes))
     raise ValueError(
-        f"Column {label_column!r} of {where} has no label in {', '.join(candidates)}; set label_column to another column."
+        f"Column {label_column!r} of {where} has no label in {', '.join(candidates)}; set label_column to another."
     )
 
 
@@ -174,8 +174,8 @@ def _check_labels(rows: LabelledRows, target: Target) -> None:
     if unknown:
         listed = format_names([f"{name!r} ({format_count(count, 'row')})" for name, count in unknown.most_common()])
         raise ValueError(
-            f"{capitalize(rows.where)} has labels that the model does not have: {listed}; correct or remove these rows. "
-            f"The labels of the model are: {format_names(list(target.names))}."
+            f"{capitalize(rows.where)} has labels that the model does not have: {listed}; correct or remove these "
+            f"rows. The labels of the model are: {format_names(list(target.names))}."
         )
 
 
