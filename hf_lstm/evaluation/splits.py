@@ -86,11 +86,17 @@ def load_labelled(
         ValueError: There is no such split or no labelled row, or a label is not one of the model.
     """
     where, notes = name_source(data), list[str]()
-    reading = {"config_name": config_name, "separator": separator, "encoding": encoding}
+    reading: dict[str, Any] = {"config_name": config_name, "separator": separator, "encoding": encoding}
     raw = read_source(data, **reading, notes=notes)
     if split is not None and split not in raw:
-        columns = {"text_column": text_column, "label_column": label_column, "label_separator": label_separator}
-        corpus = load_corpus(data, problem_type=config.problem_type, **reading, **columns)
+        corpus = load_corpus(
+            data,
+            text_column=text_column,
+            label_column=label_column,
+            label_separator=label_separator,
+            problem_type=config.problem_type,
+            **reading,
+        )
         if split not in corpus.splits:
             raise ValueError(f"{capitalize(where)} has no split {split!r}; choose one of: {', '.join(corpus.splits)}.")
         return LabelledSplit(split, align_labels(corpus.splits[split], corpus, config), corpus.notes)

@@ -27,6 +27,9 @@ def predict_file(
     source: str | Path,
     target: str | Path,
     text_column: str | None = None,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
     notes: list[str] | None = None,
 ) -> tuple[int, int]:
     """Copy a table and add the columns `predicted_label` and `predicted_score`, in constant memory.
@@ -42,6 +45,8 @@ def predict_file(
         source: csv, tsv, json, jsonl, parquet or txt file.
         target: csv, tsv, jsonl or parquet file. It is created or replaced when all rows are written.
         text_column: Column of the texts; by default the one with a usual name.
+        separator: Separator of the columns of a csv or tsv source; detected by default.
+        encoding: Encoding of a text source; detected by default.
         notes: Sentences about a detected separator or encoding, and about columns with values of several types, are
             added to this list.
 
@@ -56,7 +61,7 @@ def predict_file(
     if Path(target).exists() and Path(target).samefile(source):
         raise ValueError(f"{target} is the input file; choose another output file.")
     suffix = check_suffix(target)
-    rows = stream_file(source, notes=notes)
+    rows = stream_file(source, separator=separator, encoding=encoding, notes=notes)
     schema, text_column, count, mixed = _check_rows(rows, text_column, source)
     if mixed and notes is not None and suffix != ".jsonl":
         columns = ", ".join(map(repr, mixed))
