@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..data import load_corpus
-from ..evaluation import choose_split
+from ..data import read_source
+from ..evaluation import load_labelled
 from ..inference import load_config, load_model_and_tokenizer
 from ..messages import markdown_table
-from .parsing import add_dataset_options, command_parser
+from .parsing import add_dataset_options, command_parser, dataset_options
 
 DESCRIPTION = """Export a classifier to ONNX, with a runner that needs no torch, and compare it with the model.
 
@@ -48,12 +48,16 @@ def main(argv: Sequence[str]) -> None:
         parser.error(f"{args.model} is on the Hub: choose an --output_dir")
     model, tokenizer = load_model_and_tokenizer(args.model)
     folder = Path(args.output_dir or Path(args.model) / "onnx")
-    corpus = load_corpus(
-        args.dataset, config_name=args.dataset_config, text_column=args.text_column, label_column=args.label_column
-    )
-    print(*corpus.notes, sep="\n")
-    name, rows = choose_split(corpus, args.dataset, args.split, model.config if args.dataset else None)
-    texts, labels = rows["text"][:], np.array(rows["labels"][:]) if args.dataset else None
+    if args.dataset:
+        name, rows, notes = load_labelled(args.dataset, model.config, **dataset_options(args))
+        print(*notes, sep="\n")
+        texts, labels = rows["text"][:], np.array(rows["labels"][:])
+    else:
+        name, labels = args.split or "test", None
+        reviews = read_source(None)
+        if name not in reviews:
+            parser.error(f"the bundled reviews have no split {name!r}; choose one of: {', '.join(reviews)}")
+        texts = reviews[name]["text"][:]
     report = export_onnx(model, tokenizer, folder, texts, labels, args.stateful, args.int8)
     parity = report["parity"]
     print(

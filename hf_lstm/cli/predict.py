@@ -27,6 +27,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--input", help="csv, tsv, json, jsonl, parquet or txt file of texts")
     parser.add_argument("--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions")
     parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
+    parser.add_argument("--separator", help="separator of the columns of a csv or tsv file (default: detected)")
+    parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
     args = parser.parse_args(argv)
     if bool(args.input) != bool(args.output):
         parser.error("--input and --output require each other")
@@ -36,7 +38,19 @@ def main(argv: Sequence[str]) -> None:
     model, tokenizer = load_model_and_tokenizer(args.model)
     model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
     if args.input:
-        count, skipped = predict_rows(model, tokenizer, args.input, args.output, args.text_column)
+        notes: list[str] = []
+        count, skipped = predict_rows(
+            model,
+            tokenizer,
+            args.input,
+            args.output,
+            args.text_column,
+            separator=args.separator,
+            encoding=args.encoding,
+            notes=notes,
+        )
+        for note in notes:
+            print(note, file=sys.stderr)
         print(f"{count:,} rows written to {args.output}", file=sys.stderr)
         if skipped:
             print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)

@@ -11,26 +11,37 @@ from .batching import (
 from .corpus import Corpus, load_corpus
 from .files import is_data_file, stream_file
 from .formats import FILE_SUFFIXES
+from .labels import Columns, LabelledRows, select_labelled
 from .reading import read_source
 from .sample_reviews import build_sample_reviews
-from .tables import TEXT_COLUMNS, find_column, iterate_texts
+from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source
+from .targets import Target, count_labels, encode_rows, has_hidden_labels
 from .unlabelled import load_texts
 
 __all__ = [
     "BlockCollator",
     "ClassifierCollator",
+    "Columns",
     "Corpus",
     "FILE_SUFFIXES",
+    "LABEL_COLUMNS",
+    "LabelledRows",
     "SimilarLengthSampler",
     "TEXT_COLUMNS",
+    "Target",
     "build_sample_reviews",
+    "count_labels",
+    "encode_rows",
     "find_column",
+    "has_hidden_labels",
     "is_data_file",
     "iterate_texts",
     "load_corpus",
     "load_texts",
+    "name_source",
     "pad_batch",
     "read_source",
+    "select_labelled",
     "stream_file",
     "tokenize_blocks",
     "tokenize_corpus",

@@ -5,21 +5,22 @@ from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
 from .evaluation import confident_errors, evaluate_average, evaluate_split
 from .metrics import MAIN_METRIC, build_compute_metrics, check_problem_type
 from .plots import plot_learning_curve, plot_predictions, plot_stream
-from .splits import choose_split
+from .splits import LabelledSplit, load_labelled
 from .thresholds import best_thresholds
 
 __all__ = [
+    "LabelledSplit",
     "MAIN_METRIC",
     "TIMED_TEXTS",
     "best_thresholds",
     "build_compute_metrics",
     "check_problem_type",
-    "choose_split",
     "confident_errors",
     "describe_machine",
     "evaluate_average",
     "evaluate_split",
     "folder_bytes",
+    "load_labelled",
     "plot_learning_curve",
     "plot_predictions",
     "plot_stream",

@@ -1,6 +1,6 @@
 """Load classifiers and predict texts, files and streams."""
 
-from .files import WINDOW, open_writer, predict_file, windows
+from .files import WINDOW, predict_file, windows
 from .loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer
 from .prediction import (
     PROBLEM_TYPES,
@@ -13,6 +13,7 @@ from .prediction import (
 )
 from .stream_state import StopRule, StreamResult, StreamState
 from .streaming import StreamingClassifier
+from .writers import open_writer
 
 __all__ = [
     "PROBLEM_TYPES",

@@ -1,21 +1,19 @@
 """Predict the rows of a file and write them to another file, in constant memory."""
 
-import csv
-import json
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from datasets import IterableDataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..data import TEXT_COLUMNS, find_column, stream_file
 from ..messages import progress_bar
+from .columns import find_schema
 from .prediction import format_predictions, predict_texts
+from .writers import check_suffix, open_writer
 
 # This many rows are read, sorted by length, scored and written at a time, which bounds the memory.
 WINDOW = 2_048
@@ -29,8 +27,17 @@ def predict_file(
     source: str | Path,
     target: str | Path,
     text_column: str | None = None,
+    *,
+    separator: str | None = None,
+    encoding: str | None = None,
+    notes: list[str] | None = None,
 ) -> tuple[int, int]:
     """Copy a table and add the columns `predicted_label` and `predicted_score`, in constant memory.
+
+    The source is read twice: first to find all columns and their types, and to check the texts before anything is
+    predicted. Every value of every row is kept. In a parquet file, whole numbers become fractions if other rows of the
+    column have fractions, and a column with values of several types becomes text. In csv and tsv files, lists and
+    objects are written as JSON. In a jsonl file, each row keeps its own keys and types.
 
     Args:
         model: A sequence classifier.
@@ -38,6 +45,10 @@ def predict_file(
         source: csv, tsv, json, jsonl, parquet or txt file.
         target: csv, tsv, jsonl or parquet file. It is created or replaced when all rows are written.
         text_column: Column of the texts; by default the one with a usual name.
+        separator: Separator of the columns of a csv or tsv source; detected by default.
+        encoding: Encoding of a text source; detected by default.
+        notes: Sentences about a detected separator or encoding, and about columns with values of several types, are
+            added to this list.
 
     Returns:
         The number of rows, and how many of them have no text and therefore no prediction.
@@ -49,28 +60,80 @@ def predict_file(
     source, target = str(source), str(target)
     if Path(target).exists() and Path(target).samefile(source):
         raise ValueError(f"{target} is the input file; choose another output file.")
-    count = skipped = 0
-    with open_writer(target) as write, progress_bar(unit="row", unit_scale=True) as progress:
-        for rows in windows(stream_file(source), WINDOW):
-            if count == 0:
-                text_column = find_column(list(rows[0]), TEXT_COLUMNS, text_column, role="text", where=source)
-            texts = [row.get(text_column) for row in rows]
-            for number, text in enumerate(texts, count + 1):
-                if not isinstance(text, str | None):
-                    raise ValueError(
-                        f"Column {text_column!r} of {source} holds {text!r} in row {number:,}, not a text."
-                    )
+    suffix = check_suffix(target)
+    rows = stream_file(source, separator=separator, encoding=encoding, notes=notes)
+    schema, text_column, count, mixed = _check_rows(rows, text_column, source)
+    if mixed and notes is not None and suffix != ".jsonl":
+        columns = ", ".join(map(repr, mixed))
+        notes.append(f"Columns of {source} with values of several types are written as text: {columns}.")
+    skipped = 0
+    with (
+        open_writer(target, _add_predictions(schema, model.config)) as write,
+        progress_bar(total=count, unit="row", unit_scale=True) as progress,
+    ):
+        for window in windows(rows, WINDOW):
+            texts = [row.get(text_column) for row in window]
             logits = predict_texts(model, tokenizer, [text for text in texts if text is not None])
             predictions = iter(format_predictions(logits, model.config))
-            for row, text in zip(rows, texts, strict=True):
+            for row, text in zip(window, texts, strict=True):
                 prediction = {} if text is None else next(predictions)
                 row["predicted_label"] = prediction.get("label")
                 row["predicted_score"] = prediction.get("score")
-            write(rows)
-            count += len(rows)
+            write(window)
             skipped += texts.count(None)
-            progress.update(len(rows))
+            progress.update(len(window))
     return count, skipped
+
+
+def _check_rows(
+    rows: IterableDataset, text_column: str | None, source: str
+) -> tuple[pa.Schema, str | None, int, list[str]]:
+    """Read a table once, in constant memory, and check its texts.
+
+    Args:
+        rows: The rows of the table.
+        text_column: Column of the texts, if it is given.
+        source: What messages call the table.
+
+    Returns:
+        The schema, the text column (`None` if there are no rows), the number of rows, and the columns with values of
+        several types.
+
+    Raises:
+        ValueError: There is no text column, or it holds something that is not a text.
+    """
+    count = 0
+    wrong: dict[str, tuple[int, Any]] = {}  # first row of each column with a value that is not a text
+
+    def checked() -> Iterator[dict[str, Any]]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            for name, value in row.items():
+                if name not in wrong and not isinstance(value, str | None):
+                    wrong[name] = (count, value)
+            yield row
+
+    schema, mixed = find_schema(checked())
+    if rows.features is not None:  # a parquet file declares its types
+        schema, mixed = rows.features.arrow_schema.remove_metadata(), []
+    if count == 0:
+        return schema, None, count, mixed
+    text_column = find_column(schema.names, TEXT_COLUMNS, text_column, role="text", where=source)
+    if text_column in wrong:
+        number, value = wrong[text_column]
+        raise ValueError(f"Column {text_column!r} of {source} holds {value!r} in row {number:,}, not a text.")
+    return schema, text_column, count, mixed
+
+
+def _add_predictions(schema: pa.Schema, config: Any) -> pa.Schema:
+    """Return the schema with the columns of the predictions; columns with these names are replaced."""
+    several = config.problem_type == "multi_label_classification"
+    vector = several or (config.problem_type == "regression" and config.num_labels > 1)
+    types = {field.name: field.type for field in schema}
+    types["predicted_label"] = pa.list_(pa.string()) if several else pa.string()
+    types["predicted_score"] = pa.list_(pa.float64()) if vector else pa.float64()
+    return pa.schema(types.items())
 
 
 def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -78,95 +141,3 @@ def windows(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
     iterator = iter(items)
     while window := list(islice(iterator, size)):
         yield window
-
-
-Rows = list[dict[str, Any]]
-
-
-class _JsonLinesWriter:
-    def __init__(self, path: str):
-        self.file = open(path, "w", encoding="utf-8")  # noqa: SIM115
-
-    def write(self, rows: Rows) -> None:
-        self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-
-    def close(self) -> None:
-        self.file.close()
-
-
-class _CsvWriter:
-    dialect = "excel"
-
-    def __init__(self, path: str):
-        self.file = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115
-        self.table: csv.DictWriter | None = None
-
-    def write(self, rows: Rows) -> None:
-        if self.table is None:
-            self.table = csv.DictWriter(self.file, list(rows[0]), dialect=self.dialect)
-            self.table.writeheader()
-        for row in rows:
-            self.table.writerow(
-                {key: ",".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
-            )
-
-    def close(self) -> None:
-        self.file.close()
-
-
-class _TsvWriter(_CsvWriter):
-    dialect = "excel-tab"
-
-
-class _ParquetWriter:
-    def __init__(self, path: str):
-        self.path = path
-        self.table: pq.ParquetWriter | None = None
-
-    def write(self, rows: Rows) -> None:
-        if self.table is None:
-            schema = pa.Table.from_pylist(rows).schema
-            # A column that has no value in the first window is written as text.
-            fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in schema]
-            self.table = pq.ParquetWriter(self.path, pa.schema(fields))
-        self.table.write_table(pa.Table.from_pylist(rows, schema=self.table.schema))
-
-    def close(self) -> None:
-        if self.table is not None:
-            self.table.close()
-
-
-_WRITERS: dict[str, type[_JsonLinesWriter | _CsvWriter | _ParquetWriter]] = {
-    ".csv": _CsvWriter,
-    ".tsv": _TsvWriter,
-    ".jsonl": _JsonLinesWriter,
-    ".parquet": _ParquetWriter,
-}
-
-
-@contextmanager
-def open_writer(path: str) -> Iterator[Callable[[Rows], None]]:
-    """Open a table to which windows of rows are written. The file appears only when the block ends without an error.
-
-    Args:
-        path: File that ends in .csv, .tsv, .jsonl or .parquet.
-
-    Yields:
-        A function that appends rows.
-
-    Raises:
-        ValueError: The path has another suffix.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise ValueError(f"{path} must end in {', '.join(_WRITERS)}; the suffix selects the format of the output.")
-    partial = f"{path}.partial"
-    writer = _WRITERS[suffix](partial)
-    try:
-        yield writer.write
-        writer.close()
-        if os.path.exists(partial):  # a parquet file without rows has no columns and is not written
-            os.replace(partial, path)
-    finally:
-        writer.close()
-        Path(partial).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 from datasets import Dataset, Features, List, Value
 
@@ -105,7 +106,8 @@ def _mean_prediction(teachers: Sequence[str], task: Task, save_to: str | Path | 
     mean = np.mean(predictions, axis=0)
     if save_to is not None:
         Path(save_to).parent.mkdir(parents=True, exist_ok=True)
-        with open_writer(str(save_to)) as write:
+        schema = pa.schema([("text", pa.string()), *((name, pa.float64()) for name in task.label_names)])
+        with open_writer(str(save_to), schema) as write:
             rows = zip(task.texts, mean.tolist(), strict=True)
             write([{"text": text} | dict(zip(task.label_names, row, strict=True)) for text, row in rows])
     return mean

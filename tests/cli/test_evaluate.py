@@ -14,7 +14,7 @@ def test_one_classifier(command, trained, table, tmp_path):
     assert "300 texts" in done.stdout and json.loads(figures.read_text())["accuracy"] > 0.9
     assert (tmp_path / "p.png").stat().st_size > 1000
     absent = command("evaluate", "--model", folder, "--dataset", table, "--split", "dev")
-    assert absent.returncode == 1 and "There is no split 'dev'" in absent.stderr
+    assert absent.returncode == 1 and "has no split 'dev'" in absent.stderr
 
 
 def test_the_average_of_two(command, trained, table, tmp_path):
@@ -34,3 +34,15 @@ def test_the_average_of_two(command, trained, table, tmp_path):
     assert figures["average"]["accuracy"] == figures[str(folder)]["accuracy"] > figures[str(other)]["accuracy"]
     assert figures[str(other)]["log_loss"] == pytest.approx(np.log(2), abs=1e-6)
     assert figures[str(folder)]["log_loss"] < figures["average"]["log_loss"] < np.log(2)
+
+
+@pytest.mark.parametrize("rows", [["good film"], ["good film", "bad film"], ["good film"] * 9])
+def test_any_number_of_rows_and_classes(command, trained, tmp_path, rows):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\n" + "".join(f"{text},{text.split()[0]}\n" for text in rows))
+    options = ("--json", tmp_path / "figures.json", "--plot", tmp_path / "plot.png")
+    done = command("evaluate", "--model", trained[0], "--dataset", path, *options)
+    assert done.returncode == 0, done.stderr
+    assert f"Evaluated on {len(rows)} row" in done.stdout and "split" not in done.stdout
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["accuracy"] == 1 and all(np.isfinite(value).all() for value in figures.values())

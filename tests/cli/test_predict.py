@@ -24,3 +24,21 @@ def test_options_that_exclude_each_other(command, table):
     assert command("predict", "--model", "x", "a text", "--input", table, "--output", "out.csv").returncode == 2
     absent = command("predict", "--model", "./absent", "x")
     assert absent.returncode == 1 and "error: There is no folder ./absent." in absent.stderr
+
+
+def test_separator_and_encoding_of_a_file(command, trained, tmp_path):
+    (tmp_path / "in.csv").write_bytes("text|id\ngood film, \xe9t\xe9|1\n".encode("cp1252"))
+    options = ("--separator", "|", "--encoding", "cp1252")
+    done = command(
+        "predict", "--model", trained[0], "--input", tmp_path / "in.csv", "--output", tmp_path / "o.csv", *options
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "o.csv").read_text(encoding="utf-8").splitlines()[1].startswith('"good film, été",1,good,')
+
+
+def test_columns_with_values_of_several_types_are_reported(command, trained, tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "good film", "x": 1}\n{"text": "bad film", "x": "1"}\n')
+    done = command(
+        "predict", "--model", trained[0], "--input", tmp_path / "in.jsonl", "--output", tmp_path / "o.parquet"
+    )
+    assert done.returncode == 0 and "several types are written as text: 'x'." in done.stderr

@@ -1,10 +1,14 @@
 import csv
+import datetime
 import json
+import re
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hf_lstm.inference.files import open_writer, predict_file, windows
+from hf_lstm import LstmForSequenceClassification
+from hf_lstm.inference.files import predict_file, windows
 from hf_lstm.inference.prediction import format_predictions, predict_texts
 
 TEXTS = ["a good film", "a bad film", "not a good film at all", "not bad"]
@@ -49,9 +53,93 @@ def test_predict_file_replaces_its_output_only_when_all_rows_are_written(model, 
     assert target.read_text() == "kept" and sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.csv"]
 
 
-def test_writer_refuses_an_unknown_ending(tmp_path):
-    with pytest.raises(ValueError, match="must end in .csv"), open_writer(str(tmp_path / "out.xlsx")):
-        pass
+def read_rows(path):
+    """Rows of a file, without the columns of the predictions."""
+    if path.suffix == ".parquet":
+        rows = pq.read_table(path).to_pylist()
+    elif path.suffix == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    else:
+        with open(path, newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ","))
+    return [{key: value for key, value in row.items() if not key.startswith("predicted_")} for row in rows]
+
+
+def write_lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
+def test_values_that_first_occur_in_late_windows_are_kept(model, tokenizer, tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr("hf_lstm.inference.files.WINDOW", 2)
+    rows = [{"text": TEXTS[i % 4], "price": i, "note": None, "x": i if i % 2 else str(i)} for i in range(9)]
+    rows[7] |= {"price": 2.5, "note": 7, "rating": [5, {"by": "me"}]}
+    del rows[8]["price"]
+    write_lines(tmp_path / "in.jsonl", rows)
+    notes = []
+    target = tmp_path / f"out.{suffix}"
+    assert predict_file(model, tokenizer, tmp_path / "in.jsonl", target, notes=notes) == (9, 0)
+    found = read_rows(target)
+    if suffix == "jsonl":
+        assert repr(found) == repr(rows) and notes == []
+        return
+    kinds = "Columns of .*in.jsonl with values of several types are written as text: 'x', 'rating'."
+    assert len(notes) == 1 and re.fullmatch(kinds, notes[0])
+    expected = []
+    for row in rows:
+        price, rating = row.get("price"), row.get("rating") and json.dumps(row["rating"])
+        if suffix == "parquet":
+            expected.append({**row, "price": price, "x": str(row["x"]), "rating": rating})
+        else:  # whole numbers stay whole
+            texts = {"text": row["text"], "price": price, "note": row["note"], "x": row["x"], "rating": rating}
+            expected.append({key: "" if value is None else str(value) for key, value in texts.items()})
+    assert found == expected
+
+
+def test_types_of_a_parquet_file_are_kept(model, tokenizer, tmp_path):
+    schema = pa.schema(
+        [("text", pa.large_string()), ("small", pa.int16()), ("empty", pa.float32()), ("when", pa.timestamp("us"))]
+    )
+    when = datetime.datetime(2020, 2, 29, 12, 30)
+    rows = [{"text": text, "small": None if i else 3, "empty": None, "when": when} for i, text in enumerate(TEXTS)]
+    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "in.parquet")
+    predict_file(model, tokenizer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    written = pq.read_table(tmp_path / "out.parquet")
+    assert written.schema.types == [*schema.types, pa.string(), pa.float64()]
+    assert read_rows(tmp_path / "out.parquet") == rows
+
+
+def test_several_labels_of_a_text_are_lists(tiny_config, tokenizer, tmp_path):
+    config = tiny_config(num_labels=2, problem_type="multi_label_classification", threshold=0.0)
+    model = LstmForSequenceClassification(config).eval()
+    write_lines(tmp_path / "in.jsonl", [{"text": text} for text in TEXTS])
+    for suffix, parse in (("csv", json.loads), ("parquet", lambda value: value)):
+        target = tmp_path / f"out.{suffix}"
+        predict_file(model, tokenizer, tmp_path / "in.jsonl", target)
+        rows = pq.read_table(target).to_pylist() if suffix == "parquet" else list(csv.DictReader(target.open()))
+        for row in rows:
+            assert sorted(parse(row["predicted_label"])) == ["LABEL_0", "LABEL_1"]
+            assert len(parse(row["predicted_score"])) == 2
+
+
+def test_old_predictions_are_replaced(model, tokenizer, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [{"text": "good", "predicted_label": 5, "predicted_score": "x"}])
+    predict_file(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet")
+    (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert row["predicted_label"] in ("neg", "pos") and 0 <= row["predicted_score"] <= 1
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_table_without_rows_gives_a_table_without_rows(model, tokenizer, tmp_path, suffix):
+    (tmp_path / "in.csv").write_text("id,text\n")
+    assert predict_file(model, tokenizer, tmp_path / "in.csv", tmp_path / f"out.{suffix}") == (0, 0)
+    assert read_rows(tmp_path / f"out.{suffix}") == []
+
+
+def test_unusable_rows_are_found_before_anything_is_predicted(tokenizer, tmp_path):
+    write_lines(tmp_path / "in.jsonl", [{"text": "good"}] * 3 + [{"text": 1.5}])
+    with pytest.raises(ValueError, match=r"holds 1.5 in row 4, not a text"):
+        predict_file(None, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.csv")
 
 
 def test_windows_are_consecutive_lists():
