@@ -116,7 +116,7 @@ def run_direction(
         window, window_lengths, before = inputs[:, start:end], lengths, carried
         if rows is not None and lengths is not None:
             window, window_lengths, before = window[rows], lengths[rows], [part[rows] for part in carried]
-        if len(window) == 0:
+        if window.shape[0] == 0:
             outputs.append(inputs.new_zeros(len(inputs), inputs.shape[1] - start, rnn.hidden_size))
             break
         window_weight_ih = weight_ih
