@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import CELL_TYPES, padded
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
@@ -164,9 +166,47 @@ def test_each_generated_token_is_read_once(make_model):
     assert read == [6, 1, 1, 1]
 
 
-def test_beams_are_refused_since_each_would_need_a_state(make_model):
-    with pytest.raises(ValueError, match="cannot use beam search"):
-        make_model().generate(torch.tensor([[5, 6]]), max_new_tokens=4, num_beams=3, do_sample=False)
+@torch.no_grad()
+def log_probability(model, tokens: torch.Tensor, start: int) -> float:
+    """Logarithm of the probability of the tokens from `start` on, given those before."""
+    scores = model(tokens[None]).logits[0].log_softmax(1)
+    return sum(float(scores[i - 1, tokens[i]]) for i in range(start, len(tokens)))
+
+
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_beams_are_the_likeliest_continuations_at_each_step(make_model, cell_type):
+    model = make_model(cell_type=cell_type, num_hidden_layers=2, vocab_size=6)
+    rows = [torch.tensor([1, 5, 2]), torch.tensor([4])]
+    ids, mask = padded(rows, "left")
+    ids = ids.masked_fill(mask == 0, 0)
+    options = {"num_beams": 3, "num_return_sequences": 3, "max_new_tokens": 5, "do_sample": False, "pad_token_id": 0}
+    generated = model.generate(ids, attention_mask=mask, **options).view(2, 3, -1)
+    for row, found in zip(rows, generated[:, :, ids.shape[1] :], strict=True):
+        beams = [row]
+        for _ in range(5):
+            longer = [torch.cat([beam, torch.tensor([token])]) for beam in beams for token in range(6)]
+            beams = sorted(longer, key=lambda tokens: -log_probability(model, tokens, len(row)))[:3]
+        assert found.tolist() == [beam[len(row) :].tolist() for beam in beams]
+
+
+def test_enough_beams_find_the_likeliest_of_all_texts(make_model):
+    model = make_model(vocab_size=5)
+    start = torch.tensor([3])
+    found = model.generate(start[None], num_beams=25, max_new_tokens=3, do_sample=False, pad_token_id=0)[0]
+    every = [torch.cat([start, torch.tensor(rest)]) for rest in itertools.product(range(5), repeat=3)]
+    assert found.tolist() == max(every, key=lambda tokens: log_probability(model, tokens, 1)).tolist()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_logits_come_with_the_loss_if_they_are_asked_for(make_model, reverse):
+    model = make_model(reverse=reverse)
+    ids = torch.randint(0, 40, (2, 6))
+    expected = model(ids).logits
+    for keep, kept in ((0, expected), (2, expected[:, -2:])):
+        output = model(ids, labels=ids, logits_to_keep=keep)
+        torch.testing.assert_close(output.logits, kept)
+        torch.testing.assert_close(output.loss, model(ids, labels=ids).loss)
+    assert model(ids, labels=ids).logits is None
 
 
 def test_model_that_reads_from_the_end_generates_backwards(make_model):
@@ -236,6 +276,38 @@ def test_resized_embeddings_stay_tied(make_model):
     model.resize_token_embeddings(50)
     assert model.lm_head.weight is model.model.embed_tokens.weight and model.lm_head.bias.shape == (50,)
     assert model(torch.tensor([[45, 49]])).logits.shape == (1, 2, 50)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_labels_one_token_longer_predict_after_every_step(make_model, reverse):
+    model = make_model(reverse=reverse)
+    ids = torch.randint(0, 40, (2, 7))
+    inputs = ids[:, 1:] if reverse else ids[:, :-1]
+    logits = model(inputs).logits  # (2, 6, 40)
+    targets = ids[:, :-1] if reverse else ids[:, 1:]
+    expected = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    torch.testing.assert_close(model(inputs, labels=ids).loss, expected)
+
+
+@pytest.mark.parametrize("sampled", [0, 7])
+@pytest.mark.parametrize("scores", [2**25, 16])
+def test_training_step_reads_no_value_on_the_host(make_model, sampled, scores, monkeypatch):
+    """A fake tensor has no values: whatever would wait for a GPU (`item`, `bool`, `nonzero`, `unique`) raises."""
+    monkeypatch.setattr("hf_lstm.models.modeling_causal_lstm.CHUNK_SCORES", scores)
+    dropouts = {"embedding_dropout": 0.1, "input_dropout": 0.1, "hidden_dropout": 0.1, "weight_dropout": 0.1}
+    model = make_model(num_hidden_layers=2, sampled_tokens=sampled, tie_word_embeddings=True, **dropouts).train()
+    sample = model._sample_tokens(model.device)  # drawn on the host
+    # On the meta device as on a GPU the check of the largest token id is left out.
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        model.to("meta")
+        monkeypatch.setattr(model, "_sample_tokens", lambda device: mode.from_tensor(sample).to(device))
+        ids = torch.zeros(3, 9, dtype=torch.long, device="meta")
+        state = model(ids[:, :-1], labels=ids).state
+        output = model(ids[:, :-1], labels=ids, state=tuple(part.detach() for part in state))
+        output.loss.backward()
+        assert model.lm_head.weight.grad.shape == model.lm_head.weight.shape
+        with pytest.raises(DataDependentOutputException):
+            output.loss.item()
 
 
 @pytest.mark.parametrize("reverse", [False, True])
