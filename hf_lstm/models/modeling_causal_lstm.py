@@ -12,6 +12,7 @@ from transformers import GenerationMixin
 from transformers.processing_utils import Unpack  # type: ignore[attr-defined]
 from transformers.utils.generic import TransformersKwargs, can_return_tuple
 
+from .cells_lstm import CELLS
 from .configuration_lstm import LstmConfig
 from .modeling_lstm import LstmModel, LstmPreTrainedModel, State, StatefulOutput
 from .recurrence_lstm import variational_dropout
@@ -38,8 +39,8 @@ class LstmCausalLMOutput(StatefulOutput):
 
     Args:
         loss: Scalar, the mean over the predicted tokens, when labels were given; `exp(loss)` is the perplexity.
-        logits: `(batch, kept, vocab_size)`, the scores of the token after each step; `None` when labels were given,
-            because for a whole batch they would take more memory than everything else.
+        logits: `(batch, kept, vocab_size)`, the scores of the token after each step; `None` when labels were given
+            without `logits_to_keep`, because for a whole batch they would take more memory than everything else.
         hidden_states: As in [`LstmModelOutput`].
     """
 
@@ -84,7 +85,7 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         inputs_embeds: torch.FloatTensor | None = None,
         state: State | None = None,
         labels: torch.LongTensor | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> LstmCausalLMOutput:
         """
@@ -94,9 +95,10 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
             input_ids, attention_mask, inputs_embeds, state: As in [`LstmModel.forward`].
             labels: `(batch, seq)`, the input ids, with -100 at tokens that are not predicted; the shift is done here.
                 Or `(batch, seq + 1)`, with the token that follows the last input (in reverse: precedes the first), so
-                that no token is lost where a long stream is cut into blocks. With labels the loss is computed instead
-                of the logits.
-            logits_to_keep: Number of last steps whose logits are computed; 0 means all.
+                that no token is lost where a long stream is cut into blocks. With labels the loss is computed, and
+                the logits only if `logits_to_keep` is given, too.
+            logits_to_keep: Number of last steps whose logits are computed; 0 means all, and so does `None` without
+                labels.
 
         Returns:
             [`LstmCausalLMOutput`].
@@ -107,9 +109,10 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         outputs = self.model(input_ids, attention_mask, inputs_embeds, state, **kwargs | {"return_dict": True})
         hidden_states = outputs.last_hidden_state  # (batch, seq, hidden_size)
         loss = logits = None
-        if labels is None:
-            logits = self.lm_head(self.projection(hidden_states[:, -logits_to_keep:]))  # (batch, kept, vocab_size)
-        else:
+        if labels is None or logits_to_keep is not None:
+            kept = hidden_states[:, -(logits_to_keep or 0) :]
+            logits = self.lm_head(self.projection(kept))  # (batch, kept, vocab_size)
+        if labels is not None:
             hidden_states = variational_dropout(hidden_states, self.config.hidden_dropout, self.training)
             loss = self._next_token_loss(hidden_states, labels, attention_mask)
         output = LstmCausalLMOutput(loss=loss, logits=logits, hidden_states=outputs.hidden_states)
@@ -206,6 +209,11 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
     def _update_model_kwargs_for_generation(self, outputs, model_kwargs, *args, **kwargs):
         model_kwargs = super()._update_model_kwargs_for_generation(outputs, model_kwargs, *args, **kwargs)
         return model_kwargs | {"state": outputs.state}
+
+    def _reorder_cache(self, state: State, beam_idx: torch.Tensor) -> State:
+        """Return the state of each beam after beam search has replaced some beams by continuations of others."""
+        cell = CELLS[self.config.cell_type]
+        return cell.join([part.index_select(1, beam_idx.to(part.device)) for part in cell.split(state)])
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:

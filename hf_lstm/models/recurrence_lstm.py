@@ -107,8 +107,15 @@ def run_direction(
         # Without AVX-512, the CPU kernel does not support bf16, which would not be faster either.
         with torch.autocast("cpu", enabled=False):
             return run_direction(rnn, cell_type, inputs.float(), state, lengths, weight_dropout)
+    if inputs.is_cuda and torch.is_autocast_enabled("cuda"):
+        # Autocast runs a recurrent layer in float16 even if it was asked for bfloat16, which overflows less.
+        dtype = torch.get_autocast_dtype("cuda")
+        with torch.autocast("cuda", enabled=False):
+            return run_direction(rnn, cell_type, inputs.to(dtype), state, lengths, weight_dropout)
     cell = CELLS[cell_type]
     weights: list[torch.Tensor] = list(rnn.all_weights[0])
+    if inputs.is_cuda:
+        weights = [weight.to(inputs.dtype) for weight in weights]
     weight_ih, weight_hh, *biases = weights
     if weight_dropout > 0:
         weight_hh = F.dropout(weight_hh, weight_dropout)
@@ -119,7 +126,7 @@ def run_direction(
         window, window_lengths, before = inputs[:, start:end], lengths, carried
         if rows is not None and lengths is not None:
             window, window_lengths, before = window[rows], lengths[rows], [part[rows] for part in carried]
-        if len(window) == 0:
+        if window.shape[0] == 0:
             outputs.append(inputs.new_zeros(len(inputs), inputs.shape[1] - start, rnn.hidden_size))
             break
         window_weight_ih = weight_ih

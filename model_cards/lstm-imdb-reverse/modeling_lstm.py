@@ -25,7 +25,7 @@ from .cells_lstm import CELLS, State
 from .configuration_lstm import LstmConfig
 from .loss_lstm import sequence_classification_loss
 from .pooling_lstm import POOLINGS, Pooling
-from .reading_lstm import ReadingOrder, similar_rows, take_rows, window_slices
+from .reading_lstm import ReadingOrder, is_recorded, similar_rows, take_rows, window_slices
 from .recurrence_lstm import LstmLayer, variational_dropout, word_dropout
 
 
@@ -143,7 +143,7 @@ class LstmModel(LstmPreTrainedModel):
             return inputs_embeds if mask is None else inputs_embeds.masked_fill(~mask[..., None], 0)
         if mask is not None:
             input_ids = input_ids.masked_fill(~mask, self.config.pad_token_id or 0)
-        if input_ids.is_cpu and not torch.compiler.is_compiling() and input_ids.max() >= self.config.vocab_size:
+        if input_ids.is_cpu and not is_recorded() and input_ids.max() >= self.config.vocab_size:
             raise ValueError(
                 f"Token id {int(input_ids.max())} is beyond the {self.config.vocab_size} rows of the embedding: "
                 "tokenizer and model do not belong together."
@@ -256,7 +256,7 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         given = {name: value for name, value in inputs.items() if value is not None}
         record = kwargs.get("output_hidden_states")
         record = self.config.output_hidden_states if record is None else record
-        if self.training or torch.is_grad_enabled() or record or torch.compiler.is_compiling():
+        if self.training or torch.is_grad_enabled() or record or is_recorded():
             return self._encode_windows(given, state, [slice(None)], **kwargs)
 
         batch_shape(input_ids, attention_mask, inputs_embeds)  # before the batch is divided

@@ -25,6 +25,15 @@ WINDOW_STEPS = 4_096
 DROP_STEPS = 256
 
 
+def is_recorded() -> bool:
+    """
+    Return whether the operations are recorded by `torch.compile`, `torch.export` or `torch.jit.trace`.
+
+    They will then run on other batches, so that no choice may depend on the values, lengths and sizes of this one.
+    """
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 def similar_rows(attention_mask: torch.Tensor | None) -> list[torch.Tensor]:
     """
     Group the rows of a padded batch by length, to save reading padding.
@@ -80,16 +89,16 @@ class ReadingOrder:
     def of(cls, attention_mask: torch.Tensor | None, batch: int, seq: int, device: torch.device) -> "ReadingOrder":
         """Return the order for a mask of shape `(batch, seq)`, or for a batch without padding if it is `None`."""
         steps = torch.arange(seq, device=device).expand(batch, seq)
-        # The special cases depend on the values of the mask, which a compiled graph must not: it uses the general case.
-        tracing = torch.compiler.is_compiling()
-        if attention_mask is None or (not tracing and bool(attention_mask.all())):
+        # The special cases depend on the values of the mask; a recorded graph uses the general case.
+        general = is_recorded()
+        if attention_mask is None or (not general and bool(attention_mask.all())):
             no_padding = (None, steps.flip(1))
             return cls(None, None, no_padding, no_padding)
         mask = attention_mask.bool()
         lengths = mask.sum(1)  # (batch,)
         right_padded = steps < lengths[:, None]  # (batch, seq)
         reverse = torch.where(right_padded, lengths[:, None] - 1 - steps, steps)
-        if not tracing and bool((mask == right_padded).all()):
+        if not general and bool((mask == right_padded).all()):
             order = (None, reverse)
             return cls(mask, lengths, order, order)  # a reversal is its own inverse
         forward = torch.argsort((~mask).int(), dim=1, stable=True)  # (batch, seq)
@@ -119,9 +128,12 @@ def kernel_windows(inputs: torch.Tensor, lengths: torch.Tensor | None) -> list[t
         lengths: `(batch,)`, number of real steps of each row; `None` if there is no padding.
 
     Returns:
-        First step and end of each window.
+        First step and end of each window. There is only one while operations are recorded; a recorded graph is
+        therefore limited to batches that the kernel can read in one call.
     """
     batch, seq = inputs.shape[:2]
+    if is_recorded():
+        return [(0, seq)]
     bounds = {seq, *range(0, seq, max(1, WINDOW_TOKENS // batch))}
     if lengths is not None and inputs.is_cpu:  # a GPU would have to wait for the lengths
         first = -(-int(lengths.min()) // DROP_STEPS) * DROP_STEPS

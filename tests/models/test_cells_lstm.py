@@ -1,6 +1,8 @@
 import pytest
 import torch
 from helpers import CELL_TYPES, TORCH_CELLS
+from torch import nn
+from torch.nn import functional as F
 
 from hf_lstm.models.cells_lstm import CELLS
 
@@ -20,6 +22,16 @@ def test_run_is_plain_torch(cell_type):
     torch.testing.assert_close(outputs, expected)
     for part, expected_part in zip(final, cell.split(expected_final), strict=True):
         torch.testing.assert_close(part, expected_part[0])
+
+
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_step_is_the_stock_cell(cell_type):
+    stock = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}[cell_type](6, 5)
+    cell, inputs = CELLS[cell_type], torch.randn(3, 6)
+    parts = [torch.randn(3, 5) for _ in cell.states]
+    from_input = F.linear(inputs, stock.weight_ih, stock.bias_ih)
+    after = cell.step(from_input, F.linear(parts[0], stock.weight_hh, stock.bias_hh), parts)
+    torch.testing.assert_close(after, cell.split(stock(inputs, cell.join(parts))))
 
 
 @pytest.mark.parametrize("cell_type", CELL_TYPES)

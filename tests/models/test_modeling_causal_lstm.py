@@ -1,3 +1,4 @@
+import itertools
 import json
 import math
 import subprocess
@@ -165,9 +166,47 @@ def test_each_generated_token_is_read_once(make_model):
     assert read == [6, 1, 1, 1]
 
 
-def test_beams_are_refused_since_each_would_need_a_state(make_model):
-    with pytest.raises(ValueError, match="cannot use beam search"):
-        make_model().generate(torch.tensor([[5, 6]]), max_new_tokens=4, num_beams=3, do_sample=False)
+@torch.no_grad()
+def log_probability(model, tokens: torch.Tensor, start: int) -> float:
+    """Logarithm of the probability of the tokens from `start` on, given those before."""
+    scores = model(tokens[None]).logits[0].log_softmax(1)
+    return sum(float(scores[i - 1, tokens[i]]) for i in range(start, len(tokens)))
+
+
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_beams_are_the_likeliest_continuations_at_each_step(make_model, cell_type):
+    model = make_model(cell_type=cell_type, num_hidden_layers=2, vocab_size=6)
+    rows = [torch.tensor([1, 5, 2]), torch.tensor([4])]
+    ids, mask = padded(rows, "left")
+    ids = ids.masked_fill(mask == 0, 0)
+    options = {"num_beams": 3, "num_return_sequences": 3, "max_new_tokens": 5, "do_sample": False, "pad_token_id": 0}
+    generated = model.generate(ids, attention_mask=mask, **options).view(2, 3, -1)
+    for row, found in zip(rows, generated[:, :, ids.shape[1] :], strict=True):
+        beams = [row]
+        for _ in range(5):
+            longer = [torch.cat([beam, torch.tensor([token])]) for beam in beams for token in range(6)]
+            beams = sorted(longer, key=lambda tokens: -log_probability(model, tokens, len(row)))[:3]
+        assert found.tolist() == [beam[len(row) :].tolist() for beam in beams]
+
+
+def test_enough_beams_find_the_likeliest_of_all_texts(make_model):
+    model = make_model(vocab_size=5)
+    start = torch.tensor([3])
+    found = model.generate(start[None], num_beams=25, max_new_tokens=3, do_sample=False, pad_token_id=0)[0]
+    every = [torch.cat([start, torch.tensor(rest)]) for rest in itertools.product(range(5), repeat=3)]
+    assert found.tolist() == max(every, key=lambda tokens: log_probability(model, tokens, 1)).tolist()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_logits_come_with_the_loss_if_they_are_asked_for(make_model, reverse):
+    model = make_model(reverse=reverse)
+    ids = torch.randint(0, 40, (2, 6))
+    expected = model(ids).logits
+    for keep, kept in ((0, expected), (2, expected[:, -2:])):
+        output = model(ids, labels=ids, logits_to_keep=keep)
+        torch.testing.assert_close(output.logits, kept)
+        torch.testing.assert_close(output.loss, model(ids, labels=ids).loss)
+    assert model(ids, labels=ids).logits is None
 
 
 def test_model_that_reads_from_the_end_generates_backwards(make_model):

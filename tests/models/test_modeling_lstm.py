@@ -7,6 +7,7 @@ from helpers import CELL_TYPES, TORCH_CELLS, padded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.export import Dim
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification, LstmModel
 from hf_lstm.models.pooling_lstm import POOLINGS
@@ -309,6 +310,42 @@ def test_compiled_model_gives_the_same(tiny_config, cell_type):
         for side in ("right", "left"):
             batch = padded([torch.randint(0, 40, (length,)) for length in (3, 8, 5)], side)
             torch.testing.assert_close(compiled(*batch).logits, model(*batch).logits, atol=1e-6, rtol=0)
+
+
+def other_batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch of another size than the examples below, with padding on the right, on the left and in the middle."""
+    mask = torch.ones(3, 9, dtype=torch.long)
+    mask[1, :2] = mask[2, 1] = mask[2, 5:] = 0
+    return torch.randint(0, 40, (3, 9)), mask
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+def test_exported_model_reads_batches_of_any_size(tiny_config, cell_type, bidirectional):
+    fields = {"cell_type": cell_type, "bidirectional": bidirectional, "pooling": "concat", "initializer_range": 1.0}
+    model = LstmForSequenceClassification(tiny_config(**fields)).eval()
+    example = {"input_ids": torch.randint(0, 40, (2, 5)), "attention_mask": torch.ones(2, 5, dtype=torch.long)}
+    sizes = {0: Dim("batch"), 1: Dim("seq")}
+    with torch.no_grad():
+        program = torch.export.export(model, (), example, dynamic_shapes=dict.fromkeys(example, sizes))
+        ids, mask = other_batch()
+        exported = program.module()(input_ids=ids, attention_mask=mask).logits
+        torch.testing.assert_close(exported, model(ids, mask).logits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell_type", CELL_TYPES)
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_traced_model_reads_batches_of_any_size(tiny_config, cell_type, bidirectional):
+    fields = {"cell_type": cell_type, "bidirectional": bidirectional, "pooling": "concat", "initializer_range": 1.0}
+    model = LstmForSequenceClassification(tiny_config(**fields, return_dict=False)).eval()
+    full = torch.ones(2, 5, dtype=torch.long)
+    ids, mask = other_batch()
+    for example_mask in (full, full.tril(2)):
+        with torch.no_grad():
+            traced = torch.jit.trace(model, (torch.randint(0, 40, (2, 5)), example_mask))
+            torch.testing.assert_close(traced(ids, mask)[0], model(ids, mask)[0], atol=1e-5, rtol=0)
 
 
 def test_resized_embeddings_keep_the_old_rows(tiny_config):

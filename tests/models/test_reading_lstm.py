@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from hf_lstm.models.reading_lstm import (
     ReadingOrder,
+    is_recorded,
     kernel_windows,
     similar_rows,
     take_rows,
@@ -12,6 +13,22 @@ from hf_lstm.models.reading_lstm import (
     unfinished_rows,
     window_slices,
 )
+
+
+def test_recorded_operations_do_not_depend_on_the_example():
+    seen = []
+
+    def record(inputs, mask):
+        order = ReadingOrder.of(mask, *mask.shape, mask.device)
+        seen.append((is_recorded(), kernel_windows(inputs, order.lengths)))
+        return take_steps(inputs, order.read[0])
+
+    inputs, mask = torch.arange(4.0)[None, :, None], torch.ones(1, 4)
+    traced = torch.jit.trace(record, (inputs, mask), check_trace=False)
+    assert [(flag, len(windows)) for flag, windows in seen] == [(True, 1)] and not is_recorded()
+    # Padding is moved to the end, although the example has none.
+    moved = traced(torch.arange(5.0)[None, :, None], torch.tensor([[0.0, 1, 0, 1, 1]]))
+    assert moved.flatten().tolist() == [1, 3, 4, 0, 2]
 
 
 def test_kernel_windows(monkeypatch):
