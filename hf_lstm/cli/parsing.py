@@ -127,7 +127,9 @@ def add_dataset_options(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--dataset", help=f"Hub id, folder or file: {what}")
     parser.add_argument("--dataset_config", help="configuration of a Hub dataset (default: its only one)")
     parser.add_argument("--text_column", help="column of the texts (default: the one with a usual name)")
-    parser.add_argument("--label_column", help="column of the labels (default: the one with a usual name)")
+    parser.add_argument(
+        "--label_column", nargs="+", help="column of the labels, or several of 0 and 1 (default: one with a usual name)"
+    )
     parser.add_argument("--split", help="split to use (default: test, or validation if there is no test split)")
 
 

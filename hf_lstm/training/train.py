@@ -125,6 +125,7 @@ def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArg
             config_name=data_args.dataset_config,
             text_column=data_args.text_column,
             label_column=data_args.label_column,
+            label_separator=data_args.label_separator,
             problem_type=data_args.problem_type,
             separator=data_args.separator,
             encoding=data_args.encoding,
