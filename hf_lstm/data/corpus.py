@@ -63,8 +63,8 @@ def load_corpus(
 
     Args:
         data: One of
-            - a csv, tsv, json, jsonl, parquet or txt file, possibly compressed (txt: one example per line, written as
-              `__label__NAME text`);
+            - a csv, tsv, json, jsonl, parquet, txt or xlsx file, possibly compressed (txt: one example per line,
+              written as `__label__NAME text`);
             - a local folder with a `datasets` layout, with files named train.*, validation.* and test.*, with one
               folder of txt files per class, or written by `save_to_disk`;
             - a Hub id such as `stanfordnlp/imdb`;
