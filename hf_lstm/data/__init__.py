@@ -5,6 +5,7 @@ from .batching import (
     ClassifierCollator,
     SimilarLengthSampler,
     pad_batch,
+    summarize_tokens,
     tokenize_blocks,
     tokenize_corpus,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "pad_batch",
     "read_source",
     "stream_file",
+    "summarize_tokens",
     "tokenize_blocks",
     "tokenize_corpus",
 ]

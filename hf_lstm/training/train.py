@@ -8,7 +8,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, set_seed
 
-from ..data import Corpus, load_corpus, load_texts, tokenize_corpus
+from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..hub import check_push, push_repository
 from ..knowledge import TAUGHT_FILE, label_with_teachers
 from ..messages import library_progress_bars
@@ -82,6 +82,9 @@ def run_training(
     tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
+    summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
+    print(*summary, sep="\n")
+    notes += summary
     resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
     model = build_model(corpus, splits, tokenizer, resolved.model)
     trainer = build_trainer(model, tokenizer, splits, resolved.training)
