@@ -19,11 +19,22 @@ def folder(tmp_path):
     return tmp_path
 
 
+def run_fuzz(*options):
+    command = [sys.executable, str(ROOT / "scripts" / "fuzz.py"), *options]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+
 @pytest.mark.slow
 def test_random_strings_get_finite_scores(folder):
-    command = [sys.executable, str(ROOT / "scripts" / "fuzz.py"), "--model", str(folder), "--count", "260"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    done = run_fuzz("--model", str(folder), "--count", "260")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("260 strings with ")
     assert "All scores are finite, and `predict_file` gives the same labels" in done.stdout
+
+
+@pytest.mark.slow
+def test_damaged_files_are_read_or_give_a_clear_error():
+    done = run_fuzz("--files", "200")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("200 damaged files: ") and "gave a clear error" in done.stdout

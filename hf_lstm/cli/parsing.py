@@ -139,14 +139,16 @@ def add_dataset_options(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--dataset", help=f"Hub id, folder or file: {what}")
     parser.add_argument("--dataset_config", help="configuration of a Hub dataset (default: its only one)")
     parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
-    parser.add_argument("--label_column", help="column with the labels (default: found by its name)")
+    parser.add_argument(
+        "--label_column", nargs="+", help="column with the labels, or several of 0 and 1 (default: found by its name)"
+    )
     parser.add_argument("--label_separator", help='separator of the labels in strings such as "a|b"')
     parser.add_argument("--separator", help="separator of the columns of csv and tsv files (default: detected)")
     parser.add_argument("--encoding", help="encoding of text files (default: detected)")
     parser.add_argument("--split", help="split to use (default: the first of test, validation, train that has labels)")
 
 
-def dataset_options(args: argparse.Namespace) -> dict[str, str | None]:
+def dataset_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of [`add_dataset_options`] as arguments of `load_labelled`."""
     names = ("text_column", "label_column", "label_separator", "separator", "encoding", "split")
     return {name: getattr(args, name) for name in names} | {"config_name": args.dataset_config}

@@ -10,7 +10,7 @@ DESCRIPTION = "Train a text classifier, evaluate it, and save it with its metric
 # Options that `--help` lists, by section.
 SECTIONS = {
     "data": (
-        *("dataset", "dataset_config", "text_column", "label_column", "problem_type", "separator", "encoding"),
+        *("dataset", "text_column", "label_column", "label_separator", "problem_type", "separator", "encoding"),
         *("validation_fraction", "max_length"),
     ),
     "model": (

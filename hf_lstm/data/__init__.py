@@ -5,6 +5,7 @@ from .batching import (
     ClassifierCollator,
     SimilarLengthSampler,
     pad_batch,
+    summarize_tokens,
     tokenize_blocks,
     tokenize_corpus,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "read_source",
     "select_labelled",
     "stream_file",
+    "summarize_tokens",
     "tokenize_blocks",
     "tokenize_corpus",
 ]

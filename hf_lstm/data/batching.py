@@ -64,6 +64,45 @@ def _tokenize_batch(
     return {"input_ids": encoding["input_ids"], "length": [len(ids) for ids in encoding["input_ids"]]}
 
 
+# A larger share of unknown tokens is reported with advice.
+MAX_UNKNOWN_SHARE = 0.05
+
+
+def summarize_tokens(
+    texts: DatasetDict, tokenized: DatasetDict, tokenizer: PreTrainedTokenizerFast, max_length: int | None
+) -> list[str]:
+    """Return sentences about the lengths of the training texts and the unknown tokens of the validation texts.
+
+    Args:
+        texts: The splits before [`tokenize_corpus`].
+        tokenized: The splits after it.
+        tokenizer: The tokenizer that was used.
+        max_length: Number of tokens after which training texts were truncated.
+    """
+    lengths = np.array(tokenized["train"]["length"][:])  # (texts,)
+    # Only a text of the maximum length can have been longer.
+    candidates = np.flatnonzero(lengths == max_length) if max_length is not None else []
+    for batch in (candidates[start : start + JOINED_TEXTS] for start in range(0, len(candidates), JOINED_TEXTS)):
+        rows = _tokenize_batch(texts["train"].select(batch)[:], tokenizer, None)
+        lengths[batch] = rows["length"]
+    median, high, longest = np.percentile(lengths, [50, 95, 100], method="higher").tolist()
+    notes = [
+        f"Length of the training texts in tokens: median {median:,}, 95th percentile {high:,}, maximum {longest:,}."
+    ]
+    if truncated := int((lengths > max_length).sum()) if max_length is not None else 0:
+        notes[0] = notes[0][:-1] + (
+            f"; {truncated:,} of {len(lengths):,} are truncated after {max_length:,} tokens, see max_length."
+        )
+    ids = np.array(list(chain.from_iterable(tokenized["validation"]["input_ids"])))
+    unknown = ids == tokenizer.unk_token_id
+    total = int((unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum())
+    share = unknown.sum() / max(total, 1)
+    notes.append(f"Unknown tokens ([UNK]) in the validation texts: {unknown.sum():,} of {total:,} ({share:.1%}).")
+    if share > MAX_UNKNOWN_SHARE:
+        notes[1] += " Train with `--tokenizer bpe`, which has no unknown tokens, or with more texts."
+    return notes
+
+
 def pad_batch(input_ids: Sequence[Sequence[int]], pad_token_id: int) -> dict[str, torch.Tensor]:
     """Pad token ids on the right.
 

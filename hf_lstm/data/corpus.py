@@ -1,5 +1,6 @@
 """Load labelled texts as train, validation and test splits with the columns `text` and `labels`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..messages import capitalize, format_count, format_names, library_progress_bars
-from .labels import Columns, LabelledRows, select_labelled
+from .labels import Columns, LabelledRows, join_label_columns, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 from .targets import (
@@ -50,7 +51,7 @@ def load_corpus(
     *,
     config_name: str | None = None,
     text_column: str | None = None,
-    label_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
     label_separator: str | None = None,
     problem_type: str | None = None,
     validation_fraction: float = 0.1,
@@ -62,8 +63,8 @@ def load_corpus(
 
     Args:
         data: One of
-            - a csv, tsv, json, jsonl, parquet or txt file, possibly compressed (txt: one example per line, written as
-              `__label__NAME text`);
+            - a csv, tsv, json, jsonl, parquet, txt or xlsx file, possibly compressed (txt: one example per line,
+              written as `__label__NAME text`);
             - a local folder with a `datasets` layout, with files named train.*, validation.* and test.*, with one
               folder of txt files per class, or written by `save_to_disk`;
             - a Hub id such as `stanfordnlp/imdb`;
@@ -76,6 +77,7 @@ def load_corpus(
         text_column: Name of the text column; by default the one with a usual name (`text`, `sentence`, ...).
         label_column: Name of the label column; by default the one with a usual name (`label`, `sentiment`, ...). Whole
             numbers and strings are classes, other numbers are scores (regression), lists are several labels per text.
+            Several names are columns of 0 and 1 or booleans, one per label: a multi-label classification.
         label_separator: Separator of the labels in strings such as "a|b" with several labels per text. Strings that are
             written as lists, such as "['a', 'b']", need no separator.
         problem_type: "single_label_classification", "multi_label_classification" or "regression", if it should not be
@@ -108,7 +110,13 @@ def load_corpus(
     notes.append(f"Read {name}: " + ", ".join(f"{split} {len(rows):,}" for split, rows in raw.items()) + " rows.")
     names = raw["train"].column_names
     text_column = find_column(names, TEXT_COLUMNS, text_column, role="text", where=name)
-    label_column = find_column(names, LABEL_COLUMNS, label_column, role="label", where=name)
+    label_columns = [label_column] if isinstance(label_column, str) else list(label_column or ())
+    if len(label_columns) > 1:
+        raw, label_column = _join_label_columns(raw, label_columns, text_column, name)
+        # Without this, columns of which exactly one is 1 in every row would be taken for classes.
+        problem_type = problem_type or "multi_label_classification"
+    else:
+        label_column = find_column(names, LABEL_COLUMNS, *(label_columns or [None]), role="label", where=name)
     as_written = problem_type not in (None, "regression")
     columns = Columns(text_column, label_column, as_written, label_separator)
     labelled = _select_labelled_splits(raw, columns, name, notes)
@@ -131,6 +139,18 @@ def _check_splits(raw: DatasetDict, name: str) -> None:
     for split in SPLITS:
         if split in raw and not len(raw[split]):
             raise ValueError(f"The {split} split of {name} is empty; add rows or remove it.")
+
+
+def _join_label_columns(raw: DatasetDict, columns: list[str], text_column: str, name: str) -> tuple[DatasetDict, str]:
+    """Replace several label columns by one; return the splits and the name of the new column."""
+    for column in columns:
+        find_column(raw["train"].column_names, LABEL_COLUMNS, column, role="label", where=name)
+        if columns.count(column) > 1:
+            raise ValueError(f"label_column names {column!r} {columns.count(column)} times; remove all but one.")
+        if column == text_column:
+            raise ValueError(f"Column {column!r} of {name} cannot be both the text and a label column.")
+    splits = {split: join_label_columns(rows, columns, f"the {split} split of {name}") for split, rows in raw.items()}
+    return DatasetDict(splits), ", ".join(columns)
 
 
 def _select_labelled_splits(raw: DatasetDict, columns: Columns, name: str, notes: list[str]) -> dict[str, LabelledRows]:

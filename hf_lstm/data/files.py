@@ -1,4 +1,4 @@
-"""Read csv, tsv, json, jsonl, parquet and txt files as datasets, with one-sentence errors."""
+"""Read csv, tsv, json, jsonl, parquet, txt and xlsx files as datasets, with one-sentence errors."""
 
 import glob
 import logging
@@ -9,25 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset, DatasetDict, Features, IterableDataset, Sequence, Value
+from datasets import Dataset, DatasetDict, Features, IterableDataset
 from datasets.exceptions import DatasetGenerationError
 
-from ..messages import one_line
+from ..messages import format_names, one_line
 from .formats import COMPRESSIONS, FILE_SUFFIXES, FileError, TextFormat, detect_format, file_digest, format_suffix
 from .parsing import Row, clean_row, flatten_row, parse_file
-
-# The types of columns are inferred from this many rows, so that a file of any size is read in constant memory.
-SAMPLE_ROWS = 1000
+from .tables import convert_value, describe_kind, feature_of, kind_of, merge_kinds
 
 
 def stream_file(
     path: str | Path, *, separator: str | None = None, encoding: str | None = None, notes: list[str] | None = None
 ) -> IterableDataset:
-    """Read a csv, tsv, json, jsonl, parquet or txt file row by row, in constant memory.
+    """Read a csv, tsv, json, jsonl, parquet, txt or xlsx file row by row, in constant memory.
 
-    A .json file that is one list or one object is parsed as a whole; JSON lines are streamed.
+    A .json file that is one list or one object is parsed as a whole; JSON lines are streamed. Nested fields get dotted
+    names, such as "ticket.subject".
 
     Args:
         path: The file, possibly compressed (.gz, .bz2, .xz, .zst, .zip). Each line of a .txt file is a text (the column
@@ -59,13 +57,14 @@ def stream_file(
 
 def _stream_rows(file_format: TextFormat) -> Iterator[Row]:
     with reading(file_format.name):
-        yield from parse_file(file_format, labelled=False)
+        yield from map(flatten_row, parse_file(file_format, labelled=False))
 
 
 def _stream_parquet(name: str) -> Iterator[Row]:
     with reading(name):
         rows = datasets.load_dataset("parquet", data_files=glob.escape(name), split="train", streaming=True)
-        yield from map(clean_row, rows)
+        for row in rows:
+            yield flatten_row(clean_row(row))
 
 
 def read_files(
@@ -78,14 +77,16 @@ def read_files(
 ) -> DatasetDict:
     """Read the files of each split with one type for each column. The rows are cached by the content of the files.
 
-    Nested fields of a json file get dotted names, such as "ticket.subject".
+    Nested fields of a json file get dotted names, such as "ticket.subject". A column with values of several types
+    becomes text.
 
     Args:
         files: The files of each split; all files of a split have the same format.
         labelled: Whether the lines of a txt file start with `__label__` marks; otherwise each line is a text.
         separator: Separator of the columns of csv and tsv files; detected by default.
         encoding: Encoding of text files; detected by default.
-        notes: Sentences about a detected separator or encoding are added to this list.
+        notes: Sentences about a detected separator or encoding, and about columns with several types, are added to this
+            list.
 
     Raises:
         ValueError: A file cannot be read; the message names it and, if known, the line.
@@ -101,11 +102,13 @@ def read_files(
             formats = [detect_format(name, encoding=encoding, separator=separator) for name in names]
             if notes is not None:
                 notes += [note for file_format in formats for note in file_format.describe()]
-            features = _infer_features(formats, labelled)
+            kinds, reported = _infer_kinds(formats, labelled)
+            if notes is not None:
+                notes += reported
             splits[split] = Dataset.from_generator(
                 _typed_rows,
-                features=features,
-                gen_kwargs={"formats": tuple(formats), "labelled": labelled, "columns": tuple(features)},
+                features=Features({column: feature_of(kind) for column, kind in kinds.items()}),
+                gen_kwargs={"formats": tuple(formats), "labelled": labelled, "kinds": kinds},
             )
     return splits
 
@@ -138,33 +141,40 @@ def _read_parquet(names: list[str]) -> Dataset:
     return datasets.load_dataset("parquet", data_files=escaped, split="train", cache_dir=str(cache))
 
 
-def _typed_rows(formats: tuple[TextFormat, ...], labelled: bool, columns: tuple[str, ...]) -> Iterator[Row]:
+def _typed_rows(formats: tuple[TextFormat, ...], labelled: bool, kinds: dict[str, str]) -> Iterator[Row]:
     for row in chain.from_iterable(parse_file(file_format, labelled=labelled) for file_format in formats):
         flat = flatten_row(row)
-        yield {column: flat.get(column) for column in columns}
+        yield {column: convert_value(flat.get(column), kind) for column, kind in kinds.items()}
 
 
-def _infer_features(formats: list[TextFormat], labelled: bool) -> Features:
-    """Infer columns and types from the first rows; columns that hold lists of objects are left out."""
+def _infer_kinds(formats: list[TextFormat], labelled: bool) -> tuple[dict[str, str], list[str]]:
+    """Return the kind of each column over all rows, and sentences about columns with several types.
+
+    A column with lists of objects is left out.
+    """
     names = ", ".join(file_format.name for file_format in formats)
-    rows = chain.from_iterable(parse_file(file_format, labelled=labelled) for file_format in formats)
-    sample = [flatten_row(row) for row in islice(rows, SAMPLE_ROWS)]
-    if not sample:
+    kinds: dict[str, str] = {}
+    notes = []
+    is_empty = True
+    for file_format in formats:
+        rows = parse_file(file_format, labelled=labelled)
+        # All values of these files are text or lists of text, and every row has the same columns.
+        is_text = format_suffix(file_format.name) in (".csv", ".tsv", ".txt")
+        for row in islice(rows, 1) if is_text else rows:
+            is_empty = False
+            for column, value in flatten_row(row).items():
+                known, kind = kinds.get(column, "null"), kind_of(value)
+                kinds[column] = merge_kinds(known, kind)
+                if kinds[column].endswith("mixed") and not known.endswith("mixed"):
+                    found = f"{describe_kind(known)} and {describe_kind(kind)}"
+                    notes.append(f"Column {column!r} of {names} has {found}; all its values are read as text.")
+    if is_empty:
         raise FileError(f"{names} has no rows.")
-    features = {}
-    for column in dict.fromkeys(key for row in sample for key in row):
-        try:
-            kind = pa.array([row.get(column) for row in sample]).type
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            raise FileError(f"{names}: column {column!r} mixes types; give all its rows the same type.") from None
-        item = kind.value_type if pa.types.is_list(kind) else kind
-        if pa.types.is_integer(item):
-            item = pa.float64()  # a later row may have a fraction
-        elif pa.types.is_null(item):
-            item = pa.string()  # no value yet, but a later row may have one
-        if pa.types.is_string(item) or pa.types.is_boolean(item) or pa.types.is_floating(item):
-            features[column] = Sequence(Value(str(item))) if pa.types.is_list(kind) else Value(str(item))
-    return Features(features)
+    left_out = [column for column, kind in kinds.items() if kind == "object"]
+    if left_out:
+        columns = format_names([repr(column) for column in left_out])
+        notes.append(f"Did not read columns with lists of objects in {names}: {columns}.")
+    return {column: kind for column, kind in kinds.items() if column not in left_out}, notes
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,9 @@ from typing import IO, Any
 import charset_normalizer
 import pyarrow as pa
 
-FILE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt")
+from ..messages import format_names
+
+FILE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx")
 
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
@@ -44,7 +47,7 @@ class FileError(ValueError):
 
 @dataclass(frozen=True)
 class TextFormat:
-    """How the text of a file is read.
+    """How the rows of a file other than parquet are read.
 
     Args:
         name: The file.
@@ -52,6 +55,7 @@ class TextFormat:
         encoding: Name of the encoding.
         separator: Separator of the columns of a csv or tsv file.
         is_quoted: Whether a field of such a file may be enclosed in quotes.
+        sheets: Names of the sheets of an xlsx file; the first one is read.
     """
 
     name: str
@@ -59,9 +63,10 @@ class TextFormat:
     encoding: str
     separator: str = ","
     is_quoted: bool = True
+    sheets: tuple[str, ...] = ()
 
     def describe(self) -> list[str]:
-        """Return sentences about what differs from UTF-8, commas (tabs in a tsv file) and quotes."""
+        """Return sentences about what differs from UTF-8, commas (tabs in a tsv file), quotes and a single sheet."""
         notes = []
         if self.encoding not in ("utf-8", "utf-8-sig"):
             notes.append(f"Read {self.name} with the encoding {self.encoding}; set encoding if this is wrong.")
@@ -71,6 +76,9 @@ class TextFormat:
             notes.append(f"The columns of {self.name} are separated by {columns}; set separator if this is wrong.")
         if not self.is_quoted:
             notes.append(f"Quotes at the start of a field of {self.name} are not closed; they are read as text.")
+        if self.sheets[1:]:
+            unused = format_names([repr(sheet) for sheet in self.sheets[1:]])
+            notes.append(f"Read the first sheet of {self.name}, {self.sheets[0]!r}; did not read {unused}.")
         return notes
 
 
@@ -118,8 +126,28 @@ def open_text(file_format: TextFormat) -> Iterator[io.TextIOWrapper]:
         yield text
 
 
+@contextmanager
+def open_workbook(name: str) -> Iterator[Any]:
+    """Open an xlsx file for reading its rows one by one."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise FileError(
+            f'{name} is a spreadsheet, which needs the package openpyxl; run: pip install "hf_lstm[tables]"'
+        ) from None
+    with open_binary(name) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about styles and data validation
+        workbook = load_workbook(io.BytesIO(file.read()), read_only=True, data_only=True)
+    try:
+        if not workbook.worksheets:
+            raise FileError(f"{name} has no sheet with cells; add one.")
+        yield workbook
+    finally:
+        workbook.close()
+
+
 def detect_format(name: str, *, encoding: str | None = None, separator: str | None = None) -> TextFormat:
-    """Detect how a csv, tsv, json, jsonl or txt file is read, with one pass over its bytes.
+    """Detect how a csv, tsv, json, jsonl, txt or xlsx file is read, with one pass over its bytes.
 
     Args:
         name: The file.
@@ -129,9 +157,13 @@ def detect_format(name: str, *, encoding: str | None = None, separator: str | No
     Raises:
         ValueError: The encoding cannot be detected, or the file is not text in the given one.
     """
+    suffix = format_suffix(name)
+    if suffix == ".xlsx":
+        with open_workbook(name) as workbook:
+            sheets = tuple(sheet.title for sheet in workbook.worksheets)
+        return TextFormat(name, file_digest(name), "utf-8", sheets=sheets)
     digest, detected = _scan_bytes(name, encoding)
     file_format = TextFormat(name, digest, encoding or detected)
-    suffix = format_suffix(name)
     if suffix not in (".csv", ".tsv"):
         return file_format
     with open_text(file_format) as file:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets import ClassLabel, Dataset, DatasetInfo, Features, Sequence, Value, concatenate_datasets
 
 from ..messages import capitalize, format_count
 from .tables import is_list, plain_type
@@ -23,6 +23,9 @@ MISSING_LABELS = ("", "NaN", "nan", "None", "null", "NULL", "<NA>")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 WHOLE_NUMBER = re.compile(r"[-+]?\d+")
+
+# Values of a column that says whether its label applies, in lower case.
+YES_NO_VALUES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,54 @@ class Columns:
     label: str
     as_written: bool = False
     label_separator: str | None = None
+
+
+def join_label_columns(rows: Dataset, names: list[str], where: str) -> Dataset:
+    """Replace label columns of 0 and 1 by one column with the list of the labels that apply.
+
+    Args:
+        rows: A split as it was read.
+        names: The label columns, one per label. Their values are 0 and 1 or booleans, also as text.
+        where: What messages call the split.
+
+    Returns:
+        The rows with the column `", ".join(names)` instead of these columns. A row has no label if one of its values is
+        missing. A split that lacks one of the columns is returned unchanged.
+
+    Raises:
+        ValueError: A column has another value; the message names the row.
+    """
+    if not set(names) <= set(rows.column_names):
+        return rows
+    table = rows.select_columns(names).with_format("arrow")[:]
+    applies = np.zeros((len(rows), len(names)), dtype=bool)
+    missing = np.zeros(len(rows), dtype=bool)
+    for position, name in enumerate(names):
+        column = table[name].cast(plain_type(table[name].type)).combine_chunks().dictionary_encode()
+        if column.null_count == len(column):
+            missing[:] = True
+            continue
+        texts = [str(value).strip() for value in column.dictionary.to_pylist()]
+        codes = np.asarray(pc.fill_null(column.indices, len(texts)))  # (rows,)
+        absent = np.array([text in MISSING_LABELS for text in texts] + [True])
+        values = np.array([YES_NO_VALUES.get(text.lower()) for text in texts] + [None])
+        invalid = ~absent & np.equal(values, None)
+        if invalid[codes].any():
+            row = int(np.argmax(invalid[codes]))
+            raise ValueError(
+                f"Column {name!r} of {where} has the value {texts[codes[row]]!r} in row {row + 1:,}; each of several "
+                "label columns must hold 0 and 1, or true and false."
+            )
+        applies[:, position] = values.astype(bool)[codes]
+        missing |= absent[codes]
+    applies[missing] = False
+    offsets = np.concatenate([[0], applies.sum(1).cumsum()]).astype(np.int32)
+    ids = pa.array(np.nonzero(applies)[1])
+    lists = pa.ListArray.from_arrays(pa.array(offsets), ids, mask=pa.array(missing))
+    joined = ", ".join(names)
+    features = Features({joined: Sequence(ClassLabel(names=names))})
+    column = Dataset(pa.table({joined: lists}), info=DatasetInfo(features=features))
+    return concatenate_datasets([rows.remove_columns(names), column], axis=1)
 
 
 def select_labelled(rows: Dataset, columns: Columns, where: str, notes: list[str]) -> LabelledRows | None:
@@ -121,6 +172,8 @@ def select_labelled(rows: Dataset, columns: Columns, where: str, notes: list[str
 def _read_names(column: pa.ChunkedArray, feature: Any, columns: Columns, where: str) -> pa.Array:
     """Return a name, or a list of names, for each row; null where a label, or one in a list, is missing."""
     values = _parse_lists(column.cast(plain_type(column.type)).combine_chunks(), columns.label_separator)
+    if is_list(values.type) and values.null_count:
+        values = pa.array(values.to_pylist(), values.type)  # Arrow allows items in a list that is null
     items = values.flatten() if is_list(values.type) else values
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_string, pa.types.is_null)
     if not any(test(items.type) for test in kinds):

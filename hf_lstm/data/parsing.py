@@ -1,14 +1,15 @@
-"""Parse the rows of csv, tsv, json, jsonl and txt files, with errors that name the line."""
+"""Parse the rows of csv, tsv, json, jsonl, txt and xlsx files, with errors that name the line."""
 
 import csv
+import datetime
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import IO, Any
 
 from ..text import clean_text
-from .formats import FileError, TextFormat, format_suffix, open_text
+from .formats import FileError, TextFormat, format_suffix, open_text, open_workbook
 
 # The default limit of a field, 128 kB, is too short for documents.
 csv.field_size_limit(2**31 - 1)
@@ -27,6 +28,9 @@ def parse_file(file_format: TextFormat, *, labelled: bool = True) -> Iterator[Ro
         ValueError: A row cannot be parsed; the message names its line.
     """
     suffix = format_suffix(file_format.name)
+    if suffix == ".xlsx":
+        yield from map(clean_row, _parse_sheet(file_format.name))
+        return
     with open_text(file_format) as file:
         if suffix in (".csv", ".tsv"):
             rows = _parse_table(file, file_format)
@@ -49,7 +53,8 @@ def flatten_row(row: Row, prefix: str = "") -> Row:
     """Return the row with dotted names for nested fields, such as "ticket.subject"."""
     flat: Row = {}
     for key, value in row.items():
-        flat |= flatten_row(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        nested = isinstance(value, dict) and value  # an empty object has no fields
+        flat |= flatten_row(value, f"{prefix}{key}.") if nested else {f"{prefix}{key}": value}
     return flat
 
 
@@ -80,10 +85,7 @@ def _parse_table(file: Iterable[str], file_format: TextFormat) -> Iterator[Row]:
         if not fields:
             continue
         if header is None:
-            header = [field.strip() or f"column {number}" for number, field in enumerate(fields, 1)]
-            for column in header:
-                if header.count(column) > 1:
-                    raise FileError(f"{name} has several columns {column!r}; rename or remove all but one.")
+            header = _name_columns(fields, name)
             continue
         if any(fields[len(header) :]):
             raise FileError(
@@ -91,6 +93,35 @@ def _parse_table(file: Iterable[str], file_format: TextFormat) -> Iterator[Row]:
                 "contain the separator in quotes."
             )
         yield {column: fields[index] if index < len(fields) else None for index, column in enumerate(header)}
+
+
+def _name_columns(fields: list[str], name: str) -> list[str]:
+    header = [field.strip() or f"column {number}" for number, field in enumerate(fields, 1)]
+    for column in header:
+        if header.count(column) > 1:
+            raise FileError(f"{name} has several columns {column!r}; rename or remove all but one.")
+    return header
+
+
+def _parse_sheet(name: str) -> Iterator[Row]:
+    """Yield the rows of the first sheet of an xlsx file; its first row is the header. Empty rows are skipped."""
+    header: list[str] | None = None
+    with open_workbook(name) as workbook:
+        for cells in workbook.worksheets[0].iter_rows(values_only=True):
+            if all(cell is None for cell in cells):
+                continue
+            if header is None:
+                used = max(number for number, cell in enumerate(cells, 1) if cell is not None)
+                header = _name_columns(["" if cell is None else str(cell) for cell in cells[:used]], name)
+                continue
+            yield {column: _cell_value(cell) for column, cell in zip_longest(header, cells[: len(header)])}
+
+
+def _cell_value(cell: Any) -> Any:
+    """Return dates and times as text in ISO format."""
+    if isinstance(cell, datetime.date | datetime.time):
+        return cell.isoformat()
+    return str(cell) if isinstance(cell, datetime.timedelta) else cell
 
 
 def _parse_lines(file: Iterable[str], name: str, labelled: bool) -> Iterator[Row]:

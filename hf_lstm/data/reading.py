@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import datasets
-from datasets import Dataset, DatasetDict, Features, IterableDatasetDict, Value, concatenate_datasets
+from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict, Value, concatenate_datasets
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 
@@ -12,6 +12,7 @@ from ..messages import capitalize, one_line
 from ..text import clean_text
 from .files import is_data_file, read_files, reading, stream_file
 from .formats import FileError, detect_format, open_text
+from .parsing import flatten_row
 from .sample_reviews import build_sample_reviews
 from .tables import as_iterable, convert_splits, name_source
 
@@ -45,7 +46,8 @@ def read_source(
         streaming: Return datasets that read their rows again in each pass instead of storing them.
         separator: Separator of the columns of csv and tsv files; detected by default.
         encoding: Encoding of text files; detected by default.
-        notes: Sentences about a detected separator or encoding are added to this list.
+        notes: Sentences about a detected separator or encoding, and about columns with several types or of a type that
+            cannot be read, are added to this list.
 
     Returns:
         The splits by name; "val", "valid" and "dev" are renamed to "validation".
@@ -65,13 +67,22 @@ def read_source(
             "or a Hub dataset."
         )
     else:
-        splits = build_sample_reviews() if data is None else convert_splits(data)
+        splits = build_sample_reviews() if data is None else convert_splits(data, notes)
     splits = _rename_splits(splits, name_source(data))
     if streaming:
-        return IterableDatasetDict({split: as_iterable(rows) for split, rows in splits.items()})
+        splits = IterableDatasetDict({split: as_iterable(rows) for split, rows in splits.items()})
     # Fields of nested columns get dotted names, such as "ticket.subject".
     is_nested = any(isinstance(kind, dict) for rows in splits.values() for kind in (rows.features or {}).values())
-    return splits.flatten() if is_nested and isinstance(splits, DatasetDict) else splits
+    if not is_nested:
+        return splits
+    if isinstance(splits, DatasetDict):
+        return splits.flatten()
+    return IterableDatasetDict({split: _flatten_stream(rows) for split, rows in splits.items()})
+
+
+def _flatten_stream(rows: IterableDataset) -> IterableDataset:
+    nested = [name for name, kind in (rows.features or {}).items() if isinstance(kind, dict)]
+    return rows.map(flatten_row, remove_columns=nested) if nested else rows
 
 
 def _read_path(

@@ -1,12 +1,14 @@
 """Convert DataFrames, datasets and lists of dictionaries to splits, and find their text and label columns."""
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
-from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict, Value
+from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict, Sequence, Value
 
 from ..messages import capitalize, one_line
 from ..text import clean_text
@@ -34,27 +36,31 @@ def name_source(data: Any) -> str:
     return f"the {type(data).__name__}"
 
 
-def convert_splits(data: Any) -> DatasetDict | IterableDatasetDict:
+def convert_splits(data: Any, notes: list[str] | None = None) -> DatasetDict | IterableDatasetDict:
     """Convert tables in memory to splits.
 
     Args:
         data: One table, which becomes the split "train", or a dictionary that maps the names of splits to tables. A
             table is a `Dataset`, an `IterableDataset`, a pandas, polars or Arrow table, or a list of dictionaries.
+        notes: Sentences about columns that become text or that cannot be read are added to this list.
 
     Returns:
         An `IterableDatasetDict` if one of the tables is an `IterableDataset`, otherwise a `DatasetDict`.
 
     Raises:
         TypeError: The data is something else.
-        ValueError: A column has values of several types or of a type that cannot be read.
+        ValueError: Two columns have the same name.
     """
     name = name_source(data)
+    notes = [] if notes is None else notes
     if not isinstance(data, Mapping):
-        splits = {"train": _convert_table(data, name)}
+        splits = {"train": _convert_table(data, name, notes)}
     elif not data:
         raise ValueError(f"{capitalize(name)} has no splits; pass at least 'train'.")
     else:
-        splits = {str(split): _convert_table(table, f"the {split} split of {name}") for split, table in data.items()}
+        splits = {
+            str(split): _convert_table(table, f"the {split} split of {name}", notes) for split, table in data.items()
+        }
     if any(isinstance(rows, IterableDataset) for rows in splits.values()):
         return IterableDatasetDict({split: as_iterable(rows) for split, rows in splits.items()})
     return DatasetDict(splits)
@@ -65,7 +71,7 @@ def as_iterable(rows: Dataset | IterableDataset) -> IterableDataset:
     return rows.to_iterable_dataset() if isinstance(rows, Dataset) else rows
 
 
-def _convert_table(data: Any, where: str) -> Dataset | IterableDataset:
+def _convert_table(data: Any, where: str, notes: list[str]) -> Dataset | IterableDataset:
     if isinstance(data, Dataset | IterableDataset):
         return data
     pandas = sys.modules.get("pandas")
@@ -82,7 +88,8 @@ def _convert_table(data: Any, where: str) -> Dataset | IterableDataset:
         columns = dict(zip(table.column_names, table.columns, strict=True))
     else:
         raise TypeError(f"{capitalize(where)} cannot be read as a table; pass {TABLE_KINDS}.")
-    return Dataset(pa.table({name: _convert_column(column, name, where) for name, column in columns.items()}))
+    arrays = {name: _convert_column(column, name, where, notes) for name, column in columns.items()}
+    return Dataset(pa.table({name: array for name, array in arrays.items() if array is not None}))
 
 
 def _check_unique(names: list[str], where: str) -> None:
@@ -91,8 +98,8 @@ def _check_unique(names: list[str], where: str) -> None:
             raise ValueError(f"{capitalize(where)} has several columns {name!r}; rename or drop all but one.")
 
 
-def _convert_column(values: Any, name: str, where: str) -> pa.ChunkedArray | pa.Array:
-    """Return an Arrow array of a type that `datasets` supports."""
+def _convert_column(values: Any, name: str, where: str, notes: list[str]) -> pa.ChunkedArray | pa.Array | None:
+    """Return an Arrow array of a type that `datasets` supports, or `None` if the values cannot be read."""
     try:
         if isinstance(values, pa.ChunkedArray):
             array = values
@@ -102,10 +109,15 @@ def _convert_column(values: Any, name: str, where: str) -> pa.ChunkedArray | pa.
     except UnicodeEncodeError:  # a lone surrogate, which has no UTF-8 form
         array = pa.array([clean_text(value) if isinstance(value, str) else value for value in values], from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise ValueError(
-            f"Column {name!r} of {where} mixes types or has a type that cannot be read ({one_line(error)}); give all "
-            "its rows the same type, or drop the column."
-        ) from None
+        kind = "null"
+        for value in values:
+            kind = merge_kinds(kind, kind_of(value))
+        if kind in ("object", "null"):
+            problem = f"its type cannot be read ({one_line(error)})"
+            notes.append(f"Did not read column {name!r} of {where}; {problem}.")
+            return None
+        notes.append(f"Column {name!r} of {where} has values of several types; all its values are read as text.")
+        array = pa.array([None if is_missing(value) else as_text(value) for value in values], pa.string())
     kind = plain_type(array.type)
     try:
         return array if kind == array.type else array.cast(kind)
@@ -128,6 +140,75 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     if isinstance(kind, pa.BaseExtensionType):
         return plain_type(kind.storage_type)
     return kind
+
+
+# Types of columns by the kind of their values. "list:KIND" is a list of values of a kind, "object" a value that is not
+# read, and "mixed" stands for values of several kinds, which become text.
+FEATURES = {"bool": "bool", "int64": "int64", "float64": "float64", "string": "string", "mixed": "string"}
+
+KIND_NAMES = {"bool": "true or false", "int64": "whole numbers", "float64": "numbers", "string": "text"}
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a value is `None`, NaN, or a missing value of pandas."""
+    return value is None or (not isinstance(value, str) and str(value) in ("nan", "<NA>", "NaT"))
+
+
+def kind_of(value: Any) -> str:
+    """Return the kind of a value; see `FEATURES`. The kind of a missing value is "null"."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if is_missing(value):
+        return "float64" if isinstance(value, float) else "null"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int64" if -(2**63) <= value < 2**63 else "string"
+    if isinstance(value, list):
+        item = "null"
+        for kind in map(kind_of, value):
+            item = merge_kinds(item, kind)
+        return "object" if item == "object" or item.startswith("list") else f"list:{item}"
+    return {float: "float64", str: "string"}.get(type(value), "object")
+
+
+def merge_kinds(first: str, second: str) -> str:
+    """Return the kind that has room for the values of both kinds."""
+    if first == second or second == "null":
+        return first
+    if first == "null":
+        return second
+    if {first, second} == {"int64", "float64"}:
+        return "float64"
+    if first.startswith("list:") and second.startswith("list:"):
+        return "list:" + merge_kinds(first.removeprefix("list:"), second.removeprefix("list:"))
+    return "object" if {first, second} == {"object", "list:null"} else "mixed"
+
+
+def describe_kind(kind: str) -> str:
+    """Return a kind in words."""
+    return "lists of " + describe_kind(kind[5:]) if kind.startswith("list:") else KIND_NAMES.get(kind, "other values")
+
+
+def feature_of(kind: str) -> Any:
+    """Return the type of a column in a `Dataset`; a column without values is text."""
+    if kind.startswith("list:"):
+        return Sequence(feature_of(kind.removeprefix("list:")))
+    return Value(FEATURES.get(kind, "string"))
+
+
+def convert_value(value: Any, kind: str) -> Any:
+    """Return a value in the type of a column of this kind."""
+    if kind.startswith("list:"):
+        return None if value is None else [convert_value(item, kind.removeprefix("list:")) for item in value]
+    return value if kind in KIND_NAMES and kind != "string" else as_text(value)
+
+
+def as_text(value: Any) -> str | None:
+    """Return a value as text: strings unchanged, others as in JSON."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def is_list(kind: pa.DataType) -> bool:

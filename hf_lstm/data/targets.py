@@ -108,7 +108,7 @@ def find_target(
     if problem_type == "single_label_classification":
         return Target("single_label_classification", names)
     widths = pc.unique(pc.list_value_length(train.labels)).to_pylist() if is_list(train.labels.type) else []
-    if occurring == ["0", "1"] and len(widths) == 1 and widths[0] > 1:
+    if not train.class_names and occurring == ["0", "1"] and len(widths) == 1 and widths[0] > 1:
         return Target("multi_label_classification", tuple(map(str, range(widths[0]))), is_vector=True)
     return Target("multi_label_classification", names)
 

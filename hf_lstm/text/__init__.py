@@ -2,6 +2,7 @@
 
 from .boundaries import SPECIAL_TOKENS, clean_text, stable_length, take_stable_text
 from .inputs import check_texts
+from .scripts import share_without_spaces
 from .tokenization import TokenizerKind, is_streamable, train_tokenizer
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "check_texts",
     "clean_text",
     "is_streamable",
+    "share_without_spaces",
     "stable_length",
     "take_stable_text",
     "train_tokenizer",

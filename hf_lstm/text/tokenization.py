@@ -33,7 +33,14 @@ def is_streamable(tokenizer: PreTrainedTokenizerFast) -> bool:
     backend = tokenizer.backend_tokenizer
     if {token.content for token in tokenizer.added_tokens_decoder.values()} != set(SPECIAL_TOKENS):
         return False  # an added token may contain white space
-    known = [(_build_normalizer(lowercase), split) for lowercase in (True, False) for split in _pre_tokenizers()]
+    # Tokenizers that were saved by earlier versions have the basic steps only; they can be streamed as well.
+    lower = [normalizers.Lowercase()]
+    basic = [normalizers.Sequence(_basic_steps() + steps) for steps in ([], lower)]
+    known = [
+        (normalizer, split)
+        for normalizer in (*basic, *map(_build_normalizer, (True, False)))
+        for split in _pre_tokenizers()
+    ]
     parts = (backend.normalizer, backend.pre_tokenizer)
     return None not in parts and any(
         all(part.__getstate__() == expected.__getstate__() for part, expected in zip(parts, pair, strict=True))
@@ -136,8 +143,19 @@ def _pre_tokenizers() -> tuple[pre_tokenizers.PreTokenizer, pre_tokenizers.PreTo
 
 
 def _build_normalizer(lowercase: bool) -> normalizers.Normalizer:
-    """Return a normaliser that replaces separators by spaces, cuts long runs and then normalises Unicode."""
-    steps = [
+    """Return a normaliser that gives the spellings of a word that mean the same to a classifier one form."""
+    # Arabic vowel signs and the stretching of a word (tatweel) are optional.
+    steps = [*_basic_steps(), normalizers.Replace(Regex(r"[\u0640\u064b-\u0652\u0670]"), "")]
+    if lowercase:
+        # The lower case of the Turkish letter U+0130 is "i" with a second dot, and letters such as U+01F0 have no
+        # capital form, so that lower case can leave decomposed characters.
+        steps += [normalizers.Lowercase(), normalizers.Replace("i\u0307", "i"), normalizers.NFC()]
+    return normalizers.Sequence(steps)
+
+
+def _basic_steps() -> list[normalizers.Normalizer]:
+    """Return steps that replace separators by spaces, cut long runs and then normalise Unicode."""
+    return [
         normalizers.Replace(Regex(SEPARATOR), " "),
         # Before NFKC, so that the cuts depend only on the raw text and NFKC does not combine characters across a cut.
         normalizers.Replace(Regex(rf"[^ ]{{{MAX_RUN_LENGTH}}}\K(?=[^ ])"), " "),
@@ -145,7 +163,6 @@ def _build_normalizer(lowercase: bool) -> normalizers.Normalizer:
         # NFKC rather than NFC: full-width letters, ligatures and "…" make no difference to a classifier.
         normalizers.NFKC(),
     ]
-    return normalizers.Sequence(steps + [normalizers.Lowercase()] * lowercase)
 
 
 def _clean_batches(texts: Iterable[str]) -> Iterator[list[str]]:

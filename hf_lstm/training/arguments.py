@@ -32,8 +32,11 @@ class TextArguments:
 class DataArguments(TextArguments):
     """The labelled texts to train on, and the teachers that label more of them."""
 
-    label_column: str | None = field(
-        default=None, metadata={"help": "column with the labels (default: found by its name)"}
+    label_column: list[str] | None = field(
+        default=None, metadata={"help": "column with the labels, or several of 0 and 1 (default: found by its name)"}
+    )
+    label_separator: str | None = field(
+        default=None, metadata={"help": "separator of several labels in a column, as in a|b (default: one label)"}
     )
     problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] | None = field(
         default=None,
@@ -66,6 +69,8 @@ class DataArguments(TextArguments):
     )
 
     def __post_init__(self):
+        if isinstance(self.label_column, str):
+            self.label_column = [self.label_column]
         if isinstance(self.teacher, str):
             self.teacher = [self.teacher]
         if self.passage_words < 0:

@@ -1,6 +1,7 @@
 """Build a tokenizer and a model from arguments, new or from a saved model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any, TypeVar, cast, get_args
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..inference import load_config, load_tokenizer
 from ..knowledge import train_vectors
 from ..messages import show_progress
 from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
-from ..text import TokenizerKind, train_tokenizer
+from ..text import TokenizerKind, share_without_spaces, train_tokenizer
 from .arguments import BackboneArguments, ModelArguments, PretrainingArguments
 
 # Config fields that must be those of the saved model, because trained layers cannot be loaded with other values.
@@ -26,6 +27,9 @@ LAYER_FIELDS = ("cell_type", "hidden_size", "num_hidden_layers", "bidirectional"
 
 # Size of the sampled softmax: enough for a gradient close to that of the whole vocabulary.
 SAMPLED_TOKENS = 2_048
+
+# Texts have no words if more than this share of the characters of the first texts are in scripts without spaces.
+SCRIPT_TEXTS, MAX_WITHOUT_SPACES = 1_000, 0.3
 
 Model = TypeVar("Model", bound=LstmPreTrainedModel)
 
@@ -37,7 +41,7 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
     Args:
         texts: Texts to train it on.
         args: `tokenizer` is a kind to train or a folder to load. With `pretrained`, the tokenizer of that model is
-            loaded.
+            loaded. The default `word` becomes `bpe`, with a message, if the texts do not separate words by spaces.
 
     Returns:
         The tokenizer. In distributed training, all processes get the one of the first process.
@@ -61,6 +65,8 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
                 f"`tokenizer` must be {', '.join(kinds)} or the folder of a saved tokenizer, got {args.tokenizer!r}."
             ) from None
     kind = cast(TokenizerKind, args.tokenizer)
+    if "tokenizer" not in changed:
+        kind, texts = _choose_kind(kind, texts)
     tokenizer = train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress())
     if torch.distributed.is_initialized():
         # The processes may have trained different tokenizers: some kinds break ties at random.
@@ -68,6 +74,21 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
         torch.distributed.broadcast_object_list(shared)
         tokenizer = shared[0]
     return tokenizer
+
+
+def _choose_kind(kind: TokenizerKind, texts: Iterable[str]) -> tuple[TokenizerKind, Iterable[str]]:
+    """Return `bpe` and print a message if the first texts have no words, otherwise `kind`; and all of the texts."""
+    if isinstance(texts, Iterator):  # it can be read only once
+        first = list(islice(texts, SCRIPT_TEXTS))
+        texts = chain(first, texts)
+    else:
+        first = list(islice(texts, SCRIPT_TEXTS))
+    share = share_without_spaces(text for text in first if isinstance(text, str))
+    if share <= MAX_WITHOUT_SPACES:
+        return kind, texts
+    reason = f"{share:.0%} of the characters are in scripts without spaces between words"
+    print(f"{reason}: the tokenizer is bpe, not {kind}.")
+    return "bpe", texts
 
 
 def _refuse_changes(source: str, names: set[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from ..data import Corpus, load_corpus, load_texts, tokenize_corpus
+from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..hub import check_push, push_repository
 from ..inference import load_tokenizer
 from ..knowledge import TAUGHT_FILE, label_with_teachers
@@ -89,6 +89,9 @@ def run_training(
     tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
+    summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
+    print(*summary, sep="\n")
+    notes += summary
     resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
     model = build_model(corpus, splits, tokenizer, resolved.model)
     trainer = build_trainer(model, tokenizer, splits, resolved.training)
@@ -150,6 +153,7 @@ def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArg
             config_name=data_args.dataset_config,
             text_column=data_args.text_column,
             label_column=data_args.label_column,
+            label_separator=data_args.label_separator,
             problem_type=data_args.problem_type,
             separator=data_args.separator,
             encoding=data_args.encoding,

@@ -84,6 +84,7 @@ def test_every_option_of_this_package_is_in_a_section():
     # Options of the Trainer whose defaults differ here.
     changed = {"warmup_steps", "weight_decay", "save_total_limit", "load_best_model_at_end", "disable_tqdm"}
     changed |= {"ddp_find_unused_parameters", "per_device_eval_batch_size", "train_sampling_strategy"}
+    changed |= {"dataset_config"}  # only few datasets have configurations
     changed |= {"eval_strategy", "save_strategy", "logging_strategy", "hub_strategy", "hub_model_id"}
     assert own - changed == {name for names in SECTIONS.values() for name in names}
 
@@ -92,7 +93,8 @@ def test_commands_share_the_options_of_a_dataset():
     parser = command_parser("tool", "What it does.")
     add_dataset_options(parser, "texts to count")
     args = parser.parse_args(["--dataset", "a.csv", "--label_column", "b"])
-    assert (args.dataset, args.label_column, args.text_column, args.split) == ("a.csv", "b", None, None)
+    assert (args.dataset, args.label_column, args.text_column, args.split) == ("a.csv", ["b"], None, None)
+    assert parser.parse_args(["--label_column", "b", "c"]).label_column == ["b", "c"]
 
 
 def test_command_is_recorded_as_it_was_typed_without_the_token():

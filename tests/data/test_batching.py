@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
+from datasets import Dataset, DatasetDict
 from helpers import three_splits
 
-from hf_lstm.data.batching import WINDOW_BATCHES, ClassifierCollator, SimilarLengthSampler, pad_batch, tokenize_corpus
+from hf_lstm.data.batching import (
+    WINDOW_BATCHES,
+    ClassifierCollator,
+    SimilarLengthSampler,
+    pad_batch,
+    summarize_tokens,
+    tokenize_corpus,
+)
 from hf_lstm.text.tokenization import train_tokenizer
 
 LENGTHS = np.random.default_rng(0).integers(1, 400, 1_003)
@@ -62,3 +70,23 @@ def test_seed_and_epoch_determine_the_order():
 
     assert order(0, 3) == order(0, 3)
     assert order(0, 3) != order(0, 4) and order(0, 3) != order(1, 3)
+
+
+def test_summary_of_lengths_and_unknown_tokens():
+    words = ["known " * count for count in (1, 2, 3, 4, 9, 12)]
+    texts = DatasetDict(
+        train=Dataset.from_dict({"text": words, "labels": [0] * 6}),
+        validation=Dataset.from_dict({"text": ["known new", "known known"], "labels": [0, 0]}),
+    )
+    tokenizer = train_tokenizer(["known known"], "word", 100, show_progress=False)
+    for max_length, more in ((10, "; 1 of 6 are truncated after 10 tokens, see max_length"), (13, ""), (None, "")):
+        tokenized = tokenize_corpus(texts, tokenizer, max_length=max_length)
+        notes = summarize_tokens(texts, tokenized, tokenizer, max_length)
+        # [CLS] and the words: 2, 3, 4, 5, 10 and 13 tokens.
+        assert notes[0] == (f"Length of the training texts in tokens: median 5, 95th percentile 13, maximum 13{more}.")
+    assert notes[1].startswith(
+        "Unknown tokens ([UNK]) in the validation texts: 1 of 4 (25.0%). Train with `--tokenizer"
+    )
+    known = DatasetDict(texts | {"validation": texts["train"]})
+    tokenized = tokenize_corpus(known, tokenizer)
+    assert summarize_tokens(known, tokenized, tokenizer, None)[1].endswith("0 of 31 (0.0%).")

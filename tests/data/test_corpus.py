@@ -183,7 +183,6 @@ def test_a_dataset_dict_keeps_the_names_of_its_classes():
             ValueError,
             "^The DataFrame has no column with a usual label name",
         ),
-        (pd.DataFrame({"text": ["a", "b"], "label": ["x", 1]}), ValueError, "^Column 'label' of the DataFrame mixes"),
         ({"test": ROWS}, ValueError, "^The dictionary has no train split, only test"),
         (
             {"text": ["a"], "label": ["b"]},
@@ -200,6 +199,27 @@ def test_unusable_tables_give_one_sentence(data, error, message):
     with pytest.raises(error, match=message) as raised:
         load_corpus(data)
     assert "\n" not in str(raised.value) and str(raised.value).endswith(".")
+
+
+def test_a_label_column_with_values_of_several_types_has_text_labels(tmp_path):
+    rows = [{"text": f"text {i}", "label": [1, "1", "x", True, 2.5][i % 5]} for i in range(50)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for data, found in ((path, "has whole numbers and text; all"), (rows, "has values of several types; all")):
+        corpus = load_corpus(data)
+        assert corpus.label_names == ("1", "2.5", "true", "x")
+        (note,) = [note for note in corpus.notes if note.startswith("Column 'label' of ")]
+        assert note.endswith(f"{found} its values are read as text.")
+
+
+def test_a_column_that_is_not_used_may_have_values_of_any_type(tmp_path):
+    rows = [{"text": f"text {i}", "label": "ab"[i % 2], "x": [1, None, "a", [2], {"y": 1}][i % 5]} for i in range(50)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for data in (path, rows, pd.DataFrame(rows), pd.DataFrame(rows).assign(z=[object()] * 50)):
+        corpus = load_corpus(data)
+        assert sum(map(len, corpus.splits.values())) == 50 and any("'x'" in note for note in corpus.notes)
+    assert any(note.startswith("Did not read column 'z' of the DataFrame; its type") for note in corpus.notes)
 
 
 def test_tables_have_no_configurations():

@@ -1,8 +1,12 @@
+import datetime
+import gzip
 import json
 import os
+import sys
 
 import pandas as pd
 import pytest
+from datasets import Dataset
 
 from hf_lstm.data.files import is_data_file, read_files, stream_file
 from hf_lstm.data.reading import read_source
@@ -48,15 +52,41 @@ def test_fasttext_lines(tmp_path):
     assert [row["text"] for row in stream_file(str(path))] == ["it was  good", "", ""]
 
 
-def test_json_types_are_valid_for_rows_beyond_the_sample(tmp_path):
+def test_json_types_are_valid_for_all_rows(tmp_path):
     path = tmp_path / "a.jsonl"
-    rows = [{"text": "x", "score": 1}] * 1500 + [{"text": "y", "score": 0.5, "more": 1}, {"text": "z"}]
+    rows = [{"text": "x", "score": 1, "id": 2**60 + 1}] * 1500 + [{"text": "y", "score": 0.5, "more": 1}, {"text": "z"}]
     path.write_text("\n".join(map(json.dumps, rows)))
     assert read_source(str(path))["train"].select(range(1499, 1502)).to_list() == [
-        {"text": "x", "score": 1.0},
-        {"text": "y", "score": 0.5},
-        {"text": "z", "score": None},
+        {"text": "x", "score": 1.0, "id": 2**60 + 1, "more": None},
+        {"text": "y", "score": 0.5, "id": None, "more": 1},
+        {"text": "z", "score": None, "id": None, "more": None},
     ]
+
+
+def test_values_of_several_types_become_text_and_are_reported(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [{"text": "x", "price": 1, "note": None, "x": "0", "list": []}] * 1500
+    rows += [{"text": "y", "price": 2.5, "note": 3, "x": 1, "list": [{"a": 1}]}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    notes = []
+    found = read_source(path, notes=notes)["train"]
+    assert found[0] == {"text": "x", "price": 1.0, "note": None, "x": "0"}
+    assert found[1500] == {"text": "y", "price": 2.5, "note": 3, "x": "1"}
+    assert notes == [
+        f"Column 'x' of {path} has text and whole numbers; all its values are read as text.",
+        f"Did not read columns with lists of objects in {path}: 'list'.",
+    ]
+
+
+def test_nested_fields_have_dotted_names_in_a_stream(tmp_path):
+    rows = [{"id": 1, "ticket": {"subject": "a", "by": {"name": "b"}}}, {"id": 2, "ticket": {}}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pd.DataFrame(rows[:1]).to_parquet(tmp_path / "a.parquet")
+    first = {"id": 1, "ticket.subject": "a", "ticket.by.name": "b"}
+    assert list(stream_file(tmp_path / "a.jsonl")) == [first, {"id": 2, "ticket": {}}]
+    assert list(stream_file(tmp_path / "a.parquet")) == [first]
+    streamed = read_source(Dataset.from_list(rows[:1]), streaming=True)["train"]
+    assert list(streamed) == [first]
 
 
 def test_a_changed_file_is_read_again(tmp_path):
@@ -86,10 +116,9 @@ BAD_FILES = {
     "list.json": (b'[{"text": "a"}', "delimiter"),
     "lines.jsonl": (b'{"text": "a"}\n{"text": oops}\n', "line 2"),
     "scalar.jsonl": (b'{"text": "a"}\n3\n', "line 2"),
-    "mixed.jsonl": (b'{"label": "a"}\n{"label": 3}\n', "column 'label' mixes types"),
     "text.parquet": (b"hello there " * 9, "not a parquet file"),
     "plain.txt": (b"__label__a x\nno label\n", "line 2"),
-    "sheet.xlsx": (b"PK", ".csv, .tsv"),
+    "page.html": (b"<p>", ".csv, .tsv"),
 }
 
 
@@ -101,7 +130,7 @@ def test_broken_files_give_one_sentence_that_names_them(tmp_path, name, in_folde
     folder.mkdir()
     path = folder / f"train-{name}"
     path.write_bytes(content)
-    if in_folder and path.suffix == ".xlsx":
+    if in_folder and path.suffix == ".html":
         pytest.skip("a folder is searched for known formats only")
     with pytest.raises(ValueError) as error:
         read_source(str(folder if in_folder else path))
@@ -171,3 +200,48 @@ def test_separator_and_encoding_can_be_given(tmp_path):
 def test_names_of_data_files(name):
     assert is_data_file(name)
     assert not is_data_file(name + ".exe") and not is_data_file("stanfordnlp/imdb")
+
+
+def write_sheets(path, **sheets):
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    workbook.remove(workbook.active)
+    for name, rows in sheets.items():
+        sheet = workbook.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    workbook.save(path)
+
+
+def test_the_first_sheet_of_a_spreadsheet_is_read(tmp_path):
+    path = tmp_path / "a.xlsx"
+    rows = [["text", "stars", "good", "on", None], ["x, y", 1, True, datetime.date(2024, 5, 6)], [], ["z", 2.5, None]]
+    write_sheets(path, reviews=rows, notes=[["other"]])
+    expected = [
+        {"text": "x, y", "stars": 1.0, "good": True, "on": "2024-05-06T00:00:00"},
+        {"text": "z", "stars": 2.5, "good": None, "on": None},
+    ]
+    notes = []
+    assert read_source(path, notes=notes)["train"].to_list() == list(stream_file(path)) == expected
+    assert notes == [f"Read the first sheet of {path}, 'reviews'; did not read 'notes'."]
+    (tmp_path / "b.xlsx.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert read_source(tmp_path / "b.xlsx.gz")["train"].to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"), [([], "has no rows"), ([["a", "b", "a"]], "several columns 'a'"), ([["a"]], "has no rows")]
+)
+def test_unusable_spreadsheets_give_one_sentence(tmp_path, rows, message):
+    write_sheets(tmp_path / "a.xlsx", first=rows)
+    with pytest.raises(ValueError, match=f"a.xlsx.*{message}"):
+        read_source(tmp_path / "a.xlsx")
+    (tmp_path / "b.xlsx").write_bytes(b"PK damaged")
+    with pytest.raises(ValueError, match="b.xlsx could not be read"):
+        read_source(tmp_path / "b.xlsx")
+
+
+def test_a_spreadsheet_without_openpyxl_gives_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r'needs the package openpyxl; run: pip install "hf_lstm\[tables\]"'):
+        read_source(tmp_path / "a.xlsx")

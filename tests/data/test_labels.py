@@ -115,3 +115,57 @@ def test_arrow_types_of_texts_and_labels(text_type, labels, names):
         text: label for rows in corpus.splits.values() for text, label in zip(rows["text"], rows["labels"], strict=True)
     }
     assert len(found) == 19 and found["text 2"] == names.index(str(labels[2].as_py()).removesuffix(".0"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[0, 1, 1], [1, 1, 0], [0, 0, 0], [1, None, 0]],
+        [[0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, float("nan"), 0.0]],
+        [[False, True, True], [True, True, False], [False, False, False], [True, None, False]],
+        [["0", "1", "1.0"], ["1", "True", "0"], ["false", "0", "0"], ["1", "", "0"]],
+    ],
+)
+def test_several_label_columns_are_a_multi_label_classification(values):
+    rows = [
+        {"text": f"text {i}"} | dict(zip(["rude", "angry", "spam"], row, strict=True)) for i, row in enumerate(values)
+    ]
+    for row in rows:  # the types of a column do not matter to the others
+        row["spam"] = str(row["spam"])
+    corpus = load_corpus({"train": rows, "validation": rows[:2]}, label_column=["rude", "angry", "spam"])
+    assert (corpus.problem_type, corpus.label_names) == ("multi_label_classification", ("rude", "angry", "spam"))
+    assert labels_of(corpus) == {"text 0": [0, 1, 1], "text 1": [1, 1, 0], "text 2": [0, 0, 0]}
+    notes = " ".join(corpus.notes)
+    assert "Skipped 1 row of the train split of the dictionary without a label." in notes
+    assert "rude 1, angry 2, spam 1" in notes and "labels are in 'rude, angry, spam'" in notes
+
+
+def test_columns_with_one_label_per_row_may_be_classes():
+    rows = [{"text": f"text {i}", "a": i % 2, "b": 1 - i % 2} for i in range(20)]
+    assert load_corpus(rows, label_column=["a", "b"]).problem_type == "multi_label_classification"
+    corpus = load_corpus(
+        {"train": rows, "validation": rows}, label_column=["a", "b"], problem_type="single_label_classification"
+    )
+    assert corpus.label_names == ("a", "b") and corpus.splits["train"]["labels"][:4] == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["a", "b"], "^Column 'b' of the train split of the list has the value '2' in row 3; each of several"),
+        (["a", "z"], "^The list has no column 'z'; its columns are: text, a, b"),
+        (["a", "a"], "^label_column names 'a' 2 times"),
+        (["a", "text"], "^Column 'text' of the list cannot be both the text and a label column"),
+    ],
+)
+def test_unusable_label_columns_give_one_sentence(columns, message):
+    rows = [{"text": "x", "a": 0, "b": 1}, {"text": "y", "a": 1, "b": None}, {"text": "z", "a": 1, "b": 2}]
+    with pytest.raises(ValueError, match=message):
+        load_corpus(rows, label_column=columns)
+
+
+def test_one_label_column_may_be_given_in_a_list():
+    assert load_corpus({"train": rows_of(["a", "b"]), "dev": rows_of(["a"])}, label_column=["label"]).label_names == (
+        "a",
+        "b",
+    )

@@ -9,8 +9,11 @@ from datasets import Dataset, DatasetDict, IterableDatasetDict, List, Value
 
 from hf_lstm.data.tables import (
     convert_splits,
+    convert_value,
     find_column,
     iterate_texts,
+    kind_of,
+    merge_kinds,
     name_source,
     plain_type,
     select_texts,
@@ -97,10 +100,7 @@ def test_datasets_are_not_changed_and_an_iterable_one_makes_all_of_them_iterable
 @pytest.mark.parametrize(
     ("data", "error", "message"),
     [
-        (pd.DataFrame({"t": ["a", 1]}), ValueError, "^Column 't' of the DataFrame mixes types"),
-        (pd.DataFrame({"t": [object()]}), ValueError, "^Column 't' of the DataFrame mixes types or has a type"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError, "^The DataFrame has several columns 'a'; rename"),
-        ({"dev": [{"t": "a"}, {"t": 1}]}, ValueError, "^Column 't' of the dev split of the dictionary mixes types"),
         ([1, 2], TypeError, "^The list cannot be read as a table; pass a file"),
         (pd.Series(["a"]), TypeError, "^The Series cannot be read as a table"),
         (np.zeros((2, 2)), TypeError, "^The ndarray cannot be read as a table"),
@@ -126,6 +126,48 @@ def test_unusable_tables_give_one_sentence(data, error, message):
 )
 def test_plain_type(kind, plain):
     assert plain_type(kind) == plain
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "converted"),
+    [
+        ([None], "null", [None]),
+        ([1, None, 2], "int64", [1, None, 2]),
+        ([1, 2.5], "float64", [1, 2.5]),
+        ([1, 2**63], "mixed", ["1", "9223372036854775808"]),
+        ([2**63], "string", ["9223372036854775808"]),
+        ([True, None], "bool", [True, None]),
+        ([True, 1], "mixed", ["true", "1"]),
+        (["a", 2.0, None], "mixed", ["a", "2.0", None]),
+        ([[], [1], [2.5]], "list:float64", [[], [1], [2.5]]),
+        ([["a"], [1, None]], "list:mixed", [["a"], ["1", None]]),
+        ([["a"], "a"], "mixed", ['["a"]', "a"]),
+        ([[], [{"a": 1}]], "object", None),
+        ([{}, "ü"], "mixed", ["{}", "ü"]),
+        ([np.int64(3), np.float32(0.5)], "float64", [3, 0.5]),
+    ],
+)
+def test_kinds_of_values(values, kind, converted):
+    found = "null"
+    for value in values:
+        found = merge_kinds(found, kind_of(value))
+    assert found == kind
+    assert converted is None or [convert_value(value, kind) for value in values] == converted
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "note"),
+    [
+        (["a", 1, None, float("nan"), pd.NA], ["a", "1", None, None, None], "has values of several types; all its"),
+        ([object(), None], None, "Did not read column 't' of the DataFrame; its type cannot be read"),
+    ],
+)
+def test_columns_of_several_or_unknown_types_are_reported(values, expected, note):
+    notes = []
+    rows = convert_splits(pd.DataFrame({"t": pd.Series(values, dtype=object), "n": range(len(values))}), notes)["train"]
+    assert rows.column_names == (["n"] if expected is None else ["t", "n"])
+    assert expected is None or rows["t"][:] == expected
+    assert len(notes) == 1 and note in notes[0]
 
 
 @pytest.mark.parametrize(

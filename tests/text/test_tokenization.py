@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import normalizers, pre_tokenizers
 from transformers import AutoTokenizer
 
+from hf_lstm.text import tokenization
 from hf_lstm.text.boundaries import MAX_RUN_LENGTH, clean_text, stable_length
 from hf_lstm.text.tokenization import is_streamable, train_tokenizer
 
@@ -37,7 +38,24 @@ STRANGE = [
 PIECES = st.sampled_from(
     ["<", "<b", "r", " ", "/", ">", "<br />", "<BR>", "\n", "\x00", "\x85", "\u00a0", "\u3000", "\u200d", "\u0301"]
     + ["\u0323", "a", "film", "don't", "’", "İ", "Σ", "ﷺ", "´", "각", "\u1100", "\u1161", "漢", "😀", "!!!!", "[CLS]"]
-    + ["12", "x" * 63, "[CL", "S]", "["]
+    + [
+        "i",
+        "I",
+        "\u0307",
+        "ا",
+        "م",
+        "\u0640",
+        "\u064e",
+        "\u0651",
+        "\u0653",
+        "J",
+        "\u030c",
+        "12",
+        "x" * 63,
+        "[CL",
+        "S]",
+        "[",
+    ]
 )
 TEXTS = st.lists(PIECES | st.text(max_size=5), max_size=30).map("".join).map(clean_text)
 
@@ -264,3 +282,32 @@ def test_only_tokenizers_of_this_package_are_streamable(tokenizers, kind, tmp_pa
     other = AutoTokenizer.from_pretrained(tmp_path)
     other.add_tokens(["good film"])
     assert not is_streamable(other)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["\u00e9t\u00e9", "e\u0301te\u0301", "E\u0301T\u00c9"],
+        ["\u0130stanbul", "I\u0307stanbul", "i\u0307stanbul", "istanbul", "\u0130STANBUL"],
+        ["\u01f0", "j\u030c", "J\u030c"],
+        ["\u0643\u062a\u0627\u0628", "\u0643\u0650\u062a\u064e\u0627\u0628", "\u0643\u062a\u0640\u0640\u0627\u0628"],
+        ["\u0645\u062d\u0645\u0651\u064e\u062f", "\u0645\u062d\u0645\u064e\u0651\u062f"],
+        ["\u0622\u0646", "\u0627\u0653\u0646", "\u0627\u064e\u0653\u0646"],
+        ["\ud55c\uad6d", "\u1112\u1161\u11ab\u1100\u116e\u11a8"],
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_spellings_of_a_word_have_the_same_tokens(kind, spellings):
+    tokenizer = train_tokenizer([spellings[0], "a word"] * 3, kind, 300, show_progress=False)
+    assert tokenizer.unk_token_id not in tokenizer(spellings[0])["input_ids"]
+    assert len({tuple(tokenizer(spelling)["input_ids"]) for spelling in spellings}) == 1
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_tokenizers_of_earlier_versions_are_streamable(lowercase):
+    tokenizer = train_tokenizer(["a word"] * 3, "word", 300, lowercase, show_progress=False)
+    steps = tokenization._basic_steps() + [normalizers.Lowercase()] * lowercase
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(steps)
+    assert is_streamable(tokenizer)
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC()])
+    assert not is_streamable(tokenizer)

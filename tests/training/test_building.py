@@ -262,3 +262,23 @@ def test_a_saved_tokenizer_is_loaded_from_its_folder(tokenizer, tmp_path):
         build_tokenizer(iter(()), ModelArguments(tokenizer=str(tmp_path), vocab_size=50))
     with pytest.raises(ValueError, match="word or the folder of a saved tokenizer, got 'wrod'"):
         build_tokenizer(iter(()), ModelArguments(tokenizer="wrod"))
+
+
+CHINESE = [f"这部电影{word}，我{word}这个演员" for word in ("很好看", "不好看", "喜欢", "讨厌")] * 5
+
+
+def test_texts_without_spaces_get_a_bpe_tokenizer_by_default(capsys):
+    for texts in (CHINESE, iter(CHINESE)):
+        tokenizer = build_tokenizer(texts, ModelArguments(vocab_size=400))
+        ids = tokenizer("这部电影很好看，我讨厌这个剧本")["input_ids"]
+        assert tokenizer.unk_token_id not in ids and len(ids) > 3
+        # One of 15 characters is a comma.
+        assert capsys.readouterr().out.startswith("93% of the characters are in scripts without spaces")
+
+
+def test_other_texts_and_a_chosen_kind_are_kept(capsys):
+    english = ["a good film"] * 10
+    for texts, kind in ((english + ["很好"], "word"), (CHINESE, "wordpiece")):
+        tokenizer = build_tokenizer(texts, ModelArguments(tokenizer=kind, vocab_size=400))
+        assert type(tokenizer.backend_tokenizer.model).__name__.lower() in ("wordlevel", "wordpiece")
+    assert capsys.readouterr().out == ""
