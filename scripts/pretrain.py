@@ -15,9 +15,9 @@ from pathlib import Path
 sys.path.pop(0)  # this folder: its evaluate.py would hide the library `evaluate`
 
 from datasets import Dataset, IterableDataset
+from hf_lstm.cli.arguments import command_line, parse_arguments, run
 from transformers import AutoTokenizer, set_seed
 
-from hf_lstm.cli.arguments import command_line, parse_arguments, run
 from hf_lstm.data.batching import tokenize_blocks
 from hf_lstm.data.unlabelled import load_texts
 from hf_lstm.evaluation.cost import describe_machine

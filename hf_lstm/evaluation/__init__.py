@@ -5,12 +5,13 @@ from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
 from .evaluation import confident_errors, evaluate_average, evaluate_split
 from .metrics import MAIN_METRIC, build_compute_metrics
 from .plots import plot_learning_curve, plot_predictions, plot_stream
-from .splits import choose_split
+from .splits import align_labels, choose_split
 from .thresholds import best_thresholds
 
 __all__ = [
     "MAIN_METRIC",
     "TIMED_TEXTS",
+    "align_labels",
     "best_thresholds",
     "build_compute_metrics",
     "choose_split",

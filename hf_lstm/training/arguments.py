@@ -10,7 +10,10 @@ from ..messages import show_progress
 from ..models import LstmConfig
 
 # Fields of the backbone arguments that are no fields of `LstmConfig`.
-NOT_IN_CONFIG = ("pretrained", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights", "objective")
+NOT_IN_CONFIG = (
+    *("pretrained", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights", "objective"),
+    "drop_missing_labels",
+)
 
 
 @dataclass
@@ -60,6 +63,9 @@ class DataArguments(TextArguments):
     unlabelled: str | None = field(
         default=None,
         metadata={"help": "texts for the teachers to label, or `none` (default: unlabelled splits)"},
+    )
+    rehearse: str | None = field(
+        default=None, metadata={"help": "data of the training of `pretrained`, to keep its labels (default: none)"}
     )
     passage_words: int = field(
         default=0, metadata={"help": "let teachers label passages of this many words; 0: whole texts"}
@@ -164,6 +170,9 @@ class ModelArguments(BackboneArguments):
     )
     class_weights: Literal["balanced"] | None = field(
         default=None, metadata={"help": "`balanced` weights classes by inverse frequency (default: equal weights)"}
+    )
+    drop_missing_labels: bool = field(
+        default=False, metadata={"help": "remove labels of `pretrained` that the data lacks"}
     )
 
 

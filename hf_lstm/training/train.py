@@ -17,6 +17,7 @@ from .building import build_model, build_tokenizer
 from .checkpoints import find_resume_checkpoint, save_classifier
 from .classifier import TrainedClassifier, load_classifier
 from .defaults import resolve_defaults
+from .labels import add_rehearsal, keep_trained_labels
 from .options import build_arguments, format_call
 from .records import TrainingRun, precision_of, record_training
 from .trainer import build_trainer
@@ -77,7 +78,7 @@ def run_training(
     if args.push_to_hub:
         check_push(repo_id, args.hub_token)
 
-    corpus, notes = read_corpus(data, data_args, trainer_args)
+    corpus, notes = read_corpus(data, data_args, model_args, trainer_args)
     labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes)
     tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
     with args.main_process_first():
@@ -117,19 +118,36 @@ def name_of(data: Any) -> str:
     return Path(data).stem if isinstance(data, str | Path) else type(data).__name__.lower()
 
 
-def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArguments) -> tuple[Corpus, list[str]]:
-    """Load the corpus and print what was found, split off or dropped. Return it with these notes."""
-    with args.main_process_first():
-        corpus = load_corpus(
-            data,
-            config_name=data_args.dataset_config,
+def read_corpus(
+    data: Any, data_args: DataArguments, model_args: ModelArguments, args: ClassifierTrainingArguments
+) -> tuple[Corpus, list[str]]:
+    """
+    Load the corpus with the labels of the model to start from, and with earlier data if there is any.
+
+    Print what was found, added, split off or dropped, and return it with the corpus.
+    """
+    if data_args.rehearse is not None and model_args.pretrained is None:
+        raise ValueError("`--rehearse` requires `--pretrained`.")
+
+    def load(source: Any, config_name: str | None, problem_type: str | None) -> Corpus:
+        return load_corpus(
+            source,
+            config_name=config_name,
             text_column=data_args.text_column,
             label_column=data_args.label_column,
-            problem_type=data_args.problem_type,
+            problem_type=problem_type,
             separator=data_args.separator,
             encoding=data_args.encoding,
             validation_fraction=data_args.validation_fraction,
         )
+
+    with args.main_process_first():
+        corpus = load(data, data_args.dataset_config, data_args.problem_type)
+        if data_args.rehearse is not None:
+            earlier = load(data_args.rehearse, None, corpus.problem_type)
+            corpus = add_rehearsal(corpus, earlier, str(model_args.pretrained), data_args.rehearse)
+    if model_args.pretrained is not None:
+        corpus = keep_trained_labels(corpus, model_args.pretrained, model_args.drop_missing_labels)
     notes = list(corpus.notes)
     if corpus.problem_type == "multi_label_classification":
         notes.append("The threshold of each label is chosen on the validation split, so its metrics are optimistic.")
