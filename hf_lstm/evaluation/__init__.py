@@ -3,7 +3,7 @@
 from .baseline import tfidf_baseline
 from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
 from .evaluation import confident_errors, evaluate_average, evaluate_split
-from .metrics import MAIN_METRIC, build_compute_metrics
+from .metrics import MAIN_METRIC, build_compute_metrics, label_names
 from .plots import plot_learning_curve, plot_predictions, plot_stream
 from .splits import align_labels, choose_split
 from .thresholds import best_thresholds
@@ -20,6 +20,7 @@ __all__ = [
     "evaluate_average",
     "evaluate_split",
     "folder_bytes",
+    "label_names",
     "plot_learning_curve",
     "plot_predictions",
     "plot_stream",

@@ -160,7 +160,7 @@ def _load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Mode
     )
     new = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
     if isinstance(model, LstmForSequenceClassification):
-        new |= _load_head(model, source, saved, HEAD_WEIGHT in new)
+        new = new - {HEAD_WEIGHT, HEAD_BIAS} | _load_head(model, source, saved, HEAD_WEIGHT in new)
     loaded = len(model.state_dict()) - len(new & model.state_dict().keys())
     print(f"Loaded {loaded} weight tensors from {source}; initialised: {', '.join(sorted(new)) or 'none'}.")
     return model
@@ -175,8 +175,8 @@ def _load_head(model: LstmForSequenceClassification, source: str, saved: LstmCon
     copied = copy_head(model, source)
     if not copied:
         return {HEAD_WEIGHT, HEAD_BIAS}
-    new_rows = config.num_labels - copied
-    return {f"{new_rows:,} of {config.num_labels:,} rows of the head"} if new_rows else set()
+    rows = model.classifier.out_features
+    return {f"{rows - copied:,} of {rows:,} rows of the head"} if copied < rows else set()
 
 
 def _has_layers(source: str) -> bool:

@@ -1,7 +1,11 @@
 """Resume from checkpoints, and save the final model."""
 
+import hashlib
+import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -12,12 +16,20 @@ from transformers import (
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from ..evaluation import best_thresholds
+from ..data import Corpus, iterate_texts
+from ..evaluation import best_thresholds, label_names
 from ..hub import TRAINING_RECORDS
-from ..inference import predict_logits, probabilities
-from ..models import LstmForSequenceClassification
+from ..inference import load_config, predict_logits, probabilities
+from ..messages import format_names
+from ..models import LstmConfig, LstmForSequenceClassification
 from ..saving import atomic_folder
-from .arguments import RecurrentTrainingArguments
+from .arguments import NOT_IN_CONFIG, DataArguments, ModelArguments, RecurrentTrainingArguments
+
+# File in each checkpoint that describes what it was trained on.
+RESUME_FILE = "training_data.json"
+
+# Options of the data, besides the data itself, that change the training rows.
+DATA_OPTIONS = ("max_length", "teacher", "unlabelled", "passage_words")
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -59,6 +71,101 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     if not Path(args.resume_from_checkpoint).is_dir():
         raise ValueError(f"There is no checkpoint folder {args.resume_from_checkpoint}.")
     return args.resume_from_checkpoint
+
+
+def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args: ModelArguments) -> dict[str, Any]:
+    """
+    Return what must be the same when a training is resumed, for [`check_resumed_data`]. It is saved in each checkpoint.
+
+    Args:
+        corpus: The labelled texts, with the label ids of the model.
+        data_args: Their options.
+        model_args: Options of the model; those that are fields of its config are compared by [`check_resumed_model`].
+    """
+    digest = hashlib.sha256()
+    for split in ("train", "validation"):
+        for text in iterate_texts(corpus.splits[split]):
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(np.array(corpus.splits[split]["labels"][:], dtype=np.float64).tobytes())
+    options = asdict(data_args) | asdict(model_args)
+    return {
+        "problem_type": corpus.problem_type,
+        "labels": list(corpus.label_names),
+        "rows": {split: len(corpus.splits[split]) for split in ("train", "validation")},
+        "sha256": digest.hexdigest(),
+        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options},
+    }
+
+
+def check_resumed_data(checkpoint: str | Path, current: dict[str, Any]) -> None:
+    """
+    Check that a training is resumed with the data and options with which it started.
+
+    Args:
+        checkpoint: Folder of the checkpoint. One that the stock Trainer saved has no description, only labels.
+        current: Description of the data, from [`describe_training_data`].
+
+    Raises:
+        ValueError: The labels, the texts or an option changed; the message names what.
+    """
+    path = Path(checkpoint) / RESUME_FILE
+    if path.is_file():
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        config = load_config(checkpoint)
+        saved = current | {"problem_type": config.problem_type, "labels": label_names(config)}
+    if current["problem_type"] == "regression":
+        saved["labels"] = current["labels"]  # the name of the column, which may change
+    changed = None
+    if saved["problem_type"] != current["problem_type"]:
+        changed = f"the problem type was {saved['problem_type']} and is now {current['problem_type']}"
+    elif saved["labels"] != current["labels"]:
+        changed = f"the labels were {format_names(saved['labels'])} and are now {format_names(current['labels'])}"
+    elif options := _differences(saved["options"], current["options"]):
+        changed = options
+    elif saved["rows"] != current["rows"]:
+        before, now = (
+            f"{rows['train']:,} training rows and {rows['validation']:,} validation rows"
+            for rows in (saved["rows"], current["rows"])
+        )
+        changed = f"the data had {before} and now has {now}"
+    elif saved["sha256"] != current["sha256"]:
+        changed = "the texts, their labels or their order are different"
+    if changed:
+        raise _cannot_resume(checkpoint, changed)
+
+
+def check_resumed_model(checkpoint: str | Path, config: LstmConfig) -> None:
+    """
+    Check that a training is resumed with the model with which it started.
+
+    Args:
+        checkpoint: Folder of the checkpoint.
+        config: Config of the model that was built from the current options.
+
+    Raises:
+        ValueError: A field of the config changed; the message names it.
+    """
+    saved, current = load_config(checkpoint).to_dict(), config.to_dict()
+    fields = [*LstmConfig.__annotations__, "problem_type"]
+    if changed := _differences(*({name: values.get(name) for name in fields} for values in (saved, current))):
+        raise _cannot_resume(checkpoint, changed)
+
+
+def _differences(saved: dict[str, Any], current: dict[str, Any]) -> str:
+    """Return the values that differ as text, such as "hidden_size was 8 and is now 16"."""
+    return "; ".join(
+        f"{name} was {saved.get(name)} and is now {value}"
+        for name, value in current.items()
+        if json.dumps(saved.get(name)) != json.dumps(value)  # tuples and lists are the same
+    )
+
+
+def _cannot_resume(checkpoint: str | Path, changed: str) -> ValueError:
+    return ValueError(
+        f"Training cannot be resumed from {checkpoint}: {changed}. Resume with the same data and options, or start "
+        "again with another --output_dir."
+    )
 
 
 def save_classifier(trainer: Trainer, validation: Dataset) -> LstmForSequenceClassification:

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, List, Value, concatenate_datasets
 from safetensors import safe_open
 from torch import nn
-from transformers.utils import SAFE_WEIGHTS_NAME, cached_file
+from transformers.utils import SAFE_WEIGHTS_NAME
+from transformers.utils.hub import cached_file
 
 from ..data import Corpus, iterate_texts
-from ..evaluation import align_labels
+from ..evaluation import align_labels, label_names
 from ..inference import load_config
 from ..messages import format_count, format_names
 from ..models import LstmConfig, LstmForSequenceClassification
@@ -37,7 +39,7 @@ def trained_labels(source: str) -> tuple[str | None, tuple[str, ...]] | None:
     config = load_config(source)
     if HEAD_WEIGHT not in weight_names(source):
         return None
-    return config.problem_type, tuple(config.id2label[i] for i in range(config.num_labels))
+    return config.problem_type, tuple(label_names(config))
 
 
 def keep_trained_labels(corpus: Corpus, source: str, drop_missing: bool = False) -> Corpus:
@@ -100,7 +102,8 @@ def encode_labels(corpus: Corpus, names: Sequence[str]) -> Corpus:
     if tuple(names) == corpus.label_names:
         return corpus
     ids = {name: i for i, name in enumerate(names)}
-    config = LstmConfig(id2label=dict(enumerate(names)), label2id=ids, problem_type=corpus.problem_type)
+    fields: dict[str, Any] = {"problem_type": corpus.problem_type, "id2label": dict(enumerate(names)), "label2id": ids}
+    config = LstmConfig(**fields)
     if corpus.problem_type == "single_label_classification":
         feature = ClassLabel(names=list(names))
     else:
@@ -196,11 +199,10 @@ def copy_head(model: LstmForSequenceClassification, source: str) -> int:
     if weight.shape[1] != head.in_features:
         return 0
     if config.problem_type == "regression":
-        names = new_names = tuple(range(config.num_labels)) if len(bias) == config.num_labels else ()
+        pairs = [(row, row) for row in range(len(bias))] if bias.shape == head.bias.shape else []
     else:
-        names, new_names = trained[1], tuple(config.id2label[i] for i in range(config.num_labels))
-    old = {name: i for i, name in enumerate(names)}
-    pairs = [(row, old[name]) for row, name in enumerate(new_names) if name in old]
+        old = {name: row for row, name in enumerate(trained[1])}
+        pairs = [(row, old[name]) for row, name in enumerate(label_names(config)) if name in old]
     for row, old_row in pairs:
         head.weight[row] = weight[old_row].to(head.weight.dtype)
         head.bias[row] = bias[old_row].to(head.bias.dtype)

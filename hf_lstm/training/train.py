@@ -14,7 +14,13 @@ from ..knowledge import TAUGHT_FILE, label_with_teachers
 from ..messages import library_progress_bars
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from .building import build_model, build_tokenizer
-from .checkpoints import find_resume_checkpoint, save_classifier
+from .checkpoints import (
+    check_resumed_data,
+    check_resumed_model,
+    describe_training_data,
+    find_resume_checkpoint,
+    save_classifier,
+)
 from .classifier import TrainedClassifier, load_classifier
 from .defaults import resolve_defaults
 from .labels import add_rehearsal, keep_trained_labels
@@ -79,13 +85,19 @@ def run_training(
         check_push(repo_id, args.hub_token)
 
     corpus, notes = read_corpus(data, data_args, model_args, trainer_args)
-    labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes)
+    training_data = describe_training_data(corpus, data_args, model_args)
+    if checkpoint is not None:
+        check_resumed_data(checkpoint, training_data)
+    labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes, is_resumed=checkpoint is not None)
     tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
     model = build_model(corpus, splits, tokenizer, resolved.model)
+    if checkpoint is not None:
+        check_resumed_model(checkpoint, model.config)
     trainer = build_trainer(model, tokenizer, splits, resolved.training)
+    trainer.training_data = training_data
     print(
         f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
         f"{resolved.training.num_train_epochs:g} epochs of {len(splits['train']):,} texts in {precision_of(args)}."
@@ -155,13 +167,24 @@ def read_corpus(
     return corpus, notes
 
 
-def label_unlabelled(corpus: Corpus, data_args: DataArguments, output_dir: str, notes: list[str]) -> DatasetDict:
-    """Return the splits with the soft labels of teachers in `train`, if there are teachers, and add a note on them."""
+def label_unlabelled(
+    corpus: Corpus, data_args: DataArguments, output_dir: str, notes: list[str], is_resumed: bool = False
+) -> DatasetDict:
+    """
+    Return the splits with the soft labels of teachers in `train`, if there are teachers, and add a note on them.
+
+    A resumed training reads the soft labels from the file that it wrote when it started.
+    """
     if not data_args.teacher:
         return corpus.splits
     unlabelled = unlabelled_texts(corpus, data_args.unlabelled)
-    save_to = Path(output_dir) / TAUGHT_FILE
-    train, note = label_with_teachers(corpus, data_args.teacher, unlabelled, data_args.passage_words, save_to)
+    save_to, teachers = Path(output_dir) / TAUGHT_FILE, data_args.teacher
+    if is_resumed and save_to.is_file():
+        notes.append(f"{save_to} has the soft labels of the interrupted training, from {', '.join(teachers)}.")
+        print(notes[-1])
+        train, note = label_with_teachers(corpus, [str(save_to)], unlabelled, data_args.passage_words)
+    else:
+        train, note = label_with_teachers(corpus, teachers, unlabelled, data_args.passage_words, save_to)
     print(note)
     notes.append(note)
     return DatasetDict(corpus.splits | {"train": train})

@@ -1,5 +1,6 @@
 """The Trainer of a classifier."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from transformers import (
 )
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import EvalLoopOutput
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput
 
 from ..data import ClassifierCollator, SimilarLengthSampler
 from ..evaluation import best_thresholds, build_compute_metrics
@@ -28,6 +29,7 @@ from ..models import LstmConfig, LstmForSequenceClassification
 from .adversarial import EmbeddingAdversary
 from .arguments import ClassifierTrainingArguments
 from .averaging import ParameterAveraging
+from .checkpoints import RESUME_FILE
 from .fine_tuning import layer_groups, split_groups, unfreeze_gradually
 
 # While checkpoints are compared, validation texts are truncated: one text of megabytes would pad its whole batch.
@@ -67,6 +69,9 @@ class ClassifierTrainer(Trainer):
     """
 
     adversary: EmbeddingAdversary | None = None
+
+    # Written to each checkpoint, to check that a training is resumed with the same data.
+    training_data: dict[str, Any] | None = None
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         rows = self.train_dataset if train_dataset is None else train_dataset
@@ -130,7 +135,10 @@ class ClassifierTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, state_dict)
         # This pickle of the arguments is not needed: the model card records the command.
-        (Path(output_dir or self.args.output_dir) / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        folder = Path(output_dir or self.args.output_dir)
+        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        if self.training_data is not None and folder.name.startswith(PREFIX_CHECKPOINT_DIR):
+            (folder / RESUME_FILE).write_text(json.dumps(self.training_data), encoding="utf-8")
 
     def create_model_card(self, language: str | None = None, license: str | None = None, **kwargs) -> None:
         """Write the card of this package for [`Trainer.push_to_hub`], unless the folder has a card already."""
