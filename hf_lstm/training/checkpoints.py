@@ -182,7 +182,6 @@ def save_classifier(trainer: Trainer, validation: Dataset) -> LstmForSequenceCla
         The loaded model.
     """
     folder = Path(trainer.args.output_dir)
-    remove_training_records(folder)
     with atomic_folder(folder) as partial:
         trainer.save_model(str(partial), _internal_call=True)  # must not push an unfinished model
         model = LstmForSequenceClassification.from_pretrained(partial)
@@ -196,8 +195,22 @@ def save_classifier(trainer: Trainer, validation: Dataset) -> LstmForSequenceCla
             scores = probabilities(logits, model.config.problem_type)
             model.config.threshold = best_thresholds(scores, np.array(validation["labels"][:]))
             model.config.save_pretrained(partial)
+        remove_training_records(folder)  # last, so that an earlier model keeps its records if saving fails
     remove_checkpoints(trainer)
     return model
+
+
+def advise_on_full_disk(folder: str | Path) -> str:
+    """Remove unfinished checkpoints of a training whose disk is full, and return how to continue."""
+    complete = []
+    for checkpoint in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+        if is_complete(checkpoint):
+            complete.append(checkpoint.name)
+        else:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+    if complete:
+        return f"{', '.join(sorted(complete))} is complete: free some space and use --resume_from_checkpoint last."
+    return "No checkpoint was completed: free some space, or choose an --output_dir on another disk, and train again."
 
 
 def remove_training_records(folder: str | Path) -> None:

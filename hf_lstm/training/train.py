@@ -12,9 +12,11 @@ from ..data import Corpus, load_corpus, load_texts, tokenize_corpus
 from ..hub import check_push, push_repository
 from ..knowledge import TAUGHT_FILE, label_with_teachers
 from ..messages import library_progress_bars
+from ..saving import full_disk_errors
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from .building import build_model, build_tokenizer
 from .checkpoints import (
+    advise_on_full_disk,
     check_resumed_data,
     check_resumed_model,
     describe_training_data,
@@ -27,6 +29,8 @@ from .labels import add_rehearsal, keep_trained_labels
 from .options import build_arguments, format_call
 from .records import TrainingRun, precision_of, record_training
 from .trainer import build_trainer
+
+RECORDS_LOST = "The model was saved, but not all of its records: free some space and use `hf-lstm evaluate`."
 
 ARGUMENT_GROUPS = (DataArguments, ModelArguments, ClassifierTrainingArguments)
 
@@ -102,20 +106,22 @@ def run_training(
         f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
         f"{resolved.training.num_train_epochs:g} epochs of {len(splits['train']):,} texts in {precision_of(args)}."
     )
-    trainer.train(resume_from_checkpoint=checkpoint)
-    trainer.accelerator.wait_for_everyone()  # other processes may still be reading the checkpoints
     folder = Path(trainer_args.output_dir)
-    if not trainer.is_world_process_zero():
-        trainer.accelerator.wait_for_everyone()
-        return load_classifier(folder)
-    saved = save_classifier(trainer, splits["validation"])
+    with full_disk_errors(folder, lambda: advise_on_full_disk(folder)):
+        trainer.train(resume_from_checkpoint=checkpoint)
+        trainer.accelerator.wait_for_everyone()  # other processes may still be reading the checkpoints
+        if not trainer.is_world_process_zero():
+            trainer.accelerator.wait_for_everyone()
+            return load_classifier(folder)
+        saved = save_classifier(trainer, splits["validation"])
     if not data_args.teacher:
         (folder / TAUGHT_FILE).unlink(missing_ok=True)  # of an earlier training
     on_hub = isinstance(data, str) and not Path(data).exists()
     dataset = str(data) if isinstance(data, str | Path) else name_of(data)
     seconds = time.perf_counter() - started
     run = TrainingRun(dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, seconds)
-    metrics = record_training(run, saved, tokenizer)
+    with full_disk_errors(folder, lambda: RECORDS_LOST):
+        metrics = record_training(run, saved, tokenizer)
     print(f"\nTrained in {seconds:.0f} s and saved to {folder}.")
     if args.push_to_hub:
         print(f"Pushed to {push_repository(str(folder), repo_id, bool(args.hub_private_repo), args.hub_token)}.")

@@ -85,10 +85,21 @@ class ClassifierTrainer(Trainer):
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args, **kwargs) -> torch.Tensor:
         loss = super().training_step(model, dict(inputs), *args, **kwargs)
+        if not loss.isfinite():  # the library waits for the value in every step, too
+            raise self._not_finite("The training loss")
         if self.adversary is not None:
             with self.adversary.attack():
                 super().training_step(model, inputs, *args, **kwargs)
         return loss
+
+    def _not_finite(self, what: str) -> ValueError:
+        """Return the error for a training that diverged."""
+        where, rate = f"step {self.state.global_step:,} (epoch {self.state.epoch or 0:.2f})", self.args.learning_rate
+        precision = "" if not (self.args.bf16 or self.args.fp16) else ", or in single precision (--no_bf16)"
+        return ValueError(
+            f"{what} is infinite or not a number after {where}: train again with a --learning_rate below {rate:g}"
+            f"{precision}. {self.args.output_dir} keeps its checkpoints and any earlier model."
+        )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         is_new = self.optimizer is None
@@ -133,6 +144,9 @@ class ClassifierTrainer(Trainer):
         return True
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        weights = self.accelerator.unwrap_model(self.model).state_dict() if state_dict is None else state_dict
+        if not all(weight.isfinite().all() for weight in weights.values()):
+            raise self._not_finite("A weight")
         super()._save(output_dir, state_dict)
         # This pickle of the arguments is not needed: the model card records the command.
         folder = Path(output_dir or self.args.output_dir)

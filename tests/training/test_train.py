@@ -4,6 +4,7 @@ import datasets
 import pandas as pd
 import pytest
 from helpers import tiny_corpus
+from transformers import Trainer
 
 from hf_lstm import train_classifier
 from hf_lstm.training.train import name_of, unlabelled_texts
@@ -124,3 +125,33 @@ def test_a_label_is_added_to_a_trained_classifier_and_earlier_rows_are_rehearsed
     assert dropped.model.config.label2id == {"good": 0, "third": 1}
     with pytest.raises(ValueError, match="`--rehearse` requires `--pretrained`"):
         train_classifier(new, output_dir=tmp_path / "none", rehearse="old.csv")
+
+
+def test_full_disk_keeps_the_last_complete_checkpoint(table, tmp_path, monkeypatch):
+    options = OPTIONS | {"num_train_epochs": 3, "output_dir": tmp_path / "run"}
+    save = Trainer._save_optimizer_and_scheduler
+
+    def fill_disk(trainer, folder):
+        if trainer.state.epoch == 2:
+            raise OSError(28, "No space left on device")
+        save(trainer, folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_save_optimizer_and_scheduler", fill_disk)
+        with pytest.raises(OSError, match="The disk of .*run is full.* checkpoint-1 is complete: free some space"):
+            train_classifier(table, **options)
+    # 32 training rows are one batch.
+    assert [path.name for path in (tmp_path / "run").glob("checkpoint-*")] == ["checkpoint-1"]
+    trained = train_classifier(table, **options, resume_from_checkpoint="last")
+    history = json.loads((trained.folder / "trainer_state.json").read_text())["log_history"]
+    assert [entry["step"] for entry in history if "eval_loss" in entry] == [1, 2, 3]
+
+
+def test_full_disk_before_the_first_checkpoint(table, tmp_path, monkeypatch):
+    def fill_disk(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Trainer, "_save_optimizer_and_scheduler", fill_disk)
+    with pytest.raises(OSError, match="No checkpoint was completed: free some space, or choose an --output_dir on"):
+        train_classifier(table, **OPTIONS, output_dir=tmp_path / "run")
+    assert not list((tmp_path / "run").glob("checkpoint-*"))

@@ -276,3 +276,21 @@ def test_last_weights_are_kept_without_a_best_checkpoint(tmp_path, capsys):
     trainer.train()
     assert trainer.state.global_step == trainer.state.max_steps
     assert "accuracy" in capsys.readouterr().out
+
+
+def test_a_diverged_training_is_one_error_and_keeps_the_earlier_model(tmp_path):
+    (tmp_path / "model.safetensors").write_text("of an earlier training")
+    trainer, _, _ = prepare_training(tmp_path, learning_rate=1e38, warmup_steps=0)
+    sentence = r"The training loss is infinite or not a number after step \d \(epoch \d.\d\d\): train again with a "
+    with pytest.raises(ValueError, match=sentence + r"--learning_rate below 1e\+38\. .* keeps its checkpoints"):
+        trainer.train()
+    assert (tmp_path / "model.safetensors").read_text() == "of an earlier training"
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    trainer, _, splits = prepare_training(tmp_path)
+    (tmp_path / "metrics.json").write_text("of an earlier training")
+    trainer.model.classifier.bias.data[0] = float("nan")
+    with pytest.raises(ValueError, match="A weight is infinite or not a number after step 0"):
+        save_classifier(trainer, splits["validation"])
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
