@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,16 @@ from .arguments import NOT_IN_CONFIG, DataArguments, ModelArguments, RecurrentTr
 
 # File in each checkpoint that describes what it was trained on.
 RESUME_FILE = "training_data.json"
+
+# Files that an export to ONNX writes, by default to the folder `onnx` of a model; the report marks such a folder.
+ONNX_REPORT = "onnx_report.json"
+ONNX_FILES = (
+    *("model.onnx", "model_int8.onnx", "tokenizer.json", "config.json"),
+    *("run_onnx.py", "boundaries.py", "classifier.mjs", ONNX_REPORT),
+)
+
+# First line of the code files that are saved with a model.
+CODE_MARK = "# Copyright 2026 the hf_lstm authors"
 
 # Options of the data, besides the data itself, that change the training rows.
 DATA_OPTIONS = ("max_length", "teacher", "unlabelled", "passage_words")
@@ -195,7 +206,10 @@ def save_classifier(trainer: Trainer, validation: Dataset) -> LstmForSequenceCla
             scores = probabilities(logits, model.config.problem_type)
             model.config.threshold = best_thresholds(scores, np.array(validation["labels"][:]))
             model.config.save_pretrained(partial)
+        written = {path.name for path in partial.iterdir()}
         remove_training_records(folder)  # last, so that an earlier model keeps its records if saving fails
+    if removed := remove_stale_files(folder, written):
+        print(f"Removed files of an earlier model from {folder}: {', '.join(removed)}.")
     remove_checkpoints(trainer)
     return model
 
@@ -217,6 +231,36 @@ def remove_training_records(folder: str | Path) -> None:
     """Remove the metrics, card and plots of an earlier training whose model is about to be replaced."""
     for name in TRAINING_RECORDS:
         (Path(folder) / name).unlink(missing_ok=True)
+
+
+def remove_stale_files(folder: str | Path, current: Collection[str]) -> list[str]:
+    """
+    Remove the files of an earlier model: its export to ONNX, shards of its weights, and code that is no longer saved.
+
+    Args:
+        folder: Folder of the model.
+        current: Names of the files of the new model.
+
+    Returns:
+        The removed files, relative to the folder. Files that this package did not write are kept.
+    """
+    folder = Path(folder)
+    shards = [*folder.glob("model-*-of-*.safetensors"), *folder.glob("model.safetensors.index.json")]
+    stale = [path for path in (*shards, *folder.glob("*_lstm.py")) if path.name not in current]
+    stale = [path for path in stale if path.suffix != ".py" or _has_code_mark(path)]
+    onnx = folder / "onnx"
+    if (onnx / ONNX_REPORT).is_file():
+        stale += [onnx / name for name in ONNX_FILES if (onnx / name).is_file()]
+    for path in stale:
+        path.unlink()
+    if onnx.is_dir() and not any(onnx.iterdir()):
+        onnx.rmdir()
+    return sorted(str(path.relative_to(folder)) for path in stale)
+
+
+def _has_code_mark(path: Path) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().startswith(CODE_MARK)
 
 
 def remove_checkpoints(trainer: Trainer) -> None:

@@ -70,9 +70,11 @@ def keep_trained_labels(corpus: Corpus, source: str, drop_missing: bool = False)
     kept = [name for name in old if name in present or not drop_missing]
     added = [name for name in corpus.label_names if name not in old]
     notes = [_describe_change(source, old, added, missing, drop_missing)]
-    if len(missing) == len(old):
-        advice = "" if drop_missing else "; for another task, remove them with --drop_missing_labels"
-        notes.append(f"None of the labels of {source} occur in the data{advice}.")
+    if missing and not drop_missing:
+        notes.append(
+            "Labels without rows are forgotten in training: add rows of them with --rehearse, or remove them with "
+            "--drop_missing_labels."
+        )
     encoded = encode_labels(corpus, (*kept, *added))
     return replace(encoded, notes=(*corpus.notes, *notes))
 

@@ -8,6 +8,7 @@ from helpers import prepare_training, tiny_corpus, training_arguments
 from transformers import TrainerState
 
 from hf_lstm.data.corpus import Corpus
+from hf_lstm.export import export_onnx
 from hf_lstm.training.arguments import DataArguments, ModelArguments
 from hf_lstm.training.checkpoints import (
     RESUME_FILE,
@@ -16,6 +17,7 @@ from hf_lstm.training.checkpoints import (
     describe_training_data,
     find_resume_checkpoint,
     is_complete,
+    remove_stale_files,
     save_classifier,
 )
 
@@ -131,3 +133,28 @@ def test_checkpoints_describe_their_data_and_the_final_folder_does_not(tmp_path)
     assert json.loads((tmp_path / "checkpoint-5" / RESUME_FILE).read_text()) == describe(corpus)
     trainer.save_model()
     assert not (tmp_path / RESUME_FILE).exists()
+
+
+def test_files_of_an_earlier_model_are_removed(tmp_path, capsys):
+    trainer, corpus, splits = prepare_training(tmp_path)
+    save_classifier(trainer, splits["validation"])
+    export_onnx(
+        trainer.model, trainer.processing_class, tmp_path / "onnx", corpus.splits["train"]["text"][:], int8=True
+    )
+    exported = {f"onnx/{path.name}" for path in (tmp_path / "onnx").iterdir()}
+    code = (tmp_path / "modeling_lstm.py").read_text()
+    stale = {"model-00001-of-00002.safetensors": "", "model.safetensors.index.json": "", "old_lstm.py": code}
+    mine = {"my_lstm.py": "import torch", "notes.txt": "", "onnx/notes.txt": "", "onnx_mine/model.onnx": ""}
+    (tmp_path / "onnx_mine").mkdir()
+    for name, content in (stale | mine).items():
+        (tmp_path / name).write_text(content)
+    capsys.readouterr()
+    trainer, _, splits = prepare_training(tmp_path)
+    save_classifier(trainer, splits["validation"])
+    printed = f"Removed files of an earlier model from {tmp_path}: {', '.join(sorted({*stale, *exported}))}."
+    assert printed in capsys.readouterr().out
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert not left & {*stale, *exported} and mine.keys() <= left
+    assert {"model.safetensors", "modeling_lstm.py"} <= left
+    (tmp_path / "onnx" / "model.onnx").write_text("of another program")
+    assert remove_stale_files(tmp_path, left) == [] and (tmp_path / "onnx" / "model.onnx").exists()
