@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from datasets import Dataset, DatasetDict
 from torch import nn
-from torch.utils.data import Sampler, SequentialSampler
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, Sampler, SequentialSampler
 from tqdm.auto import tqdm
 from transformers import (
     EarlyStoppingCallback,
@@ -25,6 +26,7 @@ from ..data import ClassifierCollator, SimilarLengthSampler
 from ..evaluation import best_thresholds, build_compute_metrics
 from ..hub import build_card
 from ..inference import probabilities
+from ..messages import one_line
 from ..models import LstmConfig, LstmForSequenceClassification
 from .adversarial import EmbeddingAdversary
 from .arguments import ClassifierTrainingArguments
@@ -48,7 +50,7 @@ class EpochLines(TrainerCallback):
             f"epoch {logs['epoch']:5.2f}   train loss {losses[-1] if losses else float('nan'):.4f}"
             f"   validation loss {logs['eval_loss']:.4f}"
         )
-        if metric != "loss":
+        if metric != "loss" and f"eval_{metric}" in logs:
             line += f"   {metric} {logs['eval_' + metric]:.4f}"
         tqdm.write(line)  # above a progress bar, if there is one
 
@@ -109,9 +111,26 @@ class ClassifierTrainer(Trainer):
             split_groups(optimizer, layers, self.args.learning_rate, self.args.layer_decay)
         return optimizer
 
+    def _get_dataloader(self, *args, is_training: bool = False, **kwargs) -> DataLoader:
+        drop_last = self.args.dataloader_drop_last
+        self.args.dataloader_drop_last = drop_last and is_training  # every validation row counts
+        try:
+            return super()._get_dataloader(*args, is_training=is_training, **kwargs)
+        finally:
+            self.args.dataloader_drop_last = drop_last
+
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
-        scheduler = super().create_scheduler(num_training_steps, optimizer)
+        name = self.args.lr_scheduler_type.value
+        try:
+            scheduler = super().create_scheduler(num_training_steps, optimizer)
+        except TypeError as error:
+            raise ValueError(
+                f"`lr_scheduler_type` {name} needs other `lr_scheduler_kwargs` than {self.args.lr_scheduler_kwargs} "
+                f"({one_line(error)})."
+            ) from None
         if self.args.gradual_unfreezing:
+            if not isinstance(scheduler, LambdaLR):
+                raise ValueError(f"`gradual_unfreezing` cannot be used with `lr_scheduler_type` {name}: use linear.")
             batches = len(self.get_train_dataloader())
             unfreeze_gradually(scheduler, math.ceil(batches / self.args.gradient_accumulation_steps))
         return scheduler
@@ -132,6 +151,11 @@ class ClassifierTrainer(Trainer):
         return output
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        if f"eval_{self.args.metric_for_best_model}" not in metrics:
+            known = ", ".join(name.removeprefix("eval_") for name in metrics if name.startswith("eval_"))
+            raise ValueError(
+                f"`metric_for_best_model` is {self.args.metric_for_best_model!r}, but the evaluation has only {known}."
+            )
         if super()._determine_best_metric(metrics, trial):
             return True
         # On easy texts the metric is soon at its maximum: among equal checkpoints, keep the one with the lowest loss.
@@ -182,12 +206,18 @@ def build_trainer(
         A Trainer that evaluates, keeps the best checkpoint and stops early.
 
     Raises:
-        ValueError: One process would train on several GPUs.
+        ValueError: One process would train on several GPUs, there is no training batch, or a package of `report_to` is
+            not installed.
     """
     if args.n_gpu > 1:
         raise ValueError(
             f"One process would train on {args.n_gpu} GPUs: start one process per GPU with `torchrun --nproc_per_node "
             f"{args.n_gpu}`, or select a GPU with CUDA_VISIBLE_DEVICES."
+        )
+    if args.dataloader_drop_last and len(splits["train"]) < args.train_batch_size * args.world_size:
+        raise ValueError(
+            f"`dataloader_drop_last` leaves no training batch: there are {len(splits['train']):,} training rows, and a "
+            f"batch has {args.train_batch_size * args.world_size:,}."
         )
     # Sorted once, so that sequential batches are of similar length.
     validation = splits["validation"].sort("length")
@@ -196,16 +226,21 @@ def build_trainer(
     callbacks: list[TrainerCallback] = []
     if args.early_stopping_patience and args.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
-    trainer = ClassifierTrainer(
-        model=model,
-        args=args,
-        train_dataset=splits["train"],
-        eval_dataset=validation,
-        processing_class=tokenizer,
-        data_collator=ClassifierCollator(tokenizer.pad_token_id),
-        compute_metrics=lambda prediction: _validation_metrics(prediction, model.config),
-        callbacks=callbacks,
-    )
+    try:
+        trainer = ClassifierTrainer(
+            model=model,
+            args=args,
+            train_dataset=splits["train"],
+            eval_dataset=validation,
+            processing_class=tokenizer,
+            data_collator=ClassifierCollator(tokenizer.pad_token_id),
+            compute_metrics=lambda prediction: _validation_metrics(prediction, model.config),
+            callbacks=callbacks,
+        )
+    except RuntimeError as error:
+        if "Callback requires" not in str(error):
+            raise
+        raise ValueError(f"`report_to` cannot be used: {one_line(error)}.") from None
     if args.adversarial_size:
         trainer.train_adversarially(args.adversarial_size)
     add_callbacks(trainer, EpochLines())
