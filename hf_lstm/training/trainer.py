@@ -9,12 +9,13 @@ import torch
 from datasets import Dataset, DatasetDict
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import DataLoader, Sampler, SequentialSampler
+from torch.utils.data import Sampler, SequentialSampler
 from tqdm.auto import tqdm
 from transformers import (
     EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedTokenizerFast,
+    SchedulerType,
     Trainer,
     TrainerCallback,
 )
@@ -111,16 +112,20 @@ class ClassifierTrainer(Trainer):
             split_groups(optimizer, layers, self.args.learning_rate, self.args.layer_decay)
         return optimizer
 
-    def _get_dataloader(self, *args, is_training: bool = False, **kwargs) -> DataLoader:
+    def _get_dataloader(
+        self, dataset, description, batch_size, sampler_fn=None, is_training=False, dataloader_key=None
+    ):
         drop_last = self.args.dataloader_drop_last
         self.args.dataloader_drop_last = drop_last and is_training  # every validation row counts
         try:
-            return super()._get_dataloader(*args, is_training=is_training, **kwargs)
+            return super()._get_dataloader(
+                dataset, description, batch_size, sampler_fn, is_training=is_training, dataloader_key=dataloader_key
+            )
         finally:
             self.args.dataloader_drop_last = drop_last
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
-        name = self.args.lr_scheduler_type.value
+        name = SchedulerType(self.args.lr_scheduler_type).value
         try:
             scheduler = super().create_scheduler(num_training_steps, optimizer)
         except TypeError as error:
