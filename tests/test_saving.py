@@ -5,9 +5,10 @@ import sys
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from hf_lstm import LstmForSequenceClassification
-from hf_lstm.saving import atomic_folder
+from hf_lstm.saving import atomic_folder, full_disk_errors
 
 
 def save(model, folder) -> None:
@@ -32,7 +33,7 @@ def test_full_disk_keeps_the_previous_model(tiny_config, tmp_path):
     code = """
 import resource, sys
 from hf_lstm import LstmForSequenceClassification
-from hf_lstm.saving import atomic_folder
+from hf_lstm.saving import atomic_folder, full_disk_errors
 model = LstmForSequenceClassification.from_pretrained(sys.argv[1])
 model.classifier.bias.data.fill_(7)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -54,7 +55,7 @@ def test_killed_process_keeps_the_previous_model_and_a_later_save_removes_its_fo
 import os, signal, sys
 import transformers.modeling_utils
 from hf_lstm import LstmForSequenceClassification
-from hf_lstm.saving import atomic_folder
+from hf_lstm.saving import atomic_folder, full_disk_errors
 model = LstmForSequenceClassification.from_pretrained(sys.argv[1])
 def killed(tensors, path, **kwargs):
     with open(path, "wb") as stream:
@@ -93,3 +94,28 @@ def test_error_while_writing_discards_the_files(tmp_path):
         (partial / "old").write_text("new")
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["old"] and (tmp_path / "old").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        OSError(122, "Disk quota exceeded"),
+        # What safetensors 0.6 and torch 2.13 raise on a full file system.
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"),
+    ],
+)
+def test_a_full_disk_is_one_sentence(tmp_path, error):
+    sentence = f"^The disk of {tmp_path} is full, or a quota is used up. Delete something.$"
+    with pytest.raises(OSError, match=sentence), full_disk_errors(tmp_path, lambda: "Delete something."):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "No such file"), RuntimeError("shape"), SafetensorError("header")]
+)
+def test_other_errors_are_not_changed(tmp_path, error):
+    with pytest.raises(type(error)) as raised, full_disk_errors(tmp_path, lambda: ""):
+        raise error
+    assert raised.value is error

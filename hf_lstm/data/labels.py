@@ -93,7 +93,7 @@ def join_label_columns(rows: Dataset, names: list[str], where: str) -> Dataset:
         codes = np.asarray(pc.fill_null(column.indices, len(texts)))  # (rows,)
         absent = np.array([text in MISSING_LABELS for text in texts] + [True])
         values = np.array([YES_NO_VALUES.get(text.lower()) for text in texts] + [None])
-        invalid = ~absent & np.equal(values, None)
+        invalid = ~absent & np.array([value is None for value in values])
         if invalid[codes].any():
             row = int(np.argmax(invalid[codes]))
             raise ValueError(

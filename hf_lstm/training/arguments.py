@@ -10,7 +10,10 @@ from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
 
 # Fields of the model arguments that are not fields of `LstmConfig`.
-NOT_IN_CONFIG = ("pretrained", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights", "objective")
+NOT_IN_CONFIG = (
+    *("pretrained", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights", "objective"),
+    "drop_missing_labels",
+)
 
 
 @dataclass
@@ -63,6 +66,9 @@ class DataArguments(TextArguments):
     unlabelled: str | None = field(
         default=None,
         metadata={"help": "texts for the teachers to label, or `none` (default: unlabelled splits)"},
+    )
+    rehearse: str | None = field(
+        default=None, metadata={"help": "data of the training of `pretrained`, to keep its labels (default: none)"}
     )
     passage_words: int = field(
         default=0, metadata={"help": "let teachers label passages of this many words; 0: whole texts"}
@@ -187,6 +193,9 @@ class ModelArguments(BackboneArguments):
     class_weights: Literal["balanced"] | None = field(
         default=None, metadata={"help": "`balanced` weights classes by inverse frequency (default: equal weights)"}
     )
+    drop_missing_labels: bool = field(
+        default=False, metadata={"help": "remove labels of `pretrained` that the data lacks"}
+    )
 
 
 @dataclass
@@ -214,7 +223,9 @@ class RecurrentTrainingArguments(TrainingArguments):
     warmup_steps: float = field(default=0.1, metadata={"help": "warm-up steps; below 1, a share of all steps"})
     weight_decay: float = field(default=0.01, metadata={"help": "weight decay of AdamW"})
     save_total_limit: int | None = field(default=1, metadata={"help": "checkpoints to keep besides the best one"})
-    load_best_model_at_end: bool = field(default=True, metadata={"help": "keep the best checkpoint"})
+    load_best_model_at_end: bool | None = field(  # type: ignore[assignment]  # a `bool` after `__post_init__`
+        default=None, metadata={"help": "keep the best checkpoint (default: if all checkpoints are evaluated)"}
+    )
     bf16: bool | None = field(  # type: ignore[assignment]  # a `bool` after `__post_init__`, as in the base class
         default=None, metadata={"help": "train in bfloat16 (default: if the hardware computes in it)"}
     )
@@ -245,6 +256,14 @@ class RecurrentTrainingArguments(TrainingArguments):
             self.bf16 = not (self.fp16 or self.fp16_full_eval or self.bf16_full_eval) and has_fast_bf16(self.use_cpu)
         # The columns are chosen by this package, and the sampler needs the lengths.
         self.remove_unused_columns = False
+        self.chooses_best = self.load_best_model_at_end is None
+        if self.chooses_best:
+            self.load_best_model_at_end = self.eval_strategy != "no" and self.save_strategy in (
+                "best",
+                self.eval_strategy,
+            )
+        elif self.load_best_model_at_end and self.eval_strategy == "no":
+            raise ValueError("`load_best_model_at_end` requires `eval_strategy` to be epoch or steps, got no.")
         super().__post_init__()
 
 
@@ -305,6 +324,10 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     def __post_init__(self):
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"`layer_decay` must be above 0 and at most 1, got {self.layer_decay}.")
+        if self.early_stopping_patience < 0:
+            raise ValueError(f"`early_stopping_patience` must be at least 0, got {self.early_stopping_patience}.")
+        if self.num_train_epochs is not None and self.num_train_epochs <= 0 and self.max_steps <= 0:
+            raise ValueError(f"`num_train_epochs` must be above 0, got {self.num_train_epochs:g}.")
         # The library replaces `None` by "loss"; here it means the main metric of the problem type.
         self.chooses_metric = self.metric_for_best_model is None
         super().__post_init__()

@@ -7,20 +7,17 @@ from typing import Any, TypeVar, cast, get_args
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
-from safetensors import safe_open
-from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from transformers import PreTrainedTokenizerFast
-from transformers.utils import SAFE_WEIGHTS_NAME
-from transformers.utils.hub import cached_file
 
 from ..data import Corpus
 from ..inference import load_config, load_tokenizer
 from ..knowledge import train_vectors
-from ..messages import show_progress
+from ..messages import format_count, format_names, show_progress
 from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
 from ..text import TokenizerKind, share_without_spaces, train_tokenizer
 from .arguments import BackboneArguments, ModelArguments, PretrainingArguments
+from .labels import HEAD_BIAS, HEAD_WEIGHT, copy_head, weight_names
 
 # Config fields that must be those of the saved model, because trained layers cannot be loaded with other values.
 LAYER_FIELDS = ("cell_type", "hidden_size", "num_hidden_layers", "bidirectional", "reverse")
@@ -195,22 +192,29 @@ def _load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Mode
     # The annotation of the library does not know the pair that `output_loading_info` returns.
     model, loading = cast(tuple[Model, dict[str, Any]], loaded_pair)
     new = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
-    is_regression = saved.problem_type == config.problem_type == "regression"  # has no label names to compare
-    same_labels = is_regression or (saved.id2label, saved.problem_type) == (config.id2label, config.problem_type)
-    if isinstance(model, LstmForSequenceClassification) and "classifier.weight" not in new and not same_labels:
-        # With the same number of labels the weights can be loaded, but they would predict the wrong labels.
-        nn.init.normal_(model.classifier.weight, std=config.initializer_range)
-        nn.init.zeros_(model.classifier.bias)
-        new |= {"classifier.weight", "classifier.bias"}
-    loaded = len(model.state_dict()) - len(new)
+    if isinstance(model, LstmForSequenceClassification):
+        new = new - {HEAD_WEIGHT, HEAD_BIAS} | _load_head(model, source, saved, HEAD_WEIGHT in new)
+    loaded = len(model.state_dict()) - len(new & model.state_dict().keys())
     print(f"Loaded {loaded} weight tensors from {source}; initialised: {', '.join(sorted(new)) or 'none'}.")
     return model
 
 
+def _load_head(model: LstmForSequenceClassification, source: str, saved: LstmConfig, is_new: bool) -> set[str]:
+    """Match the rows of the head with the labels, and return what was initialised."""
+    config = model.config
+    if not is_new and (saved.id2label, saved.problem_type) == (config.id2label, config.problem_type):
+        return set()
+    # Even with as many labels, the rows may belong to other labels.
+    copied = copy_head(model, source)
+    if not copied:
+        return {HEAD_WEIGHT, HEAD_BIAS}
+    rows = model.classifier.out_features
+    return {f"{rows - copied:,} of {rows:,} rows of the head"} if copied < rows else set()
+
+
 def _has_layers(source: str) -> bool:
     """Return whether a saved model has recurrent layers, and not only embeddings."""
-    with safe_open(cached_file(source, SAFE_WEIGHTS_NAME), framework="pt") as weights:
-        return any("layers." in name for name in weights.keys())  # noqa: SIM118
+    return any("layers." in name for name in weight_names(source))
 
 
 def start_from_vectors(model: LstmPreTrainedModel, rows: Dataset) -> None:
@@ -244,6 +248,8 @@ def balanced_weights(corpus: Corpus) -> list[float]:
         For single-label classification, the inverse frequency of each class, with a mean of 1 over the texts. For
         multi-label classification, the number of negatives per positive of each label.
 
+    A class without training rows, or a label that all or none of the training rows have, gets weight 1, with a message.
+
     Raises:
         ValueError: The corpus is a regression, which has no classes.
     """
@@ -251,6 +257,16 @@ def balanced_weights(corpus: Corpus) -> list[float]:
         raise ValueError("`class_weights` cannot be used for a regression: remove it.")
     labels = np.array(corpus.splits["train"]["labels"])
     if corpus.problem_type == "single_label_classification":
-        return compute_class_weight("balanced", classes=np.arange(len(corpus.label_names)), y=labels).tolist()
-    positives = np.maximum(labels.sum(0), 1)
-    return ((len(labels) - positives) / positives).tolist()
+        counts = np.bincount(labels, minlength=len(corpus.label_names))  # (num_labels,)
+        usable = counts > 0
+        inverse = len(labels) / (usable.sum() * np.maximum(counts, 1))
+        reason = "have no training rows"
+    else:
+        counts = labels.sum(0)  # (num_labels,)
+        usable = (counts > 0) & (counts < len(labels))
+        inverse = (len(labels) - counts) / np.maximum(counts, 1)
+        reason = "are in none or in all of the training rows"
+    if not usable.all():
+        names = [name for name, known in zip(corpus.label_names, usable, strict=True) if not known]
+        print(f"{format_count(len(names), 'label')} {reason} and get class weight 1: {format_names(names)}.")
+    return np.where(usable, inverse, 1.0).tolist()

@@ -1,7 +1,12 @@
 """Resume from checkpoints, and save the final model."""
 
+import hashlib
+import json
 import shutil
+from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from datasets import Dataset
@@ -9,13 +14,28 @@ from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from ..evaluation import best_thresholds
+from ..data import Corpus, iterate_texts
+from ..evaluation import best_thresholds, label_names
 from ..hub import TRAINING_RECORDS
-from ..inference import predict_logits, probabilities
-from ..models import LstmForSequenceClassification
+from ..inference import load_config, predict_logits, probabilities
+from ..messages import format_names
+from ..models import LstmConfig, LstmForSequenceClassification
 from ..saving import atomic_folder
-from .arguments import RecurrentTrainingArguments, arguments_of
-from .trainer import ClassifierTrainer
+from .arguments import NOT_IN_CONFIG, DataArguments, ModelArguments, RecurrentTrainingArguments, arguments_of
+from .trainer import RESUME_FILE, ClassifierTrainer
+
+# Files that an export to ONNX writes, by default to the folder `onnx` of a model; the report marks such a folder.
+ONNX_REPORT = "onnx_report.json"
+ONNX_FILES = (
+    *("model.onnx", "model_int8.onnx", "tokenizer.json", "config.json"),
+    *("run_onnx.py", "boundaries.py", "classifier.mjs", ONNX_REPORT),
+)
+
+# First line of the code files that are saved with a model.
+CODE_MARK = "# Copyright 2026 the hf_lstm authors"
+
+# Options of the data, besides the data itself, that change the training rows.
+DATA_OPTIONS = ("max_length", "teacher", "unlabelled", "passage_words")
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -60,6 +80,101 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     return args.resume_from_checkpoint
 
 
+def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args: ModelArguments) -> dict[str, Any]:
+    """
+    Return what must be the same when a training is resumed, for [`check_resumed_data`]. It is saved in each checkpoint.
+
+    Args:
+        corpus: The labelled texts, with the label ids of the model.
+        data_args: Their options.
+        model_args: Options of the model; those that are fields of its config are compared by [`check_resumed_model`].
+    """
+    digest = hashlib.sha256()
+    for split in ("train", "validation"):
+        for text in iterate_texts(corpus.splits[split]):
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(np.array(corpus.splits[split]["labels"][:], dtype=np.float64).tobytes())
+    options = asdict(data_args) | asdict(model_args)
+    return {
+        "problem_type": corpus.problem_type,
+        "labels": list(corpus.label_names),
+        "rows": {split: len(corpus.splits[split]) for split in ("train", "validation")},
+        "sha256": digest.hexdigest(),
+        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options},
+    }
+
+
+def check_resumed_data(checkpoint: str | Path, current: dict[str, Any]) -> None:
+    """
+    Check that a training is resumed with the data and options with which it started.
+
+    Args:
+        checkpoint: Folder of the checkpoint. One that the stock Trainer saved has no description, only labels.
+        current: Description of the data, from [`describe_training_data`].
+
+    Raises:
+        ValueError: The labels, the texts or an option changed; the message names what.
+    """
+    path = Path(checkpoint) / RESUME_FILE
+    if path.is_file():
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    else:
+        config = load_config(checkpoint)
+        saved = current | {"problem_type": config.problem_type, "labels": label_names(config)}
+    if current["problem_type"] == "regression":
+        saved["labels"] = current["labels"]  # the name of the column, which may change
+    changed = None
+    if saved["problem_type"] != current["problem_type"]:
+        changed = f"the problem type was {saved['problem_type']} and is now {current['problem_type']}"
+    elif saved["labels"] != current["labels"]:
+        changed = f"the labels were {format_names(saved['labels'])} and are now {format_names(current['labels'])}"
+    elif options := _differences(saved["options"], current["options"]):
+        changed = options
+    elif saved["rows"] != current["rows"]:
+        before, now = (
+            f"{rows['train']:,} training rows and {rows['validation']:,} validation rows"
+            for rows in (saved["rows"], current["rows"])
+        )
+        changed = f"the data had {before} and now has {now}"
+    elif saved["sha256"] != current["sha256"]:
+        changed = "the texts, their labels or their order are different"
+    if changed:
+        raise _cannot_resume(checkpoint, changed)
+
+
+def check_resumed_model(checkpoint: str | Path, config: LstmConfig) -> None:
+    """
+    Check that a training is resumed with the model with which it started.
+
+    Args:
+        checkpoint: Folder of the checkpoint.
+        config: Config of the model that was built from the current options.
+
+    Raises:
+        ValueError: A field of the config changed; the message names it.
+    """
+    saved, current = load_config(checkpoint).to_dict(), config.to_dict()
+    fields = [*LstmConfig.__annotations__, "problem_type"]
+    if changed := _differences(*({name: values.get(name) for name in fields} for values in (saved, current))):
+        raise _cannot_resume(checkpoint, changed)
+
+
+def _differences(saved: dict[str, Any], current: dict[str, Any]) -> str:
+    """Return the values that differ as text, such as "hidden_size was 8 and is now 16"."""
+    return "; ".join(
+        f"{name} was {saved.get(name)} and is now {value}"
+        for name, value in current.items()
+        if json.dumps(saved.get(name)) != json.dumps(value)  # tuples and lists are the same
+    )
+
+
+def _cannot_resume(checkpoint: str | Path, changed: str) -> ValueError:
+    return ValueError(
+        f"Training cannot be resumed from {checkpoint}: {changed}. Resume with the same data and options, or start "
+        "again with another --output_dir."
+    )
+
+
 def save_classifier(trainer: ClassifierTrainer, validation: Dataset) -> LstmForSequenceClassification:
     """
     Save the best model and its tokenizer to the output folder, and load them again.
@@ -75,7 +190,6 @@ def save_classifier(trainer: ClassifierTrainer, validation: Dataset) -> LstmForS
         The loaded model, on the device of the Trainer.
     """
     folder = Path(trainer.args.output_dir)
-    remove_training_records(folder)
     with atomic_folder(folder) as partial:
         trainer.save_model(str(partial), _internal_call=True)  # must not push an unfinished model
         model = LstmForSequenceClassification.from_pretrained(partial)
@@ -89,14 +203,61 @@ def save_classifier(trainer: ClassifierTrainer, validation: Dataset) -> LstmForS
             scores = probabilities(logits, model.config.problem_type)
             model.config.threshold = best_thresholds(scores, np.array(validation["labels"][:]))
             model.config.save_pretrained(partial)
+        written = {path.name for path in partial.iterdir()}
+        remove_training_records(folder)  # last, so that an earlier model keeps its records if saving fails
+    if removed := remove_stale_files(folder, written):
+        print(f"Removed files of an earlier model from {folder}: {', '.join(removed)}.")
     remove_checkpoints(trainer)
     return model
+
+
+def advise_on_full_disk(folder: str | Path) -> str:
+    """Remove unfinished checkpoints of a training whose disk is full, and return how to continue."""
+    complete = []
+    for checkpoint in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
+        if is_complete(checkpoint):
+            complete.append(checkpoint.name)
+        else:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+    if complete:
+        return f"{', '.join(sorted(complete))} is complete: free some space and use --resume_from_checkpoint last."
+    return "No checkpoint was completed: free some space, or choose an --output_dir on another disk, and train again."
 
 
 def remove_training_records(folder: str | Path) -> None:
     """Remove the metrics, card and plots of an earlier training whose model is about to be replaced."""
     for name in TRAINING_RECORDS:
         (Path(folder) / name).unlink(missing_ok=True)
+
+
+def remove_stale_files(folder: str | Path, current: Collection[str]) -> list[str]:
+    """
+    Remove the files of an earlier model: its export to ONNX, shards of its weights, and code that is no longer saved.
+
+    Args:
+        folder: Folder of the model.
+        current: Names of the files of the new model.
+
+    Returns:
+        The removed files, relative to the folder. Files that this package did not write are kept.
+    """
+    folder = Path(folder)
+    shards = [*folder.glob("model-*-of-*.safetensors"), *folder.glob("model.safetensors.index.json")]
+    stale = [path for path in (*shards, *folder.glob("*_lstm.py")) if path.name not in current]
+    stale = [path for path in stale if path.suffix != ".py" or _has_code_mark(path)]
+    onnx = folder / "onnx"
+    if (onnx / ONNX_REPORT).is_file():
+        stale += [onnx / name for name in ONNX_FILES if (onnx / name).is_file()]
+    for path in stale:
+        path.unlink()
+    if onnx.is_dir() and not any(onnx.iterdir()):
+        onnx.rmdir()
+    return sorted(str(path.relative_to(folder)) for path in stale)
+
+
+def _has_code_mark(path: Path) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().startswith(CODE_MARK)
 
 
 def remove_checkpoints(trainer: Trainer) -> None:

@@ -81,6 +81,8 @@ def resolve_defaults(
         if args.gradual_unfreezing:
             epochs = max(epochs, _num_layer_groups(resolved_model))
         resolved.num_train_epochs = chosen["num_train_epochs"] = epochs
+    if args.chooses_best and not args.load_best_model_at_end:
+        chosen["load_best_model_at_end"] = False
     if args.chooses_metric:
         resolved.metric_for_best_model = chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
         resolved.greater_is_better = problem_type != "regression"

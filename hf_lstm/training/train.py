@@ -13,14 +13,25 @@ from ..hub import check_push, push_repository
 from ..inference import load_tokenizer
 from ..knowledge import TAUGHT_FILE, label_with_teachers
 from ..messages import library_progress_bars
+from ..saving import full_disk_errors
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from .building import build_model, build_tokenizer
-from .checkpoints import find_resume_checkpoint, save_classifier
+from .checkpoints import (
+    advise_on_full_disk,
+    check_resumed_data,
+    check_resumed_model,
+    describe_training_data,
+    find_resume_checkpoint,
+    save_classifier,
+)
 from .classifier import TrainedClassifier, load_classifier
 from .defaults import resolve_defaults
+from .labels import add_rehearsal, keep_trained_labels
 from .options import build_arguments, format_call
 from .records import TrainingRun, precision_of, record_training
 from .trainer import build_trainer
+
+RECORDS_LOST = "The model was saved, but not all of its records: free some space and use `hf-lstm evaluate`."
 
 ARGUMENT_GROUPS = (DataArguments, ModelArguments, ClassifierTrainingArguments)
 
@@ -84,8 +95,11 @@ def run_training(
     if args.push_to_hub:
         check_push(repo_id, args.hub_token)
 
-    corpus, notes = read_corpus(data, data_args, trainer_args)
-    labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes)
+    corpus, notes = read_corpus(data, data_args, model_args, trainer_args)
+    training_data = describe_training_data(corpus, data_args, model_args)
+    if checkpoint is not None:
+        check_resumed_data(checkpoint, training_data)
+    labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes, is_resumed=checkpoint is not None)
     tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
@@ -94,25 +108,30 @@ def run_training(
     notes += summary
     resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
     model = build_model(corpus, splits, tokenizer, resolved.model)
+    if checkpoint is not None:
+        check_resumed_model(checkpoint, model.config)
     trainer = build_trainer(model, tokenizer, splits, resolved.training)
+    trainer.training_data = training_data
     print(
         f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
         f"{resolved.training.num_train_epochs:g} epochs of {len(splits['train']):,} texts in {precision_of(args)}."
     )
-    trainer.train(resume_from_checkpoint=checkpoint)
-    trainer.accelerator.wait_for_everyone()  # other processes may still be reading the checkpoints
     folder = Path(trainer_args.output_dir)
-    if not trainer.is_world_process_zero():
-        trainer.accelerator.wait_for_everyone()
-        return load_classifier(folder)
-    saved = save_classifier(trainer, splits["validation"])
+    with full_disk_errors(folder, lambda: advise_on_full_disk(folder)):
+        trainer.train(resume_from_checkpoint=checkpoint)
+        trainer.accelerator.wait_for_everyone()  # other processes may still be reading the checkpoints
+        if not trainer.is_world_process_zero():
+            trainer.accelerator.wait_for_everyone()
+            return load_classifier(folder)
+        saved = save_classifier(trainer, splits["validation"])
     if not data_args.teacher:
         (folder / TAUGHT_FILE).unlink(missing_ok=True)  # of an earlier training
     on_hub = isinstance(data, str) and not Path(data).exists()
     dataset = str(data) if isinstance(data, str | Path) else name_of(data)
     seconds = time.perf_counter() - started
     run = TrainingRun(dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, seconds)
-    metrics = record_training(run, saved, tokenizer)
+    with full_disk_errors(folder, lambda: RECORDS_LOST):
+        metrics = record_training(run, saved, tokenizer)
     print(f"\nTrained in {seconds:.0f} s and saved to {folder}.")
     if args.push_to_hub:
         print(f"Pushed to {push_repository(str(folder), repo_id, bool(args.hub_private_repo), args.hub_token)}.")
@@ -135,30 +154,44 @@ def name_of(data: Any) -> str:
     return Path(data).stem if isinstance(data, str | Path) else type(data).__name__.lower()
 
 
-def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArguments) -> tuple[Corpus, list[str]]:
+def read_corpus(
+    data: Any, data_args: DataArguments, model_args: ModelArguments, args: ClassifierTrainingArguments
+) -> tuple[Corpus, list[str]]:
     """
-    Load the corpus, and print what was inferred, split off or dropped.
+    Load the corpus with the labels of the model to start from, and with earlier data if there is any.
 
     Args:
         data: Data as in [`train_classifier`].
         data_args: Arguments of the data.
+        model_args: Arguments of the model; `pretrained` may have labels to keep.
         args: Arguments of the Trainer. In distributed training, the first process reads and the others use its cache.
 
     Returns:
-        The corpus, and the printed notes.
+        The corpus, and the printed notes on what was inferred, added, split off or dropped.
     """
-    with args.main_process_first():
-        corpus = load_corpus(
-            data,
-            config_name=data_args.dataset_config,
+    if data_args.rehearse is not None and model_args.pretrained is None:
+        raise ValueError("`--rehearse` requires `--pretrained`.")
+
+    def load(source: Any, config_name: str | None, problem_type: str | None) -> Corpus:
+        return load_corpus(
+            source,
+            config_name=config_name,
             text_column=data_args.text_column,
             label_column=data_args.label_column,
             label_separator=data_args.label_separator,
-            problem_type=data_args.problem_type,
+            problem_type=problem_type,
             separator=data_args.separator,
             encoding=data_args.encoding,
             validation_fraction=data_args.validation_fraction,
         )
+
+    with args.main_process_first():
+        corpus = load(data, data_args.dataset_config, data_args.problem_type)
+        if data_args.rehearse is not None:
+            earlier = load(data_args.rehearse, None, corpus.problem_type)
+            corpus = add_rehearsal(corpus, earlier, str(model_args.pretrained), data_args.rehearse)
+    if model_args.pretrained is not None:
+        corpus = keep_trained_labels(corpus, model_args.pretrained, model_args.drop_missing_labels)
     notes = list(corpus.notes)
     if corpus.problem_type == "multi_label_classification":
         notes.append("The threshold of each label is chosen on the validation split, so its metrics are optimistic.")
@@ -166,7 +199,9 @@ def read_corpus(data: Any, data_args: DataArguments, args: ClassifierTrainingArg
     return corpus, notes
 
 
-def label_unlabelled(corpus: Corpus, data_args: DataArguments, output_dir: str, notes: list[str]) -> DatasetDict:
+def label_unlabelled(
+    corpus: Corpus, data_args: DataArguments, output_dir: str, notes: list[str], is_resumed: bool = False
+) -> DatasetDict:
     """
     Label the training texts and the unlabelled texts with teachers, if there are any.
 
@@ -175,6 +210,7 @@ def label_unlabelled(corpus: Corpus, data_args: DataArguments, output_dir: str, 
         data_args: Arguments of the data, which name the teachers.
         output_dir: Folder in which the soft labels are saved.
         notes: Notes of the training; a note on the teachers is added.
+        is_resumed: Whether the training is resumed: the soft labels are then read from the file that it wrote.
 
     Returns:
         The splits of the corpus. With teachers, `train` has soft labels and contains the unlabelled texts, too.
@@ -182,8 +218,13 @@ def label_unlabelled(corpus: Corpus, data_args: DataArguments, output_dir: str, 
     if not data_args.teacher:
         return corpus.splits
     unlabelled = unlabelled_texts(corpus, data_args.unlabelled)
-    save_to = Path(output_dir) / TAUGHT_FILE
-    train, note = label_with_teachers(corpus, data_args.teacher, unlabelled, data_args.passage_words, save_to)
+    save_to, teachers = Path(output_dir) / TAUGHT_FILE, data_args.teacher
+    if is_resumed and save_to.is_file():
+        notes.append(f"{save_to} has the soft labels of the interrupted training, from {', '.join(teachers)}.")
+        print(notes[-1])
+        train, note = label_with_teachers(corpus, [str(save_to)], unlabelled, data_args.passage_words)
+    else:
+        train, note = label_with_teachers(corpus, teachers, unlabelled, data_args.passage_words, save_to)
     print(note)
     notes.append(note)
     return DatasetDict(corpus.splits | {"train": train})

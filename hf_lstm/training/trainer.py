@@ -1,5 +1,6 @@
 """The Trainer for classifiers."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any, cast
@@ -20,17 +21,21 @@ from transformers import (
 )
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
-from transformers.trainer_utils import EvalLoopOutput, SchedulerType
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SchedulerType
 
 from ..data import ClassifierCollator, SimilarLengthSampler
 from ..evaluation import best_thresholds, build_compute_metrics, check_problem_type
 from ..hub import build_card
 from ..inference import probabilities
+from ..messages import one_line
 from ..models import LstmConfig, LstmForSequenceClassification
 from .adversarial import EmbeddingAdversary
 from .arguments import ClassifierTrainingArguments, arguments_of
 from .averaging import ParameterAveraging
 from .fine_tuning import layer_groups, split_groups, unfreeze_gradually
+
+# File in each checkpoint that describes what it was trained on.
+RESUME_FILE = "training_data.json"
 
 # While checkpoints are compared, validation texts are truncated: one text of megabytes would pad its whole batch.
 MAX_VALIDATION_TOKENS = 8_192
@@ -48,7 +53,7 @@ class EpochLines(TrainerCallback):
             f"epoch {logs['epoch']:5.2f}   train loss {losses[-1] if losses else float('nan'):.4f}"
             f"   validation loss {logs['eval_loss']:.4f}"
         )
-        if metric != "loss":
+        if metric != "loss" and f"eval_{metric}" in logs:
             line += f"   {metric} {logs['eval_' + metric]:.4f}"
         tqdm.write(line)  # above a progress bar, if there is one
 
@@ -78,6 +83,9 @@ class ClassifierTrainer(Trainer):
 
     adversary: EmbeddingAdversary | None = None
 
+    # Written to each checkpoint, to check that a training is resumed with the same data.
+    training_data: dict[str, Any] | None = None
+
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
         rows = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length" or self.args.length_column_name not in rows.features:
@@ -95,10 +103,21 @@ class ClassifierTrainer(Trainer):
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args, **kwargs) -> torch.Tensor:
         loss = super().training_step(model, dict(inputs), *args, **kwargs)
+        if not loss.isfinite():  # the library waits for the value in every step, too
+            raise self._not_finite("The training loss")
         if self.adversary is not None:
             with self.adversary.attack():
                 super().training_step(model, inputs, *args, **kwargs)
         return loss
+
+    def _not_finite(self, what: str) -> ValueError:
+        """Return the error for a training that diverged."""
+        where, rate = f"step {self.state.global_step:,} (epoch {self.state.epoch or 0:.2f})", self.args.learning_rate
+        precision = "" if not (self.args.bf16 or self.args.fp16) else ", or in single precision (--no_bf16)"
+        return ValueError(
+            f"{what} is infinite or not a number after {where}: train again with a --learning_rate below {rate:g}"
+            f"{precision}. {self.args.output_dir} keeps its checkpoints and any earlier model."
+        )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         is_new = self.optimizer is None
@@ -108,15 +127,30 @@ class ClassifierTrainer(Trainer):
             split_groups(optimizer, layers, self.args.learning_rate, self.args.layer_decay)
         return optimizer
 
+    def _get_dataloader(
+        self, dataset, description, batch_size, sampler_fn=None, is_training=False, dataloader_key=None
+    ):
+        drop_last = self.args.dataloader_drop_last
+        self.args.dataloader_drop_last = drop_last and is_training  # every validation row counts
+        try:
+            return super()._get_dataloader(
+                dataset, description, batch_size, sampler_fn, is_training=is_training, dataloader_key=dataloader_key
+            )
+        finally:
+            self.args.dataloader_drop_last = drop_last
+
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LRScheduler:
-        scheduler = super().create_scheduler(num_training_steps, optimizer)
+        name = SchedulerType(self.args.lr_scheduler_type).value
+        try:
+            scheduler = super().create_scheduler(num_training_steps, optimizer)
+        except TypeError as error:
+            raise ValueError(
+                f"`lr_scheduler_type` {name} needs other `lr_scheduler_kwargs` than {self.args.lr_scheduler_kwargs} "
+                f"({one_line(error)})."
+            ) from None
         if self.args.gradual_unfreezing:
             if not isinstance(scheduler, LambdaLR):
-                name = SchedulerType(self.args.lr_scheduler_type).value
-                raise ValueError(
-                    f"`gradual_unfreezing` cannot be combined with the `lr_scheduler_type` {name!r}; choose another, "
-                    "such as 'linear'."
-                )
+                raise ValueError(f"`gradual_unfreezing` cannot be used with `lr_scheduler_type` {name}: use linear.")
             batches = len(self.get_train_dataloader())
             unfreeze_gradually(scheduler, math.ceil(batches / self.args.gradient_accumulation_steps))
         return scheduler
@@ -146,6 +180,11 @@ class ClassifierTrainer(Trainer):
         return output
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        if f"eval_{self.args.metric_for_best_model}" not in metrics:
+            known = ", ".join(name.removeprefix("eval_") for name in metrics if name.startswith("eval_"))
+            raise ValueError(
+                f"`metric_for_best_model` is {self.args.metric_for_best_model!r}, but the evaluation has only {known}."
+            )
         if super()._determine_best_metric(metrics, trial):
             return True
         # On easy texts many checkpoints reach the maximum of the metric: keep the one with the lowest loss.
@@ -160,9 +199,15 @@ class ClassifierTrainer(Trainer):
         return True
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        weights = self.accelerator.unwrap_model(self.model).state_dict() if state_dict is None else state_dict
+        if not all(weight.isfinite().all() for weight in weights.values()):
+            raise self._not_finite("A weight")
         super()._save(output_dir, state_dict)
         # This pickle of the arguments is not needed: the model card records the command.
-        (Path(output_dir or self.args.output_dir) / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        folder = Path(output_dir or self.args.output_dir)
+        (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
+        if self.training_data is not None and folder.name.startswith(PREFIX_CHECKPOINT_DIR):
+            (folder / RESUME_FILE).write_text(json.dumps(self.training_data), encoding="utf-8")
 
     def create_model_card(
         self, language: str | None = None, license: str | None = None, *args: Any, **kwargs: Any
@@ -202,12 +247,18 @@ def build_trainer(
         A Trainer that evaluates, keeps the best checkpoint and stops early.
 
     Raises:
-        ValueError: One process would train on several GPUs.
+        ValueError: One process would train on several GPUs, there is no training batch, or a package of `report_to` is
+            not installed.
     """
     if args.n_gpu > 1:
         raise ValueError(
             f"One process would train on {args.n_gpu} GPUs: start one process per GPU with `torchrun --nproc_per_node "
             f"{args.n_gpu}`, or select a GPU with CUDA_VISIBLE_DEVICES."
+        )
+    if args.dataloader_drop_last and len(splits["train"]) < args.train_batch_size * args.world_size:
+        raise ValueError(
+            f"`dataloader_drop_last` leaves no training batch: there are {len(splits['train']):,} training rows, and a "
+            f"batch has {args.train_batch_size * args.world_size:,}."
         )
     # Sort once, so that sequential batches contain texts of similar length.
     validation = splits["validation"].sort("length")
@@ -216,16 +267,21 @@ def build_trainer(
     callbacks: list[TrainerCallback] = []
     if args.early_stopping_patience and args.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
-    trainer = ClassifierTrainer(
-        model=model,
-        args=args,
-        train_dataset=splits["train"],
-        eval_dataset=validation,
-        processing_class=tokenizer,
-        data_collator=ClassifierCollator(tokenizer.pad_token_id),
-        compute_metrics=lambda prediction: _validation_metrics(prediction, model.config),
-        callbacks=callbacks,
-    )
+    try:
+        trainer = ClassifierTrainer(
+            model=model,
+            args=args,
+            train_dataset=splits["train"],
+            eval_dataset=validation,
+            processing_class=tokenizer,
+            data_collator=ClassifierCollator(tokenizer.pad_token_id),
+            compute_metrics=lambda prediction: _validation_metrics(prediction, model.config),
+            callbacks=callbacks,
+        )
+    except RuntimeError as error:
+        if "Callback requires" not in str(error):
+            raise
+        raise ValueError(f"`report_to` cannot be used: {one_line(error)}.") from None
     if args.adversarial_size:
         trainer.train_adversarially(args.adversarial_size)
     add_callbacks(trainer, EpochLines())

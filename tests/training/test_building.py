@@ -61,13 +61,24 @@ def assert_same_backbone(model, other) -> None:
     assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
 
 
-def test_balanced_weights():
+def test_balanced_weights(capsys):
     rows = Dataset.from_dict({"labels": [0, 0, 0, 1]})
     corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "single_label_classification", ())
     assert balanced_weights(corpus) == pytest.approx([4 / (2 * 3), 4 / (2 * 1)])
     rows = Dataset.from_dict({"labels": [[1.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 0.0]]})
     corpus = Corpus(DatasetDict(train=rows), ("a", "b"), "multi_label_classification", ())
     assert balanced_weights(corpus) == pytest.approx([1 / 3, 3])
+    # Five rows of two of four classes: 5 / (2 * 4) and 5 / (2 * 1); the others do not occur.
+    rows = Dataset.from_dict({"labels": [0, 0, 0, 0, 2]})
+    corpus = Corpus(DatasetDict(train=rows), ("a", "b", "c", "d"), "single_label_classification", ())
+    assert balanced_weights(corpus) == pytest.approx([5 / 8, 1, 5 / 2, 1])
+    assert "2 labels have no training rows and get class weight 1: b, d." in capsys.readouterr().out
+    rows = Dataset.from_dict({"labels": [[1.0, 0.0, 1.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]})
+    corpus = Corpus(DatasetDict(train=rows), ("a", "b", "c"), "multi_label_classification", ())
+    assert balanced_weights(corpus) == pytest.approx([1, 1, 2])
+    assert "2 labels are in none or in all of the training rows and get class weight 1: a, b." in (
+        capsys.readouterr().out
+    )
     with pytest.raises(ValueError, match="cannot be used for a regression"):
         balanced_weights(Corpus(DatasetDict(), ("score",), "regression", ()))
 
@@ -102,27 +113,46 @@ SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "kept"),
+    ("first", "second", "rows"),
     [
-        ((SINGLE, "other", "good"), (SINGLE, "other", "good"), True),
-        ((SINGLE, "other", "good"), (SINGLE, "good", "other"), False),
-        ((SINGLE, "other", "good"), (SINGLE, "spam", "ham"), False),
-        ((SINGLE, "other", "good"), (MULTI, "other", "good"), False),
-        (("regression", "score"), ("regression", "rating"), True),
-        (("regression", "score"), (MULTI, "score"), False),
+        # For each row of the new head, the row of the old head that it must be equal to.
+        ((SINGLE, "other", "good"), (SINGLE, "other", "good"), [0, 1]),
+        ((SINGLE, "other", "good"), (SINGLE, "good", "other"), [1, 0]),
+        ((SINGLE, "other", "good"), (SINGLE, "good", "bad", "other"), [1, None, 0]),
+        ((SINGLE, "other", "good"), (SINGLE, "good", "bad"), [1, None]),
+        ((MULTI, "other", "good"), (MULTI, "new", "good"), [None, 1]),
+        ((SINGLE, "other", "good"), (SINGLE, "spam", "ham"), [None, None]),
+        ((SINGLE, "other", "good"), (MULTI, "other", "good"), [None, None]),
+        (("regression", "score"), ("regression", "rating"), [0]),
+        (("regression", "score"), (MULTI, "score"), [None]),
     ],
 )
-def test_head_is_kept_only_for_the_same_labels(corpus, splits, tokenizer, tmp_path, first, second, kept):
+def test_rows_of_the_head_are_copied_by_label_name(corpus, splits, tokenizer, tmp_path, first, second, rows):
     ours, others = (Corpus(corpus.splits, names, problem_type, ()) for problem_type, *names in (first, second))
     model = build_model(ours, splits, tokenizer, ModelArguments(**SIZES))
-    model.classifier.bias.data.fill_(7.0)
+    model.classifier.bias.data = torch.arange(len(first) - 1) + 7.0
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     tuned = build_model(others, splits, tokenizer, ModelArguments(pretrained=str(tmp_path)))
     assert_same_backbone(tuned.model, model.model)
-    assert torch.equal(tuned.classifier.weight, model.classifier.weight) is kept
-    assert set(tuned.classifier.bias.tolist()) == {7.0 if kept else 0.0}
-    assert tuned.classifier.weight.std().item() == pytest.approx(tuned.config.initializer_range, rel=0.5)
+    weights = model.classifier.weight
+    for row, source in enumerate(rows):
+        if source is None:
+            assert not any(torch.equal(tuned.classifier.weight[row], old) for old in weights)
+            assert tuned.classifier.weight[row].std().item() == pytest.approx(tuned.config.initializer_range, rel=0.5)
+            assert tuned.classifier.bias[row] == 0
+        else:
+            assert torch.equal(tuned.classifier.weight[row], weights[source])
+            assert tuned.classifier.bias[row] == 7 + source
+
+
+def test_head_of_another_pooling_is_new(corpus, splits, tokenizer, tmp_path):
+    model = build_model(corpus, splits, tokenizer, ModelArguments(**SIZES, pooling="concat"))
+    model.classifier.bias.data.fill_(7.0)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    tuned = build_model(corpus, splits, tokenizer, ModelArguments(pretrained=str(tmp_path), pooling="max"))
+    assert tuned.classifier.in_features == 16 and tuned.classifier.bias.tolist() == [0, 0]
 
 
 def test_tokenizer_is_trained_or_loaded_with_the_model(language_model):

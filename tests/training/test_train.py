@@ -4,6 +4,7 @@ import datasets
 import pandas as pd
 import pytest
 from helpers import tiny_corpus
+from transformers import Trainer
 
 from hf_lstm import train_classifier
 from hf_lstm.training.train import name_of, unlabelled_texts
@@ -60,3 +61,97 @@ def test_texts_for_teachers(tmp_path):
     (tmp_path / "texts.txt").write_text("one film\ntwo films\n")
     assert unlabelled_texts(corpus, None) is None and unlabelled_texts(corpus, "none") is None
     assert sorted(unlabelled_texts(corpus, str(tmp_path / "texts.txt"))["text"]) == ["one film", "two films"]
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Train until all checkpoints are saved, and stop before the model is."""
+
+    def train(data, **options) -> None:
+        def stop(*args):
+            raise RuntimeError("interrupted")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("hf_lstm.training.train.save_classifier", stop)
+            with pytest.raises(RuntimeError, match="interrupted"):
+                train_classifier(data, **options)
+
+    return train
+
+
+def test_resumed_training_must_have_the_same_data_and_model(table, tmp_path, interrupt):
+    options = OPTIONS | {"output_dir": tmp_path / "run", "resume_from_checkpoint": "last"}
+    interrupt(table, **OPTIONS, output_dir=tmp_path / "run")
+    swapped = table.assign(label=table["label"].map({"good": "other", "other": "good"}))
+    with pytest.raises(ValueError, match="labels or their order are different"):
+        train_classifier(swapped, **options)
+    renamed = table.assign(label=table["label"].map({"good": "zero", "other": "other"}))
+    with pytest.raises(ValueError, match="the labels were good, other and are now other, zero"):
+        train_classifier(renamed, **options)
+    with pytest.raises(ValueError, match="the data had 32 training rows and 4 validation rows and now has 31 training"):
+        train_classifier(table[:-1], **options)
+    with pytest.raises(ValueError, match="hidden_size was 8 and is now 9"):
+        train_classifier(table, **options | {"hidden_size": 9})
+    assert train_classifier(table, **options).model.config.label2id == {"good": 0, "other": 1}
+
+
+def test_resumed_training_does_not_fit_its_teachers_again(table, tmp_path, interrupt, monkeypatch, capsys):
+    options = OPTIONS | {"output_dir": tmp_path / "run", "teacher": "linear"}
+    interrupt(table, **options)
+    monkeypatch.setattr("hf_lstm.knowledge.linear.LinearModel.fit", None)
+    trained = train_classifier(table, **options, resume_from_checkpoint="last")
+    assert "taught.parquet has the soft labels of the interrupted training, from linear." in capsys.readouterr().out
+    assert trained.model.config.label2id == {"good": 0, "other": 1}
+
+
+def test_a_label_is_added_to_a_trained_classifier_and_earlier_rows_are_rehearsed(table, tmp_path, capsys):
+    train_classifier(table, output_dir=tmp_path / "old", **OPTIONS)
+    new = pd.DataFrame({"text": [f"{word} film" for word in "abcdefghij" * 2], "label": ["third", "good"] * 10})
+    options = {"num_train_epochs": 1, "baseline": False, "bf16": False, "pretrained": str(tmp_path / "old")}
+    tuned = train_classifier(new, output_dir=tmp_path / "new", **options)
+    assert tuned.model.config.label2id == {"good": 0, "other": 1, "third": 2}
+    printed = capsys.readouterr().out
+    assert "kept 1 (good); kept without rows in the data 1 (other); added 1 (third)." in printed
+    assert "initialised: 1 of 3 rows of the head." in printed
+    table.to_csv(tmp_path / "old.csv", index=False)
+    options["rehearse"] = str(tmp_path / "old.csv")
+    rehearsed = train_classifier(new, output_dir=tmp_path / "rehearsed", drop_missing_labels=True, **options)
+    assert rehearsed.model.config.label2id == {"good": 0, "other": 1, "third": 2}
+    # 40 earlier rows without 4 test and 4 validation rows; some are equal to validation texts of either data.
+    assert "from " + options["rehearse"] + " (--rehearse), with 2 labels." in capsys.readouterr().out
+    dropped = train_classifier(
+        new, output_dir=tmp_path / "dropped", drop_missing_labels=True, **options | {"rehearse": None}
+    )
+    assert dropped.model.config.label2id == {"good": 0, "third": 1}
+    with pytest.raises(ValueError, match="`--rehearse` requires `--pretrained`"):
+        train_classifier(new, output_dir=tmp_path / "none", rehearse="old.csv")
+
+
+def test_full_disk_keeps_the_last_complete_checkpoint(table, tmp_path, monkeypatch):
+    options = OPTIONS | {"num_train_epochs": 3, "output_dir": tmp_path / "run"}
+    save = Trainer._save_optimizer_and_scheduler
+
+    def fill_disk(trainer, folder):
+        if trainer.state.epoch == 2:
+            raise OSError(28, "No space left on device")
+        save(trainer, folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_save_optimizer_and_scheduler", fill_disk)
+        with pytest.raises(OSError, match="The disk of .*run is full.* checkpoint-1 is complete: free some space"):
+            train_classifier(table, **options)
+    # 32 training rows are one batch.
+    assert [path.name for path in (tmp_path / "run").glob("checkpoint-*")] == ["checkpoint-1"]
+    trained = train_classifier(table, **options, resume_from_checkpoint="last")
+    history = json.loads((trained.folder / "trainer_state.json").read_text())["log_history"]
+    assert [entry["step"] for entry in history if "eval_loss" in entry] == [1, 2, 3]
+
+
+def test_full_disk_before_the_first_checkpoint(table, tmp_path, monkeypatch):
+    def fill_disk(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Trainer, "_save_optimizer_and_scheduler", fill_disk)
+    with pytest.raises(OSError, match="No checkpoint was completed: free some space, or choose an --output_dir on"):
+        train_classifier(table, **OPTIONS, output_dir=tmp_path / "run")
+    assert not list((tmp_path / "run").glob("checkpoint-*"))

@@ -287,3 +287,92 @@ def test_validation_metrics_ignore_hidden_states():
     metrics = _validation_metrics(EvalPrediction(predictions=(logits, hidden), label_ids=labels), config)
     assert metrics == _validation_metrics(EvalPrediction(predictions=logits, label_ids=labels), config)
     assert metrics["f1_macro"] == 1  # a threshold of one half separates both labels
+
+
+def test_a_diverged_training_is_one_error_and_keeps_the_earlier_model(tmp_path):
+    (tmp_path / "model.safetensors").write_text("of an earlier training")
+    trainer, _, _ = prepare_training(tmp_path, learning_rate=1e38, warmup_steps=0)
+    sentence = r"The training loss is infinite or not a number after step \d \(epoch \d.\d\d\): train again with a "
+    with pytest.raises(ValueError, match=sentence + r"--learning_rate below 1e\+38\. .* keeps its checkpoints"):
+        trainer.train()
+    assert (tmp_path / "model.safetensors").read_text() == "of an earlier training"
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    trainer, _, splits = prepare_training(tmp_path)
+    (tmp_path / "metrics.json").write_text("of an earlier training")
+    trainer.model.classifier.bias.data[0] = float("nan")
+    with pytest.raises(ValueError, match="A weight is infinite or not a number after step 0"):
+        save_classifier(trainer, splits["validation"])
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+
+
+STRATEGIES = ("no", "steps", "epoch")
+ACCEPTED = (
+    [{"eval_strategy": evaluate, "save_strategy": save} for evaluate in STRATEGIES for save in (*STRATEGIES, "best")]
+    + [{"load_best_model_at_end": False, "eval_strategy": "no"}, {"early_stopping_patience": 0}]
+    + [{"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": 2, "save_steps": 4}, {"eval_delay": 9}]
+    + [{"logging_strategy": strategy} for strategy in STRATEGIES]
+    + [{"lr_scheduler_type": name} for name in ("linear", "cosine", "cosine_with_restarts", "polynomial")]
+    + [{"lr_scheduler_type": name} for name in ("constant", "constant_with_warmup", "inverse_sqrt")]
+    + [{"lr_scheduler_type": name} for name in ("reduce_lr_on_plateau", "greedy")]
+    + [{"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": {"num_decay_steps": 3}}]
+    + [{"lr_scheduler_type": f"cosine_{name}", "lr_scheduler_kwargs": {"min_lr": 1e-4}}
+       for name in ("with_min_lr", "warmup_with_min_lr")]
+    + [{"lr_scheduler_type": "cosine", "gradual_unfreezing": True, "layer_decay": 0.5}]
+    + [{"train_sampling_strategy": name} for name in ("random", "sequential", "group_by_length", "batch_rebalance")]
+    + [{"dataloader_drop_last": True}, {"dataloader_drop_last": True, "train_sampling_strategy": "batch_rebalance"}]
+    + [{"save_total_limit": limit} for limit in (None, 0, 3)]
+    + [{"warmup_steps": steps} for steps in (0, 0.5, 3)]
+    + [{"report_to": "none"}, {"average_decay": 0.0}, {"max_steps": 3}, {"num_train_epochs": 0.5}]
+    + [{"save_only_model": True}, {"gradient_accumulation_steps": 3}, {"eval_accumulation_steps": 1}]
+    + [{"max_grad_norm": 0.0}, {"optim": "adafactor"}, {"eval_on_start": True}, {"auto_find_batch_size": True}]
+    + [{"prediction_loss_only": True, "metric_for_best_model": "loss"}, {"logging_nan_inf_filter": False}]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("options", ACCEPTED, ids=str)
+def test_options_of_the_trainer_are_accepted(tmp_path, options):
+    trainer, _, splits = prepare_training(tmp_path, **options)
+    trainer.train()
+    model = save_classifier(trainer, splits["validation"])
+    assert trainer.state.global_step == trainer.state.max_steps > 0
+    evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    assert bool(evaluations) is (options.get("eval_strategy") != "no" and "eval_delay" not in options)
+    # Without a best checkpoint, the last weights are kept.
+    expected = trainer.model.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"load_best_model_at_end": True, "eval_strategy": "no"}, "requires `eval_strategy` to be epoch or steps"),
+        ({"early_stopping_patience": -1}, "`early_stopping_patience` must be at least 0, got -1"),
+        ({"num_train_epochs": 0}, "`num_train_epochs` must be above 0, got 0"),
+        ({"lr_scheduler_type": "warmup_stable_decay"}, "other `lr_scheduler_kwargs` than None .*'num_decay_steps'"),
+        (
+            {"lr_scheduler_type": "cosine_with_min_lr"},
+            "min_lr or min_lr_rate should be set through",
+        ),
+        ({"lr_scheduler_type": "greedy", "gradual_unfreezing": True}, "cannot be used with .* greedy: use linear"),
+        ({"metric_for_best_model": "nope"}, "is 'nope', but the evaluation has only .*loss.*accuracy"),
+        ({"prediction_loss_only": True}, "is 'accuracy', but the evaluation has only loss"),
+        ({"dataloader_drop_last": True, "per_device_train_batch_size": 64}, "40 training rows, and a batch has 64"),
+        ({"report_to": "dvclive"}, "`report_to` cannot be used: DVCLiveCallback requires dvclive"),
+        ({"average_decay": 1.0}, "`average_decay` must be between 0 and 1"),
+    ],
+    ids=str,
+)
+def test_options_of_the_trainer_are_refused_in_one_sentence(tmp_path, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        prepare_training(tmp_path, **options)[0].train()
+
+
+def test_every_validation_row_counts_when_the_last_training_batch_is_dropped(tmp_path):
+    """40 training rows in batches of 16 are two batches; 20 validation rows in batches of 64 are one."""
+    trainer, _, _ = prepare_training(tmp_path, dataloader_drop_last=True, per_device_train_batch_size=16)
+    assert (len(trainer.get_train_dataloader()), len(trainer.get_eval_dataloader())) == (2, 1)
+    assert trainer.evaluate()["eval_accuracy"] >= 0
+    assert trainer.args.dataloader_drop_last
