@@ -4,11 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .hub import TrainedClassifier, load_classifier
     from .inference import StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
     from .pretraining import pretrain
     from .text import train_tokenizer
-    from .training import TrainedClassifier, load_classifier, train_classifier
+    from .training import train_classifier
 
 __version__ = "0.1.0"
 
@@ -20,9 +21,9 @@ _FOLDERS = {
     "LstmModel": "models",
     "LstmPreTrainedModel": "models",
     "StreamingClassifier": "inference",
-    "TrainedClassifier": "training",
+    "TrainedClassifier": "hub",
     "format_predictions": "inference",
-    "load_classifier": "training",
+    "load_classifier": "hub",
     "predict_texts": "inference",
     "pretrain": "pretraining",
     "train_classifier": "training",

@@ -1,15 +1,18 @@
-"""Model cards, and pushing a classifier to the Hub."""
+"""Trained classifiers as a whole: load them, describe them in a model card, push them to the Hub."""
 
+from .classifier import TrainedClassifier, load_classifier
 from .model_card import METRICS_FILE, TRAINING_RECORDS, build_card, metrics_table, save_metrics, write_card
 from .push import assemble_repository, card_metadata, check_push, push_repository
 
 __all__ = [
     "METRICS_FILE",
     "TRAINING_RECORDS",
+    "TrainedClassifier",
     "assemble_repository",
     "build_card",
     "card_metadata",
     "check_push",
+    "load_classifier",
     "metrics_table",
     "push_repository",
     "save_metrics",

@@ -16,7 +16,6 @@ from .checkpoints import (
     remove_training_records,
     save_classifier,
 )
-from .classifier import TrainedClassifier, load_classifier
 from .defaults import ResolvedArguments, resolve_defaults
 from .options import build_arguments, format_call
 from .train import ARGUMENT_GROUPS, name_of, run_training, train_classifier
@@ -31,7 +30,6 @@ __all__ = [
     "PretrainingArguments",
     "PretrainingDataArguments",
     "ResolvedArguments",
-    "TrainedClassifier",
     "add_callbacks",
     "build_arguments",
     "build_backbone",
@@ -42,7 +40,6 @@ __all__ = [
     "find_resume_checkpoint",
     "is_complete",
     "format_call",
-    "load_classifier",
     "name_of",
     "remove_checkpoints",
     "remove_training_records",

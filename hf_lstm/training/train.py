@@ -9,7 +9,7 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
-from ..hub import check_push, push_repository
+from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
 from ..inference import load_tokenizer
 from ..knowledge import TAUGHT_FILE, label_with_teachers
 from ..messages import library_progress_bars
@@ -24,7 +24,6 @@ from .checkpoints import (
     find_resume_checkpoint,
     save_classifier,
 )
-from .classifier import TrainedClassifier, load_classifier
 from .defaults import resolve_defaults
 from .labels import add_rehearsal, keep_trained_labels
 from .options import build_arguments, format_call

@@ -9,9 +9,10 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from transformers import PreTrainedTokenizerFast, TextClassificationPipeline, pipeline
 
-from ..hub import METRICS_FILE, push_repository
 from ..inference import fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
 from ..models import LstmForSequenceClassification
+from .model_card import METRICS_FILE
+from .push import push_repository
 
 
 @dataclass(frozen=True)

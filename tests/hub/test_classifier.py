@@ -38,9 +38,7 @@ def test_folder_without_records_has_no_metrics(trained, tmp_path):
 
 def test_push_sends_the_folder(trained, monkeypatch):
     sent = []
-    monkeypatch.setattr(
-        "hf_lstm.training.classifier.push_repository", lambda *args: sent.append(args) or "owner/opinions"
-    )
+    monkeypatch.setattr("hf_lstm.hub.classifier.push_repository", lambda *args: sent.append(args) or "owner/opinions")
     assert trained.push_to_hub("opinions", private=True, token="hf_x") == "owner/opinions"
     assert sent == [(str(trained.folder), "opinions", True, "hf_x")]
 
