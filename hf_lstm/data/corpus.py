@@ -116,7 +116,8 @@ def load_corpus(
         # Without this, columns of which exactly one is 1 in every row would be taken for classes.
         problem_type = problem_type or "multi_label_classification"
     else:
-        label_column = find_column(names, LABEL_COLUMNS, *(label_columns or [None]), role="label", where=name)
+        wanted = label_columns[0] if label_columns else None
+        label_column = find_column(names, LABEL_COLUMNS, wanted, role="label", where=name)
     as_written = problem_type not in (None, "regression")
     columns = Columns(text_column, label_column, as_written, label_separator)
     labelled = _select_labelled_splits(raw, columns, name, notes)
