@@ -81,7 +81,7 @@ def summarize_tokens(
     """
     lengths = np.array(tokenized["train"]["length"][:])  # (texts,)
     # Only a text of the maximum length can have been longer.
-    candidates = np.flatnonzero(lengths == max_length) if max_length is not None else np.array([], dtype=int)
+    candidates = np.flatnonzero(lengths == (max_length or 0))
     for batch in (candidates[start : start + JOINED_TEXTS] for start in range(0, len(candidates), JOINED_TEXTS)):
         rows = _tokenize_batch(texts["train"].select(batch)[:], tokenizer, None)
         lengths[batch] = rows["length"]

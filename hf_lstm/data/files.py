@@ -138,7 +138,9 @@ def _read_parquet(names: list[str]) -> Dataset:
     cache = Path(datasets.config.HF_DATASETS_CACHE) / "by_content" / "-".join(digest[:16] for digest in digests)[:200]
     # `data_files` are patterns, so brackets in file names have to be escaped.
     escaped = [glob.escape(name) for name in names]
-    return datasets.load_dataset("parquet", data_files=escaped, split="train", cache_dir=str(cache))
+    rows = datasets.load_dataset("parquet", data_files=escaped, split="train", cache_dir=str(cache))
+    rows.data.validate(full=True)  # text that is not UTF-8 would fail when it is used
+    return rows
 
 
 def _typed_rows(formats: tuple[TextFormat, ...], labelled: bool, kinds: dict[str, str]) -> Iterator[Row]:

@@ -92,15 +92,15 @@ def join_label_columns(rows: Dataset, names: list[str], where: str) -> Dataset:
         texts = [str(value).strip() for value in column.dictionary.to_pylist()]
         codes = np.asarray(pc.fill_null(column.indices, len(texts)))  # (rows,)
         absent = np.array([text in MISSING_LABELS for text in texts] + [True])
-        values = np.array([YES_NO_VALUES.get(text.lower()) for text in texts] + [None])
-        invalid = ~absent & np.array([value is None for value in values])
+        known = [YES_NO_VALUES.get(text.lower()) for text in texts] + [None]
+        invalid = ~absent & np.array([value is None for value in known])
         if invalid[codes].any():
             row = int(np.argmax(invalid[codes]))
             raise ValueError(
                 f"Column {name!r} of {where} has the value {texts[codes[row]]!r} in row {row + 1:,}; each of several "
                 "label columns must hold 0 and 1, or true and false."
             )
-        applies[:, position] = values.astype(bool)[codes]
+        applies[:, position] = np.array(known, dtype=bool)[codes]
         missing |= absent[codes]
     applies[missing] = False
     offsets = np.concatenate([[0], applies.sum(1).cumsum()]).astype(np.int32)

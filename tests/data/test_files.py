@@ -5,6 +5,8 @@ import os
 import sys
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import Dataset
 
@@ -138,6 +140,17 @@ def test_broken_files_give_one_sentence_that_names_them(tmp_path, name, in_folde
     assert str(path) in message and part in message
     assert "\n" not in message and message.endswith(".")
     assert not caplog.records
+
+
+def test_damaged_text_in_a_parquet_file_is_found(tmp_path):
+    path = tmp_path / "a.parquet"
+    table = pa.table({"text": ["first", "second"], "label": ["a", "b"]})
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"second", b"sec\xc3nd"))
+    for read in (read_source, lambda path: list(stream_file(path))):
+        with pytest.raises(ValueError, match="a.parquet could not be read; check that its content"):
+            read(path)
 
 
 def test_broken_rows_are_found_while_streaming(tmp_path):
