@@ -31,8 +31,7 @@ def is_recorded() -> bool:
 
     They will then run on other batches, so that no choice may depend on the values, lengths and sizes of this one.
     """
-    # `is_tracing` is documented, but not listed in `torch.jit.__all__`.
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]  # not exported by it
 
 
 def similar_rows(attention_mask: torch.Tensor | None) -> list[torch.Tensor]:
