@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from datasets import IterableDataset
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
@@ -115,8 +116,8 @@ def _check_rows(
             yield row
 
     schema, mixed = find_schema(checked())
-    if rows.features is not None:  # a parquet file declares its types
-        schema, mixed = rows.features.arrow_schema.remove_metadata(), []
+    if Path(source).suffix.lower() == ".parquet":  # it declares its types
+        schema, mixed = _read_schema(source), []
     if count == 0:
         return schema, None, count, mixed
     text_column = find_column(schema.names, TEXT_COLUMNS, text_column, role="text", where=source)
@@ -124,6 +125,13 @@ def _check_rows(
         number, value = wrong[text_column]
         raise ValueError(f"Column {text_column!r} of {source} holds {value!r} in row {number:,}, not a text.")
     return schema, text_column, count, mixed
+
+
+def _read_schema(source: str) -> pa.Schema:
+    """Return the columns of a parquet file with the types of their values."""
+    fields = pq.read_schema(source)
+    types = [field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in fields]
+    return pa.schema(zip(fields.names, types, strict=True))
 
 
 def _add_predictions(schema: pa.Schema, config: Any) -> pa.Schema:

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from ..data import pad_batch
 from ..messages import progress_bar
 from ..text import check_texts, clean_text
+from .encoding import encode_texts
 
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
@@ -25,6 +26,10 @@ def predict_logits(
     show_progress: bool = False,
 ) -> np.ndarray:
     """Compute the logits of tokenised texts, without truncation, in batches of similar length.
+
+    A process that is forked after the model has run on a CPU with two or more threads hangs when it runs the model, as
+    it does with a plain `nn.LSTM`: the fork does not copy the threads of torch. Start processes with the method "spawn"
+    (`torch.multiprocessing.get_context("spawn")`), or call `torch.set_num_threads(1)` before the first prediction.
 
     Args:
         model: A sequence classifier; it is put into evaluation mode.
@@ -62,9 +67,12 @@ def predict_texts(
 ) -> np.ndarray:
     """Compute the logits of texts, without truncation, in batches of similar length.
 
+    Several threads may use the model and the tokenizer at the same time, with truncation, too. About processes, see
+    [`predict_logits`].
+
     Args:
         model: A sequence classifier; it is put into evaluation mode.
-        tokenizer: Its tokenizer.
+        tokenizer: Its tokenizer; it is not modified.
         texts: A list, tuple, pandas Series, numpy array, column of a `datasets.Dataset` or other iterable of strings.
         show_progress: Show a progress bar on a terminal or in a notebook.
 
@@ -77,8 +85,8 @@ def predict_texts(
     texts = check_texts(texts)
     if not texts:
         return _no_logits(model, rows=0)
-    encoded = tokenizer([clean_text(text) for text in texts], return_attention_mask=False, verbose=False)
-    return predict_logits(model, encoded["input_ids"], show_progress=show_progress)
+    encoded = encode_texts(tokenizer, [clean_text(text) for text in texts])
+    return predict_logits(model, [encoding.ids for encoding in encoded], show_progress=show_progress)
 
 
 def _no_logits(model: PreTrainedModel, rows: int) -> np.ndarray:

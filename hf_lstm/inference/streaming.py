@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerFast
 from ..data import pad_batch
 from ..models import CELLS, POOLINGS, LstmForSequenceClassification
 from ..text import is_streamable, take_stable_text
+from .encoding import encode_texts
 from .prediction import format_predictions, probabilities
 from .stream_state import StopRule, StreamResult, StreamState, _check_stop_rule
 
@@ -172,15 +173,15 @@ class StreamingClassifier:
             for state, piece in zip(states, pieces, strict=True)
         ]
         texts = [text for text, _, _ in arrived]
-        encoded = self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-        read = self._read(states, encoded["input_ids"], each_token or self.stop_rule is not None)
+        encoded = encode_texts(self.tokenizer, texts, add_special_tokens=False, offsets=True)
+        read = self._read(states, [encoding.ids for encoding in encoded], each_token or self.stop_rule is not None)
         memory = {name: torch.stack([memory[name] for memory, _ in read]) for name in read[0][0]}
         logits = self._head(POOLINGS[self.model.config.pooling].from_tensors(memory).vector())
         outcomes = []
         for i, (state, (text, held, undecoded)) in enumerate(zip(states, arrived, strict=True)):
             memory, token_logits = read[i]
             scores = probabilities(token_logits, self.problem_type)
-            spans = [(state.position + start, state.position + end) for start, end in encoded["offset_mapping"][i]]
+            spans = [(state.position + start, state.position + end) for start, end in encoded[i].offsets]
             num_tokens, position = state.num_tokens + len(spans), state.position + len(text)
             state = replace(
                 state, memory=memory, num_tokens=num_tokens, held=held, undecoded=undecoded, position=position

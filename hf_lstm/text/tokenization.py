@@ -82,8 +82,7 @@ def train_tokenizer(
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = _build_normalizer(lowercase)
     tokenizer.pre_tokenizer = pre_tokenizer
-    if decoder is not None:
-        tokenizer.decoder = decoder
+    tokenizer.decoder = decoder
     length = len(texts) if isinstance(texts, Sized) else None
     tokenizer.train_from_iterator(_clean_batches(texts), trainer=trainer, length=length)
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -106,7 +105,7 @@ def train_tokenizer(
 
 def _build_parts(
     kind: TokenizerKind, vocab_size: int, show_progress: bool
-) -> tuple[models.Model, trainers.Trainer, pre_tokenizers.PreTokenizer, decoders.Decoder | None]:
+) -> tuple[models.Model, trainers.Trainer, pre_tokenizers.PreTokenizer, decoders.Decoder]:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet()) if kind in ("bpe", "unigram") else []
     smallest = 2 * len(SPECIAL_TOKENS) + len(alphabet)
     if vocab_size < smallest:
@@ -119,13 +118,14 @@ def _build_parts(
         "show_progress": show_progress,
     }
     if kind == "word":
-        return models.WordLevel(unk_token="[UNK]"), trainers.WordLevelTrainer(min_frequency=2, **common), split, None
+        word_trainer = trainers.WordLevelTrainer(min_frequency=2, **common)
+        return models.WordLevel(unk_token="[UNK]"), word_trainer, split, _build_decoder()
     if kind == "wordpiece":
         # Each character may take two entries ("x" and "##x"); half of the vocabulary is left for longer pieces.
         wordpiece = trainers.WordPieceTrainer(min_frequency=2, limit_alphabet=vocab_size // 4, **common)
         # Compatibility normalisation turns one character into up to 18.
         model = models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=18 * MAX_RUN_LENGTH)
-        return model, wordpiece, split, decoders.WordPiece()
+        return model, wordpiece, split, _build_decoder(decoders.Replace(Regex(r"\A ##(?=.)"), ""))
 
     if kind == "bpe":
         bpe = trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **common)
@@ -140,6 +140,14 @@ def _pre_tokenizers() -> tuple[pre_tokenizers.PreTokenizer, pre_tokenizers.PreTo
     # The prefix space marks the first token of every piece, even if no space precedes it. "good" after "(" is then the
     # same token as "good" after a space, and the tokens of a piece depend only on its own characters.
     return split, pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)])
+
+
+def _build_decoder(*joins: decoders.Decoder) -> decoders.Decoder:
+    """Return a decoder that puts a space before each token, as the byte-level one does, and then applies `joins`.
+
+    A generated text is decoded without its prompt. The space between the two must therefore belong to the second one.
+    """
+    return decoders.Sequence([decoders.Replace(Regex(r"\A"), " "), *joins, decoders.Fuse()])
 
 
 def _build_normalizer(lowercase: bool) -> normalizers.Normalizer:

@@ -95,6 +95,25 @@ def test_dollar_signs_in_names_and_titles_are_drawn_as_written(tiny_config, tmp_
     assert expected <= set(drawn_texts) and not any(drawn_texts.values())
 
 
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification"])
+def test_a_thousand_classes_with_formulas_as_names_need_few_texts(tiny_config, tmp_path, drawn_texts, problem_type):
+    names = [f"<${i}k_$x^2$\\frac{{" for i in range(1_000)]
+    config = tiny_config(
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+        problem_type=problem_type,
+    )
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 1_000, 5_000)
+    if problem_type.startswith("multi"):
+        labels = np.eye(1_000)[labels]
+    plot_predictions(rng.normal(size=(5_000, 1_000)), labels, config, "test", tmp_path / "p.png")
+    shown = set(drawn_texts) & set(names)
+    # A matrix of all classes would have a million cells with a text each, which takes minutes and gigabytes.
+    assert has_ink(tmp_path / "p.png") and len(drawn_texts) < 3_000
+    assert 0 < len(shown) < 100 and not any(drawn_texts.values())
+
+
 def test_plots_of_other_problem_types(tiny_config, tmp_path):
     rng = np.random.default_rng(0)
     config = tiny_config(num_labels=3, problem_type="multi_label_classification")

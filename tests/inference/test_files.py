@@ -102,11 +102,14 @@ def test_types_of_a_parquet_file_are_kept(model, tokenizer, tmp_path):
     )
     when = datetime.datetime(2020, 2, 29, 12, 30)
     rows = [{"text": text, "small": None if i else 3, "empty": None, "when": when} for i, text in enumerate(TEXTS)]
-    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "in.parquet")
+    table = pa.Table.from_pylist(rows, schema)
+    table = table.append_column("kind", pa.array(["x", "y", "x", "y"]).dictionary_encode())
+    pq.write_table(table, tmp_path / "in.parquet")
     predict_file(model, tokenizer, tmp_path / "in.parquet", tmp_path / "out.parquet")
     written = pq.read_table(tmp_path / "out.parquet")
-    assert written.schema.types == [*schema.types, pa.string(), pa.float64()]
-    assert read_rows(tmp_path / "out.parquet") == rows
+    assert written.schema.types == [*schema.types, pa.string(), pa.string(), pa.float64()]
+    kinds = zip(rows, "xyxy", strict=True)
+    assert read_rows(tmp_path / "out.parquet") == [{**row, "kind": kind} for row, kind in kinds]
 
 
 def test_several_labels_of_a_text_are_lists(tiny_config, tokenizer, tmp_path):

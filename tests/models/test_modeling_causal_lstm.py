@@ -10,9 +10,9 @@ import torch
 from helpers import CELL_TYPES, padded
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, pipeline
 
-from hf_lstm import LstmForCausalLM, LstmForSequenceClassification
+from hf_lstm import LstmForCausalLM, LstmForSequenceClassification, train_tokenizer
 
 
 @pytest.fixture
@@ -207,6 +207,16 @@ def test_logits_come_with_the_loss_if_they_are_asked_for(make_model, reverse):
         torch.testing.assert_close(output.logits, kept)
         torch.testing.assert_close(output.loss, model(ids, labels=ids).loss)
     assert model(ids, labels=ids).logits is None
+
+
+def test_generated_text_has_a_space_after_the_prompt(make_model):
+    tokenizer = train_tokenizer(["a good film"] * 3, kind="word", vocab_size=20, show_progress=False)
+    model = make_model(vocab_size=len(tokenizer))
+    with torch.no_grad():
+        model.lm_head.bias[tokenizer.convert_tokens_to_ids("film")] = 1_000  # the only token that is generated
+    generate = pipeline("text-generation", model=model, tokenizer=tokenizer)
+    found = generate("a good", max_new_tokens=2, do_sample=False)
+    assert found == [{"generated_text": "a good film film"}]
 
 
 def test_model_that_reads_from_the_end_generates_backwards(make_model):

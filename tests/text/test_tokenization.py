@@ -119,6 +119,23 @@ def test_byte_level_kinds_have_no_unknown_tokens(tokenizers, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_decoded_parts_of_a_text_keep_their_spaces(tokenizers, kind, tmp_path):
+    tokenizers[kind].save_pretrained(tmp_path)
+    for tokenizer in (tokenizers[kind], AutoTokenizer.from_pretrained(tmp_path)):
+        ids = tokenizer("The film was good, really bad!!!")["input_ids"]
+        decoded = tokenizer.decode(ids, skip_special_tokens=True)
+        assert decoded == " the film was good , really bad !!!"
+        for cut in range(1, len(ids)):
+            start, end = (tokenizer.decode(part, skip_special_tokens=True) for part in (ids[:cut], ids[cut:]))
+            assert start + end == decoded
+
+
+def test_symbols_that_mark_word_pieces_are_decoded_as_text():
+    tokenizer = train_tokenizer(["a ## b"] * 3, kind="word", show_progress=False)
+    assert tokenizer.decode(tokenizer("a ## b")["input_ids"], skip_special_tokens=True) == " a ## b"
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_names_of_special_tokens_in_a_text_become_these_tokens(tokenizers, kind):
     tokenizer = tokenizers[kind]
     good, film = ids_of(tokenizer, "good"), ids_of(tokenizer, "film")
