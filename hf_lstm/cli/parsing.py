@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from transformers import HfArgumentParser
+
+from ..messages import one_line
+from ..training import build_arguments
 
 # Width of the help: one line for each option.
 HELP_WIDTH = 120
@@ -62,7 +66,7 @@ class TrainingParser(HfArgumentParser):
     def __init__(
         self, dataclass_types: Sequence[type], sections: Mapping[str, Sequence[str]], command: str, description: str
     ):
-        self.sections = sections
+        self.groups, self.sections = dataclass_types, sections
         super().__init__(
             dataclass_types,  # type: ignore[arg-type]  # declared as a `NewType`, which no dataclass has
             prog=f"hf-lstm {command}",
@@ -107,7 +111,7 @@ class TrainingParser(HfArgumentParser):
             One instance of each dataclass. An invalid option ends the process with status 2.
         """
         if len(argv) == 1 and Path(argv[0]).suffix in (".json", ".yaml", ".yml"):
-            return self.parse_yaml_file(argv[0])  # JSON is YAML
+            return self._parse_file(argv[0])
         *parsed, others, unknown = self.parse_args_into_dataclasses(list(argv), return_remaining_strings=True)
         if others.help_all:
             print(self.format_help(everything=True))
@@ -115,6 +119,19 @@ class TrainingParser(HfArgumentParser):
         if unknown:
             self.error(f"unknown option: {' '.join(unknown)}")
         return tuple(parsed)
+
+    def _parse_file(self, path: str) -> tuple[Any, ...]:
+        """Return one instance of each dataclass, from the options in a YAML or JSON file."""
+        try:
+            options = yaml.safe_load(Path(path).read_text(encoding="utf-8"))  # JSON is YAML
+        except yaml.YAMLError as error:
+            self.error(f"{path} is not valid YAML: {one_line(error)}")
+        if not isinstance(options, dict):
+            self.error(f"{path} must have one `option: value` per line")
+        try:
+            return build_arguments(self.groups, options, path)
+        except TypeError as error:  # an unknown option
+            self.error(one_line(error))
 
 
 def command_parser(command: str, description: str) -> argparse.ArgumentParser:

@@ -86,7 +86,7 @@ def pretrain(data: Any = None, *, output_dir: str | Path | None = None, **option
         options = options | {"output_dir": str(output_dir)}
     if data is not None and options.get("dataset") is not None:
         raise TypeError("pretrain() got both `data` and `dataset`; remove one of them.")
-    data_args, model_args, args = build_arguments(PRETRAINING_GROUPS, options, "pretrain")
+    data_args, model_args, args = build_arguments(PRETRAINING_GROUPS, options, "pretrain()")
     return run_pretraining(data_args.dataset if data is None else data, data_args, model_args, args, command)
 
 

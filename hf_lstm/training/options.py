@@ -1,50 +1,126 @@
-"""Convert keyword options to dataclasses of arguments, and format them as a Python call."""
+"""Convert options by name, from a Python call or a file, to dataclasses of arguments; format a Python call."""
 
+import os
+from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import Field, fields
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from numbers import Real
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from transformers.hf_argparser import string_to_bool
+
+# Names of the types in error messages.
+KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def build_arguments(groups: Sequence[type], options: Mapping[str, Any], function: str) -> tuple[Any, ...]:
+def build_arguments(groups: Sequence[type], options: Mapping[str, Any], source: str) -> tuple[Any, ...]:
     """
-    Create one dataclass of each group from keyword options.
+    Create one dataclass of each group from options, which are converted to the types of the fields and checked.
+
+    YAML reads `3e-3` as text and `no` as false; both are converted. `None` stands for the default of a field that does
+    not accept `None`. Paths become text, with `~/` replaced by the home folder.
 
     Args:
         groups: Dataclasses of arguments. No name occurs in two of them.
         options: Value of each option by name.
-        function: Name of the function that was called, for the error message.
+        source: Function or file with the options, for the error message.
 
     Returns:
         One instance of each group, in the same order.
 
     Raises:
         TypeError: An option does not exist; the message suggests the closest one.
-        ValueError: The value of an option is not one of the values that it accepts.
+        ValueError: The value of an option has the wrong type, or is not one of the values that it accepts.
     """
     names = {field.name for group in groups for field in fields(group) if field.init}
-    for name, value in options.items():
+    for name in options:
         if name not in names:
-            close = get_close_matches(name, sorted(names), n=1)
+            close = get_close_matches(str(name), sorted(names), n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise TypeError(f"{function}() has no option {name!r}{hint}")
-        _check_choice(groups, name, value)
-    return tuple(
-        group(**{field.name: options[field.name] for field in fields(group) if field.name in options})
-        for group in groups
-    )
+            raise TypeError(f"{source} has no option {name!r}{hint}")
+    return tuple(group(**_convert_options(group, options)) for group in groups)
 
 
-def _check_choice(groups: Sequence[type], name: str, value: Any) -> None:
+def _convert_options(group: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are fields of a dataclass, converted and checked."""
+    annotations = get_type_hints(group)
+    converted = {}
+    for field in fields(group):
+        if field.name in options:
+            kinds = _accepted_types(annotations[field.name])
+            value = _convert(field.name, options[field.name], kinds)
+            _check_choice(field, annotations[field.name], value)
+            if value is not None or type(None) in kinds:
+                converted[field.name] = value
+    return converted
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the annotation itself."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def _accepted_types(annotation: Any) -> set[Any]:
+    """Return the types of an annotation without their parameters, such as {list, NoneType} for `list[str] | None`."""
+    kinds = set()
+    for member in _members(annotation):
+        if get_origin(member) is Literal:
+            kinds |= {type(choice) for choice in get_args(member)}
+        else:
+            kinds.add(get_origin(member) or member)
+    return kinds
+
+
+def _convert(name: str, value: Any, kinds: set[Any]) -> Any:
+    """Return a value as one of the accepted types. Data in memory and objects of libraries are returned unchanged."""
+    if isinstance(value, Path):
+        value = str(value)
+    if str not in kinds and list not in kinds:
+        for kind in (bool, int, float):
+            if kind in kinds and value is not None:
+                return _convert_number(name, value, kind)
+        return value
+    if isinstance(value, str):
+        return os.path.expanduser(value) if value.startswith("~/") else value
+    if value is False and bool not in kinds:
+        return "no"
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list | tuple) and list in kinds:
+        return [_convert(name, item, {str, bool}) for item in value]
+    if isinstance(value, list | tuple):
+        raise ValueError(f"`{name}` must be one value, got {value!r}.")
+    return value
+
+
+def _convert_number(name: str, value: Any, kind: type) -> Any:
+    """Return a value as a Boolean, integer or float, or raise an error if it is not one."""
+    try:
+        if kind is bool:
+            return string_to_bool(str(value))
+        if isinstance(value, bool) or not isinstance(value, Real | str):
+            raise ValueError
+        if isinstance(value, int):
+            return value
+        number = float(value)
+        if kind is int and not number.is_integer():
+            raise ValueError
+        return kind(number)
+    except (ValueError, OverflowError, ArgumentTypeError):
+        raise ValueError(f"`{name}` must be {KINDS[kind]}, got {value!r}.") from None
+
+
+def _check_choice(field: Field, annotation: Any, value: Any) -> None:
     """Raise an error if an option whose field lists its values has another one; dataclasses do not check this."""
-    for group in groups:
-        annotation = get_type_hints(group).get(name)
-        kinds = [kind for kind in (annotation, *get_args(annotation)) if get_origin(kind) is Literal]
-        choices = [choice for kind in kinds for choice in get_args(kind)]
-        for field in fields(group):
-            choices += field.metadata.get("choices", ()) if field.name == name else ()
-        if choices and value is not None and value not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, got {value!r}.")
+    choices = list(field.metadata.get("choices", ()))
+    members = [member for member in _members(annotation) if member is not type(None)]
+    if all(get_origin(member) is Literal for member in members):
+        choices += [choice for member in members for choice in get_args(member)]
+    if choices and value is not None and value not in choices:
+        raise ValueError(f"`{field.name}` must be one of {', '.join(map(repr, choices))}, got {value!r}.")
 
 
 def format_call(function: str, data: Any, options: Mapping[str, Any]) -> str:
@@ -56,13 +132,15 @@ def format_call(function: str, data: Any, options: Mapping[str, Any]) -> str:
         data: Its first argument; data in memory is shown as its type.
         options: Its keyword options; a token is not shown.
     """
-    shown = [] if data is None else [repr(data) if isinstance(data, str) else f"<{type(data).__name__}>"]
-    for name, value in options.items():
-        if name.endswith("token"):
-            value = "***"
-        shown.append(
-            f"{name}={value!r}"
-            if isinstance(value, str | int | float | bool | list | tuple | None)
-            else f"{name}=<{type(value).__name__}>"
-        )
+    shown = [] if data is None else [_format_value(data)]
+    shown += [f"{name}={_format_value('***' if name.endswith('token') else value)}" for name, value in options.items()]
     return f"{function}({', '.join(shown)})"
+
+
+def _format_value(value: Any) -> str:
+    """Return the source text of a plain value or path, and the type of any other object in angle brackets."""
+    if isinstance(value, Path):
+        value = str(value)
+    if isinstance(value, list | tuple):
+        value = [str(item) if isinstance(item, Path) else item for item in value]
+    return repr(value) if isinstance(value, str | int | float | bool | list | None) else f"<{type(value).__name__}>"

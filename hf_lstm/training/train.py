@@ -59,7 +59,7 @@ def train_classifier(data: Any = None, *, output_dir: str | Path | None = None, 
         options = options | {"output_dir": str(output_dir)}
     if data is not None and options.get("dataset") is not None:
         raise TypeError("train_classifier() got both `data` and `dataset`; remove one of them.")
-    data_args, model_args, args = build_arguments(ARGUMENT_GROUPS, options, "train_classifier")
+    data_args, model_args, args = build_arguments(ARGUMENT_GROUPS, options, "train_classifier()")
     return run_training(data_args.dataset if data is None else data, data_args, model_args, args, command)
 
 

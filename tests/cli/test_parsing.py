@@ -62,6 +62,30 @@ def test_invalid_options_are_refused_with_the_usage(capsys, words, sentence):
     assert ended.value.code == 2 and sentence in printed and "FILE.yaml" in printed
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("cuont: 3", "run.yaml has no option 'cuont'; did you mean 'count'?"),
+        ("name: [", "run.yaml is not valid YAML: "),
+        ("a line", "run.yaml must have one `option: value` per line"),
+        ("", "run.yaml must have one `option: value` per line"),
+    ],
+)
+def test_an_invalid_file_is_refused_with_the_usage(tmp_path, capsys, content, sentence):
+    (tmp_path / "run.yaml").write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        make_parser().parse([str(tmp_path / "run.yaml")])
+    assert ended.value.code == 2 and sentence in capsys.readouterr().err
+
+
+def test_values_of_a_file_are_converted_and_checked(tmp_path):
+    (tmp_path / "run.yaml").write_text("count: 1e3\n'off': no\nname: 7\n")
+    assert make_parser().parse([str(tmp_path / "run.yaml")]) == (First("7"), Second(1000, off=False))
+    (tmp_path / "run.yaml").write_text("kind: c\n")
+    with pytest.raises(ValueError, match="`kind` must be one of 'a', 'b', got 'c'"):
+        make_parser().parse([str(tmp_path / "run.yaml")])
+
+
 def test_help_lists_the_sections_and_help_all_the_rest(capsys):
     for option, more in (("--help", False), ("--help_all", True)):
         with pytest.raises(SystemExit) as ended:
