@@ -330,6 +330,8 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
             raise ValueError(f"`num_train_epochs` must be above 0, got {self.num_train_epochs:g}.")
         # The library replaces `None` by "loss"; here it means the main metric of the problem type.
         self.chooses_metric = self.metric_for_best_model is None
+        # The library assumes that a higher value of every metric except a loss is better.
+        self.chooses_direction = self.greater_is_better is None
         super().__post_init__()
 
 

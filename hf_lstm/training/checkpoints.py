@@ -52,8 +52,8 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     Find the checkpoint to resume from, and protect the checkpoints of an interrupted training.
 
     Args:
-        args: Arguments with an `output_dir`. `resume_from_checkpoint` is a checkpoint folder, `last` for the last one
-            in `output_dir`, or `None`.
+        args: Arguments with an `output_dir`. `resume_from_checkpoint` is a checkpoint folder, `last` or `True` for the
+            last one in `output_dir`, or `None` or `False`.
 
     Returns:
         The folder of the checkpoint, or `None` to start from the beginning.
@@ -64,20 +64,21 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     checkpoints = Path(args.output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*")
     complete = [path for path in checkpoints if is_complete(path)]
     last = str(max(complete, key=lambda path: int(path.name.rpartition("-")[2]))) if complete else None
-    if args.resume_from_checkpoint is None:
+    wanted = str(args.resume_from_checkpoint)  # the Trainer also accepts `True`
+    if wanted.lower() in ("none", "false", "no"):
         if last is not None:
             raise ValueError(
                 f"{args.output_dir} contains checkpoints of an interrupted training: resume it with "
                 f"--resume_from_checkpoint last, choose another --output_dir, or delete {last}."
             )
         return None
-    if args.resume_from_checkpoint.lower() in ("last", "true"):
+    if wanted.lower() in ("last", "true"):
         if last is None:
             raise ValueError(f"There is no checkpoint in {args.output_dir} to resume from.")
         return last
-    if not Path(args.resume_from_checkpoint).is_dir():
-        raise ValueError(f"There is no checkpoint folder {args.resume_from_checkpoint}.")
-    return args.resume_from_checkpoint
+    if not Path(wanted).is_dir():
+        raise ValueError(f"There is no checkpoint folder {wanted}.")
+    return wanted
 
 
 def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args: ModelArguments) -> dict[str, Any]:

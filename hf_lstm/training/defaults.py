@@ -5,10 +5,13 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from datasets import ClassLabel, DatasetDict
+from transformers import EvalPrediction
 
-from ..evaluation import MAIN_METRIC
+from ..evaluation import MAIN_METRIC, build_compute_metrics
 from ..inference import load_config
+from ..models import LstmConfig
 from .arguments import ClassifierTrainingArguments, ModelArguments
 
 # A corpus of at least this many training tokens is large: co-occurrence is informative enough to initialise embeddings,
@@ -18,6 +21,8 @@ LARGE_CORPUS_TOKENS = 1_000_000
 # The default epochs read about this many texts in total, because small corpora need more passes than large ones.
 TEXTS_TO_READ = 80_000
 MIN_EPOCHS, MAX_EPOCHS = 3, 30
+
+LOWER_IS_BETTER = ("loss", "mse", "mae")
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,9 @@ def resolve_defaults(
 
     Returns:
         The resolved arguments, and which of them were chosen here.
+
+    Raises:
+        ValueError: `metric_for_best_model` is not a metric of the problem type.
     """
     train = splits["train"]
     tokens = sum(train["length"])
@@ -66,7 +74,7 @@ def resolve_defaults(
     chosen: dict[str, Any] = {}
     if model_args.label_smoothing is None:
         chosen["label_smoothing"] = 0.1 if is_hard_label else 0.0
-    if model_args.embedding_dropout is None and is_large:
+    if model_args.embedding_dropout is None and model_args.pretrained is None and is_large:
         chosen["embedding_dropout"] = 0.3
     if model_args.vectors is None:
         chosen["vectors"] = is_large and model_args.pretrained is None
@@ -84,11 +92,24 @@ def resolve_defaults(
     if args.chooses_best and not args.load_best_model_at_end:
         chosen["load_best_model_at_end"] = False
     if args.chooses_metric:
-        resolved.metric_for_best_model = chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
-        resolved.greater_is_better = problem_type != "regression"
-    elif args.metric_for_best_model is not None:
-        resolved.metric_for_best_model = args.metric_for_best_model.removeprefix("eval_")
+        chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
+    metric = chosen.get("metric_for_best_model", args.metric_for_best_model).removeprefix("eval_")
+    if metric not in (known := validation_metrics(problem_type)):
+        raise ValueError(f"`metric_for_best_model` must be one of {', '.join(known)}, got {metric!r}.")
+    resolved.metric_for_best_model = metric
+    if args.chooses_direction:
+        resolved.greater_is_better = metric not in LOWER_IS_BETTER
     return ResolvedArguments(resolved_model, resolved, chosen, tokens)
+
+
+def validation_metrics(problem_type: str) -> list[str]:
+    """Return the names of all metrics of a validation, which are those of two texts that are predicted correctly."""
+    scores, labels = np.eye(2), np.arange(2)  # (2, 2), (2,)
+    if problem_type == "multi_label_classification":
+        labels = np.eye(2)
+    elif problem_type == "regression":
+        scores = np.arange(2.0)[:, None]  # (2, 1)
+    return ["loss", *build_compute_metrics(problem_type, scores.shape[1])(EvalPrediction(scores, labels))]
 
 
 def default_epochs(num_texts: int, readings: int = 1) -> int:
@@ -106,6 +127,7 @@ def default_epochs(num_texts: int, readings: int = 1) -> int:
 def _num_layer_groups(model_args: ModelArguments) -> int:
     """Return the number of epochs after which gradual unfreezing trains head, recurrent layers and embeddings."""
     layers = model_args.num_hidden_layers
-    if layers is None and model_args.pretrained is not None:
-        layers = load_config(model_args.pretrained).num_hidden_layers
-    return (layers or 1) + 2
+    if layers is None:
+        config = LstmConfig if model_args.pretrained is None else load_config(model_args.pretrained)
+        layers = config.num_hidden_layers
+    return layers + 2

@@ -102,6 +102,20 @@ class ClassifierTrainer(Trainer):
         self.adversary = EmbeddingAdversary(self.model.model.embed_tokens, size)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args, **kwargs) -> torch.Tensor:
+        """
+        Add the gradients of a batch, in adversarial training also those of the batch with changed embeddings.
+
+        Args:
+            model: The model, which may be wrapped for distributed training.
+            inputs: The batch.
+            args, kwargs: Other arguments of the stock method.
+
+        Returns:
+            The loss of the unchanged batch only, so that the logged losses of all trainings are comparable.
+
+        Raises:
+            ValueError: The loss is infinite or not a number.
+        """
         loss = super().training_step(model, dict(inputs), *args, **kwargs)
         if not loss.isfinite():  # the library waits for the value in every step, too
             raise self._not_finite("The training loss")

@@ -36,10 +36,12 @@ def test_checkpoint_is_found_and_must_be_requested(tmp_path):
         state = TrainerState().__dict__ if step < 11 else None
         (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(json.dumps(state) if state else "")
     last = str(tmp_path / "checkpoint-10")
-    assert find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint="last")) == last
+    for value in ("last", "true", True):
+        assert find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint=value)) == last
     assert find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint=last)) == last
-    with pytest.raises(ValueError, match="--resume_from_checkpoint last"):
-        find_resume_checkpoint(training_arguments(tmp_path))
+    for value in (None, False, "no"):
+        with pytest.raises(ValueError, match="--resume_from_checkpoint last"):
+            find_resume_checkpoint(training_arguments(tmp_path, resume_from_checkpoint=value))
 
 
 def test_checkpoint_without_a_whole_state_is_not_complete(tmp_path):

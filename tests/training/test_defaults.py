@@ -1,6 +1,7 @@
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
+from hf_lstm import LstmConfig
 from hf_lstm.training.arguments import ClassifierTrainingArguments, ModelArguments
 from hf_lstm.training.defaults import default_epochs, resolve_defaults
 
@@ -47,8 +48,9 @@ def test_arguments_that_were_set_are_kept_and_none_is_modified():
     assert open_args.num_train_epochs is None and open_args.adversarial_size is None
 
 
-def test_embeddings_of_a_saved_model_are_kept_in_a_large_corpus():
-    assert resolve(make_splits(2_000_000), model=ModelArguments(pretrained="x")).model.vectors is False
+def test_embeddings_and_dropout_of_a_saved_model_are_kept_in_a_large_corpus():
+    model = resolve(make_splits(2_000_000), model=ModelArguments(pretrained="x")).model
+    assert (model.vectors, model.embedding_dropout) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +74,14 @@ def test_gradual_unfreezing_has_an_epoch_for_each_layer():
     model = ModelArguments(num_hidden_layers=3)
     resolved = resolve(make_splits(100, texts=80_000), model=model, gradual_unfreezing=True)
     assert resolved.training.num_train_epochs == 5  # head, three layers, embeddings
+    resolved = resolve(make_splits(100, texts=80_000), gradual_unfreezing=True)
+    assert resolved.training.num_train_epochs == LstmConfig.num_hidden_layers + 2
 
 
-@pytest.mark.parametrize(("problem_type", "metric", "greater"), [(SINGLE, "accuracy", True), (MULTI, "f1_macro", True)])
+@pytest.mark.parametrize(
+    ("problem_type", "metric", "greater"),
+    [(SINGLE, "accuracy", True), (MULTI, "f1_macro", True), ("regression", "mse", False)],
+)
 def test_main_metric_chooses_the_checkpoint(problem_type, metric, greater):
     training = resolve(make_splits(100), problem_type).training
     assert (training.metric_for_best_model, training.greater_is_better) == (metric, greater)
@@ -83,3 +90,31 @@ def test_main_metric_chooses_the_checkpoint(problem_type, metric, greater):
 def test_loss_chooses_the_checkpoint_if_wanted():
     training = resolve(make_splits(100), metric_for_best_model="eval_loss").training
     assert (training.metric_for_best_model, training.greater_is_better) == ("loss", False)
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "metric", "greater"),
+    [
+        (SINGLE, "f1_weighted", True),
+        (SINGLE, "loss", False),
+        (SINGLE, "matthews_correlation", True),
+        (MULTI, "roc_auc", True),
+        ("regression", "eval_mae", False),
+        ("regression", "mse", False),
+        ("regression", "r2", True),
+    ],
+)
+def test_the_best_value_of_a_metric_is_known(problem_type, metric, greater):
+    training = resolve(make_splits(100), problem_type, metric_for_best_model=metric).training
+    assert (training.metric_for_best_model, training.greater_is_better) == (metric.removeprefix("eval_"), greater)
+    training = resolve(make_splits(100), problem_type, metric_for_best_model=metric, greater_is_better=True).training
+    assert training.greater_is_better
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "metric", "known"),
+    [(SINGLE, "f1", "loss, accuracy, f1_macro"), (MULTI, "accuracy", "f1_micro"), ("regression", "f1", "mse, mae, r2")],
+)
+def test_unknown_metric_is_refused_with_the_known_ones(problem_type, metric, known):
+    with pytest.raises(ValueError, match=f"`metric_for_best_model` must be one of .*{known}.*, got '{metric}'."):
+        resolve(make_splits(100), problem_type, metric_for_best_model=metric)

@@ -272,6 +272,13 @@ def test_any_metric_can_choose_the_checkpoint(tmp_path, capsys, given, metric, g
     assert capsys.readouterr().out.count("validation loss") == len(history)
 
 
+def test_the_lowest_error_chooses_the_checkpoint_of_a_regression(tmp_path):
+    trainer, _, _ = prepare_training(tmp_path, "regression", metric_for_best_model="mae", num_train_epochs=4)
+    trainer.train()
+    errors = {entry["step"]: entry["eval_mae"] for entry in trainer.state.log_history if "eval_loss" in entry}
+    assert len(set(errors.values())) > 1 and trainer.state.best_global_step == min(errors, key=errors.get)
+
+
 def test_last_weights_are_kept_without_a_best_checkpoint(tmp_path, capsys):
     trainer, _, _ = prepare_training(tmp_path, load_best_model_at_end=False)
     trainer.train()
@@ -357,7 +364,7 @@ def test_options_of_the_trainer_are_accepted(tmp_path, options):
             "min_lr or min_lr_rate should be set through",
         ),
         ({"lr_scheduler_type": "greedy", "gradual_unfreezing": True}, "cannot be used with .* greedy: use linear"),
-        ({"metric_for_best_model": "nope"}, "is 'nope', but the evaluation has only .*loss.*accuracy"),
+        ({"metric_for_best_model": "nope"}, "must be one of loss, accuracy, .*, got 'nope'"),
         ({"prediction_loss_only": True}, "is 'accuracy', but the evaluation has only loss"),
         ({"dataloader_drop_last": True, "per_device_train_batch_size": 64}, "40 training rows, and a batch has 64"),
         ({"report_to": "dvclive"}, "`report_to` cannot be used: DVCLiveCallback requires dvclive"),
