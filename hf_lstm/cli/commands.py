@@ -19,6 +19,9 @@ COMMANDS = {
     "reproduce": "retrain the checkpoints of model_cards/",
 }
 
+# Commands that several processes can run together, started by `torchrun`.
+DISTRIBUTED = ("train", "pretrain")
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """
@@ -53,6 +56,8 @@ def run_command(name: str, argv: Sequence[str] | None = None) -> None:
         argv: Its options (default: those of the process).
     """
     with one_line_errors():
+        if name in DISTRIBUTED and int(os.environ.get("WORLD_SIZE", 1)) > 1 and int(os.environ.get("RANK", 0)) > 0:
+            sys.stdout = open(os.devnull, "w")  # only the first process prints  # noqa: SIM115
         load_command(name)(sys.argv[1:] if argv is None else argv)
 
 
@@ -68,8 +73,6 @@ def one_line_errors() -> Iterator[None]:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.simplefilter("ignore", FutureWarning)
-    if int(os.environ.get("RANK", 0)) > 0:
-        sys.stdout = open(os.devnull, "w")  # only the first process prints  # noqa: SIM115
     try:
         yield
     except BrokenPipeError:  # the program that reads the output has ended
@@ -77,7 +80,7 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(1)
     except StrictDataclassError as error:
         sys.exit(f"error: {one_line(error).rpartition('ValueError: ')[2]}.")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:  # an import fails without the packages of an extra
         sys.exit(f"error: {one_line(error)}.")
     except KeyboardInterrupt:
         sys.exit("interrupted")
@@ -92,6 +95,10 @@ def load_command(name: str) -> Callable[[Sequence[str]], None]:
 
     Returns:
         Its `main` function, which takes the options.
+
+    Raises:
+        ValueError: There is no such subcommand.
+        ImportError: The subcommand needs the packages of an extra.
     """
     match name:
         case "train":
@@ -130,7 +137,8 @@ def load_command(name: str) -> Callable[[Sequence[str]], None]:
             from .benchmark import main as benchmark
 
             return benchmark
-        case _:
+        case "reproduce":
             from .reproduce import main as reproduce
 
             return reproduce
+    raise ValueError(f"There is no command {name!r}; choose one of {', '.join(COMMANDS)}.")

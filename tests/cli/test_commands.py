@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_usage_lists_the_commands(capsys):
         (lambda argv: int("x"), "error: invalid literal for int"),
         (lambda argv: Path("/nowhere/at/all").read_text(), "No such file"),
         (lambda argv: LstmConfig(pooling="maxx"), "pooling"),
+        (lambda argv: import_module("absent_package"), "error: No module named 'absent_package'."),
     ],
 )
 def test_invalid_input_ends_in_one_line(monkeypatch, body, sentence):
@@ -41,6 +43,30 @@ def test_invalid_input_ends_in_one_line(monkeypatch, body, sentence):
     with pytest.raises(SystemExit) as ended:
         run_command("train", [])
     assert sentence in ended.value.code and "\n" not in ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("name", "processes", "rank", "printed"),
+    [
+        ("train", 2, 0, "text\n"),
+        ("train", 2, 1, ""),
+        ("pretrain", 2, 1, ""),
+        ("predict", 2, 1, "text\n"),  # each process may classify its own file
+        ("train", 1, 1, "text\n"),
+    ],
+)
+def test_only_the_first_process_of_a_training_prints(monkeypatch, capsys, name, processes, rank, printed):
+    monkeypatch.setattr("hf_lstm.cli.commands.load_command", lambda name: lambda argv: print("text"))
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    monkeypatch.setenv("RANK", str(rank))
+    monkeypatch.setattr(sys, "stdout", sys.stdout)  # is restored after the test
+    run_command(name, [])
+    assert capsys.readouterr().out == printed
+
+
+def test_unknown_command_is_refused():
+    with pytest.raises(ValueError, match="There is no command 'tarin'; choose one of train, predict"):
+        load_command("tarin")
 
 
 def test_other_errors_keep_their_traceback(monkeypatch):
