@@ -77,9 +77,8 @@ def _register_models(auto: Any) -> None:
 # The Auto classes are registered as soon as transformers loads them; a model is imported when it is used.
 try:
     from wrapt import lazy_import, when_imported
-except (
-    ImportError
-):  # the language-model recipe runs where few libraries are installed: register at once, which is slower
+except ImportError:
+    # The language-model recipe runs where few libraries are installed: register at once, which is slower.
 
     def _import_model(name: str) -> Any:
         return getattr(import_module(".models", __name__), name)

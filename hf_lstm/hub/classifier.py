@@ -45,7 +45,7 @@ class TrainedClassifier:
             above their thresholds, and their scores. For regression, there is only `score`.
 
         Raises:
-            ValueError: An item is not a string, or `texts` is a single string.
+            TypeError: An item is not a string, or `texts` is a single string or no list of texts.
         """
         return format_predictions(predict_texts(self.model, self.tokenizer, texts), self.model.config)
 

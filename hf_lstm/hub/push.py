@@ -124,9 +124,7 @@ def check_push(repo_id: str, token: str | None = None) -> None:
     """
     _check_name(repo_id)
     if not (token or get_token()):
-        raise ValueError(
-            "There is no Hugging Face token: run `hf auth login`, or set HF_TOKEN to a token with write access."
-        )
+        raise ValueError(f"There is no Hugging Face token: {_HOW_TO_LOG_IN}.")
 
 
 def push_repository(folder: str, repo_id: str, private: bool = False, token: str | None = None) -> str:
@@ -237,9 +235,7 @@ def _status_message(error: HfHubHTTPError, repo_id: str) -> str:
     status = error.response.status_code
     reason = one_line(error.server_message or error)
     if status == 401:
-        return (
-            f"The Hub rejects the token ({reason}): run `hf auth login`, or set HF_TOKEN to a token with write access."
-        )
+        return f"The Hub rejects the token ({reason}): {_HOW_TO_LOG_IN}."
     if status == 403:
         return f"The token has no write access to {repo_id} ({reason}): use another token or another repository id."
     if status < 500:
