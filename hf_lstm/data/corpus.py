@@ -8,18 +8,11 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..messages import capitalize, format_count, format_names, library_progress_bars
+from ..models import PROBLEM_TYPES
 from .labels import Columns, LabelledRows, join_label_columns, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
-from .targets import (
-    PROBLEM_TYPES,
-    Target,
-    count_labels,
-    encode_rows,
-    find_target,
-    has_hidden_labels,
-    similar_names,
-)
+from .targets import Target, count_labels, encode_rows, find_target, has_hidden_labels, similar_names
 
 SPLITS = ("train", "validation", "test")
 

@@ -46,6 +46,11 @@ class LabelledRows:
     row_numbers: np.ndarray
     class_names: tuple[str, ...]
 
+    @property
+    def flat_labels(self) -> pa.Array:
+        """The labels of all rows in one array of names."""
+        return self.labels.flatten() if is_list(self.labels.type) else self.labels
+
 
 @dataclass(frozen=True)
 class Columns:

@@ -145,10 +145,6 @@ def _has_rewritten_numbers(config: Any) -> bool:
     return False
 
 
-def _items(labels: pa.Array) -> pa.Array:
-    return labels.flatten() if pa.types.is_list(labels.type) else labels
-
-
 def _find_target(rows: LabelledRows, config: Any) -> Target:
     """Return what the model predicts, in the form in which the rows have it."""
     problem_type, names = check_problem_type(config.problem_type), tuple(label_names(config))
@@ -157,7 +153,7 @@ def _find_target(rows: LabelledRows, config: Any) -> Target:
         and pa.types.is_list(rows.labels.type)
         and set(rows.labels.value_lengths().to_pylist()) == {len(names)}
         and len(names) > 1
-        and set(_items(rows.labels).to_pylist()) <= {"0", "1"}
+        and set(rows.flat_labels.to_pylist()) <= {"0", "1"}
     )
     return Target(problem_type, names, is_vector)
 
@@ -174,7 +170,7 @@ def _check_labels(rows: LabelledRows, target: Target) -> None:
             )
     if target.problem_type == "regression" or target.is_vector:
         return
-    unknown = Counter(_items(rows.labels).to_pylist())
+    unknown = Counter(rows.flat_labels.to_pylist())
     for name in target.names:
         del unknown[name]
     if unknown:
