@@ -1,12 +1,18 @@
 """The README is short, its commands exist, and its code runs."""
 
+import ast
 import re
 import shlex
 
+import pandas as pd
 import pytest
-from helpers import ROOT
+from datasets import DatasetDict
+from helpers import OPINIONS, ROOT
 
+from hf_lstm import load_classifier, train_classifier
 from hf_lstm.cli.commands import COMMANDS, main
+from hf_lstm.data import build_sample_reviews
+from hf_lstm.hub import TrainedClassifier
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Every README of the repository tells users what to type.
@@ -55,9 +61,84 @@ def test_commands_and_options_exist(page, capsys):
             assert re.search(rf"{option}\b", helps[words[0]]), (words[0], option)
 
 
-def test_python_that_needs_no_data_runs(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    run = [code for code in blocks(README, "python") if "runs/" not in code and "owner/" not in code]
-    assert len(run) >= 2
-    for code in run:
-        exec(compile(code, "README.md", "exec"), {})
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run the Python block of the README that has all of these words, in a folder with the model cards."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model_cards").symlink_to(ROOT / "model_cards")
+
+    def run(*words: str, replace: dict[str, str] | None = None, **names) -> dict:
+        (code,) = [block for block in blocks(README, "python") if all(word in block for word in words)]
+        for old, new in (replace or {}).items():
+            assert old in code
+            code = code.replace(old, new)
+        exec(compile(code, "README.md", "exec"), names)
+        return names
+
+    return run
+
+
+def table_of_opinions() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"text": OPINIONS, "label": ["positive" if "good" in text else "negative" for text in OPINIONS]}
+    )
+
+
+# Words that select each block; each has its test below.
+PYTHON_BLOCKS = {
+    "pipeline": ("pipeline", "lstm-imdb-small"),
+    "train": ("import load_classifier, train_classifier",),
+    "by hand": ("Trainer(",),
+    "stream": ("StreamingClassifier(",),
+    "state": ("output.state",),
+}
+
+
+def test_every_python_block_is_run():
+    for block in blocks(README, "python"):
+        assert sum(all(word in block for word in words) for words in PYTHON_BLOCKS.values()) == 1, block
+
+
+def test_pipeline_gives_the_printed_score(run):
+    names = run(*PYTHON_BLOCKS["pipeline"])
+    printed = re.search(r"# \[(\{.*\})\]", README)[1]
+    (result,) = names["classify"]("A touching story, beautifully told, and not a dull minute in it.")
+    expected = ast.literal_eval(printed)
+    assert result["label"] == expected["label"] and result["score"] == pytest.approx(expected["score"], abs=1e-4)
+
+
+def test_state_continues(run):
+    names = run(*PYTHON_BLOCKS["state"])
+    whole = names["model"](names["torch"].tensor([[2, 7, 9, 11, 4]]))
+    names["torch"].testing.assert_close(names["rest"].state, whole.state)
+
+
+@pytest.mark.slow
+def test_classifier_is_trained_and_pushed(run, monkeypatch, tmp_path):
+    pushed = []
+    monkeypatch.setattr(TrainedClassifier, "push_to_hub", lambda self, repo_id: pushed.append(repo_id))
+    names = run(*PYTHON_BLOCKS["train"], data=table_of_opinions())
+    assert names["trained"].metrics["test"]["accuracy"] > 0.9
+    assert pushed == ["owner/reviews-gru"]
+    assert load_classifier(tmp_path / "runs" / "reviews").model.config.cell_type == "gru"
+
+
+@pytest.mark.slow
+def test_stock_trainer_trains_and_saves(run, monkeypatch, tmp_path):
+    splits = DatasetDict({split: rows.select(range(40)) for split, rows in build_sample_reviews().items()})
+    monkeypatch.setattr("hf_lstm.data.build_sample_reviews", lambda: splits)
+    run(*PYTHON_BLOCKS["by hand"], replace={"num_train_epochs=10": "num_train_epochs=1"})
+    assert load_classifier(tmp_path / "runs" / "by-hand").predict(["What a film."])
+
+
+@pytest.mark.slow
+def test_stream_is_that_of_the_whole_text(run):
+    trained = train_classifier(
+        table_of_opinions(), output_dir="runs/stream", bidirectional=False, baseline=False, num_train_epochs=2,
+        embedding_size=8, hidden_size=8,
+    )  # fmt: skip
+    names = run(*PYTHON_BLOCKS["stream"])
+    scores = names["stream"].finish(names["state"]).scores
+    (whole,) = trained.pipeline(top_k=None)(["Although it seemed dreadful at first, it was wonderful."])
+    assert scores == pytest.approx({row["label"]: row["score"] for row in whole}, abs=1e-5)
+    assert names["result"].token_spans[0][0] == 19  # the token "dreadful", which the first piece cuts

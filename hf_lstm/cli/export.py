@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
         if name not in reviews:
             parser.error(f"the bundled reviews have no split {name!r}; choose one of: {', '.join(reviews)}")
         texts = reviews[name]["text"][:]
-    report = export_onnx(model, tokenizer, folder, texts, labels, args.stateful, args.int8)
+    report = export_onnx(model, tokenizer, folder, texts, labels, stateful=args.stateful, int8=args.int8)
     parity = report["parity"]
     print(
         f"Parity with torch: in {parity['batches']} batches of {parity['texts']} texts with several sizes, lengths and "

@@ -12,7 +12,7 @@ from .batching import (
 from .corpus import Corpus, load_corpus
 from .files import is_data_file, stream_file
 from .formats import FILE_SUFFIXES
-from .labels import Columns, LabelledRows, select_labelled
+from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
 from .reading import read_source
 from .sample_reviews import build_sample_reviews
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source
@@ -31,11 +31,13 @@ __all__ = [
     "TEXT_COLUMNS",
     "Target",
     "build_sample_reviews",
+    "check_label_columns",
     "count_labels",
     "encode_rows",
     "find_column",
     "has_hidden_labels",
     "is_data_file",
+    "join_label_columns",
     "iterate_texts",
     "load_corpus",
     "load_texts",

@@ -8,18 +8,11 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 
 from ..messages import capitalize, format_count, format_names, library_progress_bars
-from .labels import Columns, LabelledRows, join_label_columns, select_labelled
+from ..models import PROBLEM_TYPES
+from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
-from .targets import (
-    PROBLEM_TYPES,
-    Target,
-    count_labels,
-    encode_rows,
-    find_target,
-    has_hidden_labels,
-    similar_names,
-)
+from .targets import Target, count_labels, encode_rows, find_target, has_hidden_labels, similar_names
 
 SPLITS = ("train", "validation", "test")
 
@@ -144,12 +137,7 @@ def _check_splits(raw: DatasetDict, name: str) -> None:
 
 def _join_label_columns(raw: DatasetDict, columns: list[str], text_column: str, name: str) -> tuple[DatasetDict, str]:
     """Replace several label columns by one; return the splits and the name of the new column."""
-    for column in columns:
-        find_column(raw["train"].column_names, LABEL_COLUMNS, column, role="label", where=name)
-        if columns.count(column) > 1:
-            raise ValueError(f"label_column names {column!r} {columns.count(column)} times; remove all but one.")
-        if column == text_column:
-            raise ValueError(f"Column {column!r} of {name} cannot be both the text and a label column.")
+    check_label_columns(raw["train"].column_names, columns, text_column, name)
     splits = {split: join_label_columns(rows, columns, f"the {split} split of {name}") for split, rows in raw.items()}
     return DatasetDict(splits), ", ".join(columns)
 

@@ -1,8 +1,9 @@
 """Read csv, tsv, json, jsonl, parquet, txt and xlsx files as datasets, with one-sentence errors."""
 
 import glob
+import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -97,7 +98,7 @@ def read_files(
             for name in names:
                 _check_file(name)
             if format_suffix(names[0]) == ".parquet":
-                splits[split] = _read_parquet(names)
+                splits[split] = _read_parquet(split, names)
                 continue
             formats = [detect_format(name, encoding=encoding, separator=separator) for name in names]
             if notes is not None:
@@ -128,17 +129,27 @@ def _check_file(name: str) -> None:
         raise FileError(f"{name} is empty; add rows or remove it.")
 
 
-def _read_parquet(names: list[str]) -> Dataset:
-    digests = []
+def content_cache(files: Mapping[str, list[str]]) -> str:
+    """Return a cache folder of `datasets` for the splits of these files and their content.
+
+    The cache of `datasets` identifies a folder by its name and a file by its time of modification, so that another
+    folder of the same name, or an edit that keeps the time, would give the rows of an earlier call.
+
+    Args:
+        files: The files of each split; a file that is not local is identified by its name.
+    """
+    content = {split: [file_digest(n) if Path(n).is_file() else n for n in names] for split, names in files.items()}
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()
+    return str(Path(datasets.config.HF_DATASETS_CACHE) / "by_content" / digest)
+
+
+def _read_parquet(split: str, names: list[str]) -> Dataset:
     for name in names:
         with reading(name):
             pq.read_metadata(name)
-            digests.append(file_digest(name))
-    # The cache of `datasets` compares times of modification; a folder per content is safe against edits that keep it.
-    cache = Path(datasets.config.HF_DATASETS_CACHE) / "by_content" / "-".join(digest[:16] for digest in digests)[:200]
     # `data_files` are patterns, so brackets in file names have to be escaped.
     escaped = [glob.escape(name) for name in names]
-    rows = datasets.load_dataset("parquet", data_files=escaped, split="train", cache_dir=str(cache))
+    rows = datasets.load_dataset("parquet", data_files=escaped, split="train", cache_dir=content_cache({split: names}))
     rows.data.validate(full=True)  # text that is not UTF-8 would fail when it is used
     return rows
 

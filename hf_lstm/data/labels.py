@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, DatasetInfo, Features, Sequence, Value, concatenate_datasets
 
 from ..messages import capitalize, format_count
-from .tables import is_list, plain_type
+from .tables import LABEL_COLUMNS, find_column, is_list, plain_type
 
 # Labels in a text file that mean "no label". Lower-case "none" is not among them, because it is often a class.
 MISSING_LABELS = ("", "NaN", "nan", "None", "null", "NULL", "<NA>")
@@ -46,6 +46,11 @@ class LabelledRows:
     row_numbers: np.ndarray
     class_names: tuple[str, ...]
 
+    @property
+    def flat_labels(self) -> pa.Array:
+        """The labels of all rows in one array of names."""
+        return self.labels.flatten() if is_list(self.labels.type) else self.labels
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -62,6 +67,23 @@ class Columns:
     label: str
     as_written: bool = False
     label_separator: str | None = None
+
+
+def check_label_columns(column_names: list[str], label_columns: list[str], text_column: str, name: str) -> None:
+    """Raise a `ValueError` if several label columns do not all exist, or are not distinct.
+
+    Args:
+        column_names: Names of all columns.
+        label_columns: Names of the label columns.
+        text_column: Name of the text column.
+        name: What messages call the data.
+    """
+    for column in label_columns:
+        find_column(column_names, LABEL_COLUMNS, column, role="label", where=name)
+        if label_columns.count(column) > 1:
+            raise ValueError(f"label_column names {column!r} {label_columns.count(column)} times; remove all but one.")
+        if column == text_column:
+            raise ValueError(f"Column {column!r} of {name} cannot be both the text and a label column.")
 
 
 def join_label_columns(rows: Dataset, names: list[str], where: str) -> Dataset:

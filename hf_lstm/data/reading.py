@@ -8,9 +8,9 @@ from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDa
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-from ..messages import capitalize, one_line
+from ..messages import capitalize, library_progress_bars, one_line
 from ..text import clean_text
-from .files import is_data_file, read_files, reading, stream_file
+from .files import content_cache, is_data_file, read_files, reading, stream_file
 from .formats import FileError, detect_format, open_text
 from .parsing import flatten_row
 from .sample_reviews import build_sample_reviews
@@ -26,6 +26,7 @@ UNLABELLED_FOLDERS = ("unsup", "unsupervised", "unlabelled", "unlabeled")
 Splits: TypeAlias = DatasetDict | IterableDatasetDict
 
 
+@library_progress_bars()
 def read_source(
     data: Any,
     config_name: str | None = None,
@@ -119,7 +120,8 @@ def _read_folder(
     separator = getattr(builder.config, "sep", ",")
     options = options | {"separator": options["separator"] or (None if separator in ",\t" else separator)}
     if not all(is_data_file(name) for names in files.values() for name in names):
-        return datasets.load_dataset(str(path), config_name, streaming=streaming)
+        cache = None if streaming else content_cache(files)
+        return datasets.load_dataset(str(path), config_name, streaming=streaming, cache_dir=cache)
     if streaming:
         return IterableDatasetDict(
             {split: concatenate_datasets([stream_file(n, **options) for n in names]) for split, names in files.items()}

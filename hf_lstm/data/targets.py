@@ -18,8 +18,6 @@ from ..text import clean_text
 from .labels import NUMBER, WHOLE_NUMBER, LabelledRows
 from .tables import is_list
 
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
-
 # More distinct values than this, and more than half the number of rows: the column holds ids or texts, not labels.
 MAX_DISTINCT_LABELS = 1000
 
@@ -58,10 +56,6 @@ class Target:
         }[self.problem_type]
 
 
-def _items(labels: pa.Array) -> pa.Array:
-    return labels.flatten() if is_list(labels.type) else labels
-
-
 def find_target(
     splits: dict[str, LabelledRows], label_column: str, name: str, problem_type: str | None = None
 ) -> Target:
@@ -78,7 +72,7 @@ def find_target(
             fit `problem_type`.
     """
     where, train = f"Column {label_column!r} of {name}", splits["train"]
-    occurring = sorted(set(_items(train.labels).to_pylist()))
+    occurring = sorted(set(train.flat_labels.to_pylist()))
     if len(occurring) < 2:
         raise ValueError(f"{where} has one class only in the train split ({', '.join(occurring)}); two are needed.")
     # Lists with one label each, as in the format of fastText, are classes.
@@ -126,7 +120,7 @@ def count_labels(rows: LabelledRows, target: Target) -> dict[str, int]:
     if target.is_vector:
         sums = _encode_labels(rows, target).sum(0)  # (num_labels,)
         return {name: int(total) for name, total in zip(target.names, sums, strict=True)}
-    counted = pc.value_counts(_items(rows.labels)).to_pylist()
+    counted = pc.value_counts(rows.flat_labels).to_pylist()
     return dict.fromkeys(target.names, 0) | {pair["values"]: pair["counts"] for pair in counted}
 
 
@@ -135,7 +129,7 @@ def has_hidden_labels(rows: LabelledRows, target: Target) -> bool:
     return (
         target.problem_type != "regression"
         and "-1" not in target.names
-        and pc.all(pc.equal(_items(rows.labels), "-1")).as_py()
+        and pc.all(pc.equal(rows.flat_labels, "-1")).as_py()
     )
 
 
@@ -162,7 +156,7 @@ def _clean_batch(batch: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def _encode_labels(rows: LabelledRows, target: Target) -> np.ndarray:
     """Return label ids or scores, `(rows,)`, or 0/1 vectors, `(rows, num_labels)`."""
-    items, num_rows = _items(rows.labels), len(rows.labels)
+    items, num_rows = rows.flat_labels, len(rows.labels)
     parents = pc.list_parent_indices(rows.labels) if is_list(rows.labels.type) else pa.array(range(num_rows))
     if target.problem_type == "regression":
         known = np.array([bool(NUMBER.fullmatch(name)) for name in items.to_pylist()])

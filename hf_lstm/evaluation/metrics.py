@@ -8,7 +8,8 @@ import numpy as np
 from sklearn import metrics as sk
 from transformers import EvalPrediction
 
-from ..inference import PROBLEM_TYPES, probabilities
+from ..inference import probabilities
+from ..models import PROBLEM_TYPES
 
 # Metric that selects the best checkpoint; reports list it first.
 MAIN_METRIC = {

@@ -1,6 +1,7 @@
 """Load labelled rows on which to evaluate a model, with the labels of the model."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,12 @@ from ..data import (
     Corpus,
     LabelledRows,
     Target,
+    check_label_columns,
     count_labels,
     encode_rows,
     find_column,
     has_hidden_labels,
+    join_label_columns,
     load_corpus,
     name_source,
     read_source,
@@ -53,7 +56,7 @@ def load_labelled(
     split: str | None = None,
     config_name: str | None = None,
     text_column: str | None = None,
-    label_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
     label_separator: str | None = None,
     separator: str | None = None,
     encoding: str | None = None,
@@ -70,8 +73,8 @@ def load_labelled(
             such split, "validation" and "test" are the rows that training splits off with its default seed.
         config_name: Configuration of a dataset that has several.
         text_column: Name of the text column; by default the one with a usual name.
-        label_column: Name of the label column; by default the one with a usual name, or for a regression the column
-            that the model was trained on.
+        label_column: Name of the label column, or names of several columns of 0 and 1 with one label each; by default
+            the one with a usual name, or for a regression the column that the model was trained on.
         label_separator: Separator of the labels in strings such as "a|b".
         separator: Separator of the columns of csv and tsv files; detected by default.
         encoding: Encoding of text files; detected by default.
@@ -103,15 +106,23 @@ def load_labelled(
     candidates = [split] if split else [name for name in DEFAULT_SPLITS if name in raw] or list(raw)
     names = list(dict.fromkeys(column for name in candidates for column in raw[name].column_names or ()))
     text_column = find_column(names, TEXT_COLUMNS, text_column, role="text", where=where)
-    if label_column is None and config.problem_type == "regression" and config.id2label[0] in names:
-        label_column = config.id2label[0]
-    label_column = find_column(names, LABEL_COLUMNS, label_column, role="label", where=where)
+    label_columns = [label_column] if isinstance(label_column, str) else list(label_column or ())
+    if not label_columns and config.problem_type == "regression" and config.id2label[0] in names:
+        label_columns = [config.id2label[0]]
+    if len(label_columns) > 1:
+        check_label_columns(names, label_columns, text_column, where)
+        label_column = ", ".join(label_columns)  # the name of the joined column
+    else:
+        wanted = label_columns[0] if label_columns else None
+        label_column = find_column(names, LABEL_COLUMNS, wanted, role="label", where=where)
     columns = Columns(text_column, label_column, _has_rewritten_numbers(config), label_separator)
     for name in candidates:
         rows = raw[name]
         if not isinstance(rows, Dataset):  # a stream
             rows = Dataset.from_list(list(rows), rows.features)
         part = where if len(raw) == 1 else f"the {name} split of {where}"
+        if len(label_columns) > 1:
+            rows = join_label_columns(rows, label_columns, part)
         labelled = select_labelled(rows, columns, part, notes)
         if labelled is None:
             continue
@@ -145,10 +156,6 @@ def _has_rewritten_numbers(config: Any) -> bool:
     return False
 
 
-def _items(labels: pa.Array) -> pa.Array:
-    return labels.flatten() if pa.types.is_list(labels.type) else labels
-
-
 def _find_target(rows: LabelledRows, config: Any) -> Target:
     """Return what the model predicts, in the form in which the rows have it."""
     problem_type, names = check_problem_type(config.problem_type), tuple(label_names(config))
@@ -157,7 +164,7 @@ def _find_target(rows: LabelledRows, config: Any) -> Target:
         and pa.types.is_list(rows.labels.type)
         and set(rows.labels.value_lengths().to_pylist()) == {len(names)}
         and len(names) > 1
-        and set(_items(rows.labels).to_pylist()) <= {"0", "1"}
+        and set(rows.flat_labels.to_pylist()) <= {"0", "1"}
     )
     return Target(problem_type, names, is_vector)
 
@@ -174,7 +181,7 @@ def _check_labels(rows: LabelledRows, target: Target) -> None:
             )
     if target.problem_type == "regression" or target.is_vector:
         return
-    unknown = Counter(_items(rows.labels).to_pylist())
+    unknown = Counter(rows.flat_labels.to_pylist())
     for name in target.names:
         del unknown[name]
     if unknown:

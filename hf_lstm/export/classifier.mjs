@@ -17,7 +17,7 @@ export async function load(folder, model = "model.onnx") {
   const tokenizer = new Tokenizer(adapt(rules), {});
   const session = await ort.InferenceSession.create(`${folder}/${model}`);
   if (session.inputNames.length > 2) {
-    throw new Error("This model was exported with --streaming. Export it without --streaming to run it in a browser.");
+    throw new Error("This model was exported with --stateful. Export it without --stateful to run it in a browser.");
   }
   return async (text) => {
     const ids = BigInt64Array.from(tokenizer.encode(text.toWellFormed()).ids, BigInt);

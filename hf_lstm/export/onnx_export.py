@@ -47,7 +47,7 @@ def export_onnx(
     folder: str | Path,
     texts: Sequence[str],
     labels: np.ndarray | None = None,
-    streaming: bool = False,
+    stateful: bool = False,
     int8: bool = False,
 ) -> dict:
     """
@@ -59,7 +59,7 @@ def export_onnx(
         folder: Folder to write. Existing files are replaced only after the whole export has succeeded.
         texts: Real texts, on which the graph is compared with the model and timed.
         labels: Label ids of the texts, to report the main metric of each graph.
-        streaming: Whether the graph takes the recurrent state as input and returns it as output.
+        stateful: Whether the graph takes the recurrent state as input and returns it as output.
         int8: Whether to write a second graph, `model_int8.onnx`, with 8-bit weights.
 
     Returns:
@@ -75,7 +75,7 @@ def export_onnx(
     if model.config.problem_type is None:
         raise ValueError("The config of the model has no problem_type: train the model, or set config.problem_type.")
     model = deepcopy(model).eval().float().cpu()
-    built = build_graph(model, streaming)
+    built = build_graph(model, stateful)
     with atomic_folder(folder) as partial:
         onnx.save(built, partial / "model.onnx")
         tokenizer.backend_tokenizer.save(str(partial / "tokenizer.json"))
@@ -123,7 +123,7 @@ def check_parity(
     """
     Compare a graph with its model for several batch sizes, lengths and paddings.
 
-    A streaming graph reads each batch in two parts, so the state is compared too.
+    A stateful graph reads each batch in two parts, so the state is compared too.
 
     Args:
         model: Classifier, in single precision.

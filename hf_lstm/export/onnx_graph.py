@@ -34,13 +34,13 @@ class GraphBuilder:
         return names[0] if outputs == 1 else names
 
 
-def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -> onnx.ModelProto:
+def build_graph(model: LstmForSequenceClassification, stateful: bool = False) -> onnx.ModelProto:
     """
     Build the ONNX graph of a classifier with the operators `LSTM`, `GRU` or `RNN` (https://onnx.ai/onnx/operators).
 
     Args:
         model: Classifier; its weights are stored in single precision.
-        streaming: Whether the graph takes the state as inputs and returns the new state as outputs. The inputs are `h`,
+        stateful: Whether the graph takes the state as inputs and returns the new state as outputs. The inputs are `h`,
             `c` (LSTM), and `highest`, `total`, `count` (depending on the pooling), all zero at the start of a text; the
             outputs have the prefix `next_`.
 
@@ -49,21 +49,21 @@ def build_graph(model: LstmForSequenceClassification, streaming: bool = False) -
         size, length and padding.
 
     Raises:
-        ValueError: If `streaming` is set and the model reads texts from the end.
+        ValueError: If `stateful` is set and the model reads texts from the end.
     """
     config, weights = model.config, {k: v.float().cpu().numpy() for k, v in model.state_dict().items()}
-    if streaming and not config.reads_forward:
+    if stateful and not config.reads_forward:
         raise ValueError(
             "A model that reads texts from the end cannot be exported for streaming: train a forward model with "
             "bidirectional=False (hf-lstm train --no_bidirectional)."
         )
     graph = GraphBuilder()
     inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
-    memory = memory_inputs(config) if streaming else {}
+    memory = memory_inputs(config) if stateful else {}
     ids, lengths = left_aligned(graph, config.pad_token_id or 0)
     embeddings = graph.op("Gather", graph.constant(weights["model.embed_tokens.weight"]), ids)
-    outputs, last, after = recurrent_layers(graph, config, weights, embeddings, lengths, streaming)
-    pooled, kept = pool(graph, config, outputs, last, lengths, streaming)
+    outputs, last, after = recurrent_layers(graph, config, weights, embeddings, lengths, stateful)
+    pooled, kept = pool(graph, config, outputs, last, lengths, stateful)
     after |= kept
     head = graph.constant(weights["classifier.weight"]), graph.constant(weights["classifier.bias"])
     logits = graph.op("Gemm", pooled, *head, transB=1)  # (batch, num_labels)
@@ -107,7 +107,7 @@ def left_aligned(graph: GraphBuilder, pad_token_id: int) -> tuple[str, str]:
 
 
 def recurrent_layers(
-    graph: GraphBuilder, config, weights: dict[str, np.ndarray], outputs: str, lengths: str, streaming: bool
+    graph: GraphBuilder, config, weights: dict[str, np.ndarray], outputs: str, lengths: str, stateful: bool
 ) -> tuple[str, str, dict[str, str]]:
     """From embeddings to the outputs, `(seq, batch, features)`, the last one of each row, and the final state."""
     op, constant = graph.op, graph.constant
@@ -118,7 +118,7 @@ def recurrent_layers(
     for i in range(config.num_hidden_layers):
         layer_weights = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
         initial = []
-        if streaming:
+        if stateful:
             layer = constant([i]), constant([i + 1]), constant([0])
             initial = [op("Slice", name, *layer) for name in cell.states]
         outputs, *ended = op(
@@ -133,12 +133,12 @@ def recurrent_layers(
             **cell.onnx_attributes,
         )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
         outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
-        if streaming:  # the operators forget the state of a row that has no token
+        if stateful:  # the operators forget the state of a row that has no token
             some = op("Greater", op("Unsqueeze", lengths, constant([0])), constant(np.int64(0)))  # (1, batch, 1)
             ended = [op("Where", some, part, before) for part, before in zip(ended, initial, strict=True)]
         final.append(ended)
     last = op("Reshape", op("Transpose", final[-1][0], perm=[1, 0, 2]), constant([0, features]))  # (batch, features)
-    if not streaming:
+    if not stateful:
         return outputs, last, {}
     return outputs, last, {name: op("Concat", *parts, axis=0) for name, *parts in zip(cell.states, *final, strict=True)}
 
@@ -153,14 +153,14 @@ class PoolingInputs(NamedTuple):
         last: `(batch, features)`, the last output of each row.
         lengths: `(batch, 1)`, number of tokens of each row in this call.
         num_tokens: `(batch, 1)`, number of tokens including earlier calls.
-        streaming: Whether the tensors that the pooling keeps are inputs of the graph.
+        stateful: Whether the tensors that the pooling keeps are inputs of the graph.
     """
 
     outputs: str
     last: str
     lengths: str
     num_tokens: str
-    streaming: bool
+    stateful: bool
 
 
 def pool_last(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, str]]:
@@ -177,7 +177,7 @@ def pool_max(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, s
     lowest = constant(np.finfo(np.float32).min)
     real_outputs = op("Where", op("Unsqueeze", real, constant([2])), read.outputs, lowest)
     highest = op("ReduceMax", real_outputs, axes=[0], keepdims=0)  # (batch, features)
-    if read.streaming:  # before the first token, the value of the input has no meaning
+    if read.stateful:  # before the first token, the value of the input has no meaning
         first = op("Equal", "count", constant(np.int64(0)))
         highest = op("Where", first, highest, op("Max", highest, "highest"))
     empty = op("Equal", read.num_tokens, constant(np.int64(0)))
@@ -189,7 +189,7 @@ def pool_mean(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, 
     op, constant = graph.op, graph.constant
     # In double precision, because a sum over millions of tokens would otherwise stop growing.
     total = op("Cast", op("ReduceSum", read.outputs, constant([0]), keepdims=0), to=onnx.TensorProto.DOUBLE)
-    if read.streaming:
+    if read.stateful:
         total = op("Add", total, "total")
     number = op("Cast", op("Max", read.num_tokens, constant(np.int64(1))), to=onnx.TensorProto.DOUBLE)
     return op("Cast", op("Div", total, number), to=onnx.TensorProto.FLOAT), {"total": total}
@@ -201,7 +201,7 @@ class PoolingPart(NamedTuple):
 
     Args:
         build: Function that adds the part to a graph. It returns the vector, `(batch, features)`, and the values to
-            keep for the next call of a streaming graph.
+            keep for the next call of a stateful graph.
         kept: Names and data types of these values, each `(batch, features)`.
     """
 
@@ -218,11 +218,11 @@ POOLING_PARTS = {"last": (LAST,), "max": (MAX,), "mean": (MEAN,), "concat": (LAS
 
 
 def pool(
-    graph: GraphBuilder, config, outputs: str, last: str, lengths: str, streaming: bool
+    graph: GraphBuilder, config, outputs: str, last: str, lengths: str, stateful: bool
 ) -> tuple[str, dict[str, str]]:
-    """Return the pooled vector, `(batch, pooled)`, and the values to keep for the next call of a streaming graph."""
-    kept = {"count": graph.op("Add", lengths, "count") if streaming else lengths}
-    read = PoolingInputs(outputs, last, lengths, kept["count"], streaming)
+    """Return the pooled vector, `(batch, pooled)`, and the values to keep for the next call of a stateful graph."""
+    kept = {"count": graph.op("Add", lengths, "count") if stateful else lengths}
+    read = PoolingInputs(outputs, last, lengths, kept["count"], stateful)
     vectors = []
     for part in POOLING_PARTS[config.pooling]:
         vector, values = part.build(graph, read)

@@ -2,7 +2,7 @@
 
 python run_onnx.py "What a film."                       # prints label, score and text, separated by tabs
 python run_onnx.py --model model_int8.onnx < texts.txt  # one text per line
-some_program | python run_onnx.py --stream              # the prediction so far; requires an export with --streaming
+some_program | python run_onnx.py --stream              # the prediction so far; requires an export with --stateful
 
 from run_onnx import OnnxClassifier
 classifier = OnnxClassifier("folder")
@@ -132,7 +132,7 @@ class OnnxClassifier:
         return dict(zip(self.outputs, self.session.run(None, feeds), strict=True))
 
     def initial_state(self, batch: int) -> dict[str, np.ndarray]:
-        """Return the state tensors before the first token; empty for a graph exported without streaming."""
+        """Return the state tensors before the first token; empty for a graph exported without the state."""
         types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
         state = {}
         for entry in self.session.get_inputs()[2:]:
@@ -144,11 +144,11 @@ class OnnxClassifier:
         """Return the state before the first piece of a text.
 
         Raises:
-            ValueError: If the model was exported without streaming.
+            ValueError: If the model was exported without the state.
         """
         state = self.initial_state(1)
         if not state:
-            raise ValueError("This model was exported without --streaming.")
+            raise ValueError("This model was exported without --stateful.")
         return StreamState(self.read(state, self.tokenizer.encode("").ids)[0])  # the tokens that start every text
 
     def feed(self, state: StreamState, piece: str | bytes, at_end: bool = False) -> tuple[list[dict], StreamState]:

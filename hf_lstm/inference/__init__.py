@@ -3,7 +3,6 @@
 from .files import WINDOW, predict_file, windows
 from .loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer
 from .prediction import (
-    PROBLEM_TYPES,
     average_logits,
     format_predictions,
     match_labels,
@@ -16,7 +15,6 @@ from .streaming import StreamingClassifier
 from .writers import open_writer
 
 __all__ = [
-    "PROBLEM_TYPES",
     "StopRule",
     "StreamResult",
     "StreamState",

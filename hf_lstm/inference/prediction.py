@@ -13,8 +13,6 @@ from ..messages import progress_bar
 from ..text import check_texts, clean_text
 from .encoding import encode_texts
 
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
-
 # Padded tokens in a batch. Fewer do not use the matrix units fully; more do not fit in the cache of a CPU.
 BATCH_TOKENS = 16_384
 

@@ -126,7 +126,7 @@ class StreamResult:
     token_spans: list[tuple[int, int]] | None = None
 
 
-def _check_stop_rule(rule: StopRule, config: PreTrainedConfig) -> None:
+def check_stop_rule(rule: StopRule, config: PreTrainedConfig) -> None:
     """Raise a `ValueError` if a model with this config cannot follow the rule."""
     if config.problem_type == "regression":
         raise ValueError("A stop rule needs probabilities, which a regression does not have.")

@@ -23,7 +23,7 @@ from ..models import CELLS, POOLINGS, LstmForSequenceClassification
 from ..text import is_streamable, take_stable_text
 from .encoding import encode_texts
 from .prediction import format_predictions, probabilities
-from .stream_state import StopRule, StreamResult, StreamState, _check_stop_rule
+from .stream_state import StopRule, StreamResult, StreamState, check_stop_rule
 
 # Tokens of each stream that one call of the model reads, which bounds the memory for a long piece.
 STEPS = 512
@@ -64,7 +64,7 @@ class StreamingClassifier:
         if model.config.problem_type is None:
             raise ValueError("The config has no problem_type: train the model, or set config.problem_type.")
         if stop_rule is not None:
-            _check_stop_rule(stop_rule, model.config)
+            check_stop_rule(stop_rule, model.config)
         self.model: LstmForSequenceClassification = model.eval()
         self.tokenizer = tokenizer
         self.stop_rule = stop_rule

@@ -1,6 +1,6 @@
 """Knowledge beyond the labels: word vectors and soft labels from teachers."""
 
-from .teachers import TAUGHT_FILE, label_with_teachers
+from .teachers import SOFT_LABELS_FILE, label_with_teachers
 from .vectors import train_vectors
 
-__all__ = ["TAUGHT_FILE", "label_with_teachers", "train_vectors"]
+__all__ = ["SOFT_LABELS_FILE", "label_with_teachers", "train_vectors"]

@@ -12,11 +12,9 @@ import scipy.sparse as sp
 from ..data import FILE_SUFFIXES, stream_file
 from ..inference import fastest_device, load_model_and_tokenizer, match_labels, predict_texts, probabilities
 from ..messages import format_count
+from ..models import ROUNDING
 from ..text import clean_text
 from .linear import Features, LinearModel, NgramModel, latent_vectors, ngram_vectorizer, predict_out_of_fold
-
-# Allowed deviation per label of a sum of probabilities from 1, because files often hold rounded values.
-ROUNDING = 0.01
 
 
 @dataclass

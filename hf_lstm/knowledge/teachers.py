@@ -14,8 +14,8 @@ from ..messages import format_count
 from .passages import cut_passages
 from .teacher_kinds import Task, find_teacher
 
-# File in the training folder with the mean probabilities of the teachers.
-TAUGHT_FILE = "taught.parquet"
+# File in the training folder with the mean probabilities of the teachers. Existing training folders have this name.
+SOFT_LABELS_FILE = "taught.parquet"
 
 
 def label_with_teachers(

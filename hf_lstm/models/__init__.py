@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cells_lstm import CELLS, State
     from .configuration_lstm import LstmConfig
+    from .loss_lstm import PROBLEM_TYPES, ROUNDING
     from .modeling_causal_lstm import LstmForCausalLM
     from .modeling_lstm import LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
     from .pooling_lstm import POOLINGS
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 _MODULES = {
     "CELLS": "cells_lstm",
     "POOLINGS": "pooling_lstm",
+    "PROBLEM_TYPES": "loss_lstm",
+    "ROUNDING": "loss_lstm",
     "LstmConfig": "configuration_lstm",
     "LstmForCausalLM": "modeling_causal_lstm",
     "LstmForSequenceClassification": "modeling_lstm",
@@ -25,6 +28,8 @@ _MODULES = {
 __all__ = [
     "CELLS",
     "POOLINGS",
+    "PROBLEM_TYPES",
+    "ROUNDING",
     "LstmConfig",
     "LstmForCausalLM",
     "LstmForSequenceClassification",

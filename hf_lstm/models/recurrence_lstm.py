@@ -16,7 +16,7 @@ from .cells_lstm import CELLS, Cell
 from .configuration_lstm import LstmConfig
 from .reading_lstm import ReadingOrder, kernel_windows, take_steps, unfinished_rows
 
-# The sigmoid of -GATE_SHUT is exactly 0 and that of +GATE_SHUT exactly 1, in fp32, bf16 and fp16 alike.
+# The sigmoid of -GATE_SHUT is exactly 0 and that of +GATE_SHUT exactly 1, in fp32, bf16 and fp16.
 GATE_SHUT = 8_192.0
 
 # Input features that hold the gates at padding. One would be enough, but an odd width halves the speed of bf16 kernels.
@@ -34,7 +34,7 @@ def variational_dropout(inputs: torch.Tensor, p: float, training: bool) -> torch
 def word_dropout(
     embeddings: torch.Tensor, input_ids: torch.Tensor, vocab_size: int, p: float, training: bool
 ) -> torch.Tensor:
-    """Drop a word wherever it stands in the batch (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
+    """Drop a word at all its positions in the batch (AWD-LSTM, https://huggingface.co/papers/1708.02182)."""
     if not training or p == 0:
         return embeddings
     # One number per token of the vocabulary: reading the largest id of the batch would wait for a GPU.

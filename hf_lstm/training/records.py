@@ -21,7 +21,7 @@ from ..evaluation import (
     tfidf_baseline,
 )
 from ..hub import build_card, metrics_table, save_metrics
-from ..knowledge import TAUGHT_FILE
+from ..knowledge import SOFT_LABELS_FILE
 from ..messages import one_line
 from ..models import LstmForSequenceClassification
 from .arguments import DataArguments
@@ -100,7 +100,7 @@ def record_training(
 
     record = describe_run(run, figures) | {
         "machine": describe_machine(),
-        "bytes": folder_bytes(run.folder, leave_out=[TAUGHT_FILE]),
+        "bytes": folder_bytes(run.folder, leave_out=[SOFT_LABELS_FILE]),
         "texts_per_second": texts_per_second(model, tokenizer, run.corpus.splits[final]["text"][:TIMED_TEXTS]),
     }
     save_metrics(record, run.folder)

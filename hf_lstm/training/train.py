@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast, set_seed
 from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
 from ..inference import load_tokenizer
-from ..knowledge import TAUGHT_FILE, label_with_teachers
+from ..knowledge import SOFT_LABELS_FILE, label_with_teachers
 from ..messages import library_progress_bars
 from ..saving import full_disk_errors
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
@@ -124,7 +124,7 @@ def run_training(
             return load_classifier(folder)
         saved = save_classifier(trainer, splits["validation"])
     if not data_args.teacher:
-        (folder / TAUGHT_FILE).unlink(missing_ok=True)  # of an earlier training
+        (folder / SOFT_LABELS_FILE).unlink(missing_ok=True)  # of an earlier training
     on_hub = isinstance(data, str) and not Path(data).exists()
     dataset = str(data) if isinstance(data, str | Path) else name_of(data)
     seconds = time.perf_counter() - started
@@ -217,7 +217,7 @@ def label_unlabelled(
     if not data_args.teacher:
         return corpus.splits
     unlabelled = unlabelled_texts(corpus, data_args.unlabelled)
-    save_to, teachers = Path(output_dir) / TAUGHT_FILE, data_args.teacher
+    save_to, teachers = Path(output_dir) / SOFT_LABELS_FILE, data_args.teacher
     if is_resumed and save_to.is_file():
         notes.append(f"{save_to} has the soft labels of the interrupted training, from {', '.join(teachers)}.")
         print(notes[-1])

@@ -137,7 +137,7 @@ class LstmModel(LstmPreTrainedModel):
     def _embed(
         self, input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, mask: torch.Tensor | None
     ) -> torch.Tensor:
-        """Return the embeddings, `(batch, seq, embedding_size)`, independent of what is given at padding."""
+        """Return the embeddings, `(batch, seq, embedding_size)`, independent of the values at padding."""
         if input_ids is None:
             assert inputs_embeds is not None
             return inputs_embeds if mask is None else inputs_embeds.masked_fill(~mask[..., None], 0)
@@ -195,6 +195,7 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         features = config.hidden_size * config.num_directions * POOLINGS[config.pooling].multiple
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(features, config.num_labels)  # type: ignore[arg-type]  # never `None`
+        # Replaces the property of `PreTrainedModel`, whose loss has no class weights, label smoothing or soft labels.
         self.loss_function = sequence_classification_loss
         self.post_init()
 
@@ -213,7 +214,8 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
 
         Args:
             input_ids, attention_mask, inputs_embeds, state: As in [`LstmModel.forward`].
-            labels: As in [`sequence_classification_loss`]; if given, the loss is computed.
+            labels: As in [`sequence_classification_loss`]; if given, the loss is computed. If `config.problem_type` is
+                `None`, it is inferred from the labels and set in the config.
 
         Returns:
             [`LstmSequenceClassifierOutput`].
@@ -254,26 +256,37 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
         """
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask, "inputs_embeds": inputs_embeds}
         given = {name: value for name, value in inputs.items() if value is not None}
-        record = kwargs.get("output_hidden_states")
-        record = self.config.output_hidden_states if record is None else record
-        if self.training or torch.is_grad_enabled() or record or is_recorded():
+        if not self._reads_in_parts(kwargs.get("output_hidden_states")):
             return self._encode_windows(given, state, [slice(None)], **kwargs)
 
-        batch_shape(input_ids, attention_mask, inputs_embeds)  # before the batch is divided
+        # Parts of a batch with a wrong mask can have matching shapes, so [`LstmModel`] would not notice.
+        batch, seq = batch_shape(input_ids, attention_mask, inputs_embeds)
         groups = similar_rows(attention_mask) if state is None else []
         if not groups:
-            return self._encode_windows(given, state, self._windows(given), **kwargs)
-        parts = [take_rows(given, rows) for rows in groups]
-        encoded = [self._encode_windows(part, None, self._windows(part), **kwargs) for part in parts]
+            return self._encode_windows(given, state, self._windows(batch, seq), **kwargs)
+        encoded = []
+        for rows in groups:
+            part = take_rows(given, rows)
+            windows = self._windows(*part["attention_mask"].shape)  # (rows, steps)
+            encoded.append(self._encode_windows(part, None, windows, **kwargs))
         order = torch.cat(groups).argsort()
         cell = CELLS[self.config.cell_type]
         states = zip(*(cell.split(part.state) for part in encoded), strict=True)
         final = cell.join([torch.cat(tensors, dim=1).index_select(1, order) for tensors in states])
         return EncodedTexts(torch.cat([part.vectors for part in encoded])[order], final, None)
 
-    def _windows(self, inputs: dict[str, torch.Tensor]) -> list[slice]:
+    def _reads_in_parts(self, output_hidden_states: bool | None) -> bool:
+        """Return whether a batch is read in parts: in inference, if only the vectors and the state are needed."""
+        if self.training:  # dropout draws its masks for the whole batch and all steps
+            return False
+        if torch.is_grad_enabled():  # the backward pass needs the tensors of all parts anyway
+            return False
+        if self.config.output_hidden_states if output_hidden_states is None else output_hidden_states:
+            return False  # the hidden states are returned as whole tensors
+        return not is_recorded()  # the graph will run on batches of other sizes
+
+    def _windows(self, batch: int, seq: int) -> list[slice]:
         """Return the steps that are read together; a direction that starts at the end needs the whole text."""
-        batch, seq = next(iter(inputs.values())).shape[:2]
         return window_slices(batch, seq) if self.config.reads_forward else [slice(None)]
 
     def _encode_windows(

@@ -1,7 +1,7 @@
 # Copyright 2026 the hf_lstm authors. Licensed under the Apache License, Version 2.0.
 """Loss of a sequence classifier, with class weights, label smoothing and soft labels."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch.nn import functional as F
@@ -10,6 +10,8 @@ from transformers.loss.loss_utils import ForSequenceClassificationLoss
 from .configuration_lstm import LstmConfig
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
+
+PROBLEM_TYPES: tuple[str, ...] = get_args(ProblemType)
 
 # Label of a text that does not count, as in torch.
 IGNORED = -100

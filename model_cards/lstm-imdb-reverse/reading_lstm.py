@@ -1,12 +1,15 @@
 # Copyright 2026 the hf_lstm authors. Licensed under the Apache License, Version 2.0.
-"""Which tokens of a batch are read together, and in which order: everything that depends on the lengths of the texts.
+"""Which tokens of a batch are read together, and in which order.
 
-None of these choices changes a result. They decide how much time and memory reading a batch takes:
+None of these choices changes a result. They decide how much time and memory reading a batch takes. All places that
+depend on the lengths of the texts, from the outside to the inside:
 
-    similar_rows      rows of a batch that the whole model reads together
-    window_slices     steps of these rows that the whole model reads together, if it reads forward
-    ReadingOrder      order in which a layer reads the tokens of each row, so that padding comes last
-    kernel_windows    steps that the kernel of a layer reads in one call
+    predict_logits     texts of similar length in one batch of at most BATCH_TOKENS (`hf_lstm/inference/prediction.py`)
+    similar_rows       rows of a batch that the whole model reads together
+    window_slices      steps of these rows that the whole model reads together, if it reads forward
+    ReadingOrder       order in which a layer reads the tokens of each row, so that padding comes last
+    kernel_windows     steps that the kernel of a layer reads in one call
+    unfinished_rows    rows that have not ended before these steps, which are the only ones that the kernel reads
 """
 
 from collections.abc import Mapping

@@ -3,6 +3,8 @@ import json
 import datasets
 import huggingface_hub
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -102,6 +104,45 @@ def test_two_names_of_the_same_split_are_refused(tmp_path):
     datasets.DatasetDict(train=rows, val=rows, dev=rows).save_to_disk(str(tmp_path / "saved"))
     with pytest.raises(ValueError, match="several splits called 'validation' or similar; remove all but one"):
         read_source(tmp_path / "saved")
+
+
+CONFIGS = """---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: data.*
+---
+"""
+
+
+@pytest.mark.parametrize("ending", ["arrow", "parquet", "csv"])
+def test_folders_with_the_same_name_and_different_data_are_distinguished(tmp_path, ending):
+    for text in ("one", "two"):
+        folder = tmp_path / text / "same"
+        folder.mkdir(parents=True)
+        (folder / "README.md").write_text(CONFIGS)
+        table = pa.table({"text": [text]})
+        if ending == "arrow":
+            with pa.OSFile(str(folder / "data.arrow"), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+                writer.write_table(table)
+        elif ending == "parquet":
+            pq.write_table(table, folder / "data.parquet")
+        else:
+            table.to_pandas().to_csv(folder / "data.csv", index=False)
+        for streaming in (False, True):
+            rows = read_source(folder, streaming=streaming)["train"]
+            assert [row["text"] for row in rows] == [text]
+
+
+def test_reading_draws_no_bars_into_a_log_file(tmp_path, capsys):
+    pd.DataFrame({"text": ["a"], "label": ["b"]}).to_csv(tmp_path / "bars.csv", index=False)
+    pd.DataFrame({"text": ["a"], "label": ["b"]}).to_parquet(tmp_path / "bars.parquet")
+    datasets.enable_progress_bars()
+    for name in ("bars.csv", "bars.parquet"):
+        assert len(read_source(tmp_path / name)["train"]) == 1
+    assert capsys.readouterr().err == ""
+    assert not datasets.utils.are_progress_bars_disabled()
 
 
 def test_the_bundled_reviews_and_tables_are_read_like_files():

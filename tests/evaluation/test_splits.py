@@ -64,6 +64,23 @@ def test_two_rows_and_one_row_are_enough(tiny_config, tmp_path):
     assert name == "all" and rows["text"][:] == ["a", "b"] and rows["labels"][:] == [1, 0]
 
 
+def test_label_columns_are_given_as_a_list(tiny_config):
+    table = [{"text": "a", "grade": "good", "x": 1, "y": 0}, {"text": "b", "grade": "bad", "x": 1, "y": 1}]
+    single = config_of(tiny_config, ["bad", "good"], SINGLE)
+    assert load_labelled(table, single, label_column=["grade"]).rows["labels"][:] == [1, 0]
+    multi = config_of(tiny_config, ["x", "z", "y"], MULTI)
+    _, rows, notes = load_labelled(table, multi, label_column=["x", "y"])
+    assert rows["labels"][:] == [[1, 0, 0], [1, 0, 1]]
+    assert "labels in 'x, y'" in notes[0] and notes[1] == "Rows with each label: x 2, z 0, y 1."
+    for columns, message in (
+        (["x", "x"], "names 'x' 2 times"),
+        (["x", "no"], "has no column 'no'"),
+        (["x", "text"], "'text' of .* cannot be both"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load_labelled(table, multi, label_column=columns)
+
+
 def test_only_the_used_split_is_read_and_reported(tiny_config):
     config = config_of(tiny_config, ["bad", "good"], SINGLE)
     table = {split: [{"text": f"{split} text", "label": "good"}] for split in ("train", "validation", "extra")}

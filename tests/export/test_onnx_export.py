@@ -109,7 +109,7 @@ NODE_MODULES = os.environ.get("NODE_MODULES")  # folder with onnxruntime-web and
 @pytest.mark.skipif(not (BROWSER and NODE_MODULES), reason="requires Chromium and NODE_MODULES")
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "problem_type", "streaming"),
+    ("kind", "problem_type", "stateful"),
     [
         ("word", "single_label_classification", False),
         ("bpe", "single_label_classification", False),
@@ -118,12 +118,12 @@ NODE_MODULES = os.environ.get("NODE_MODULES")  # folder with onnxruntime-web and
         ("word", "single_label_classification", True),
     ],
 )
-def test_exported_javascript_has_the_same_scores_in_a_browser(tmp_path, kind, problem_type, streaming):
+def test_exported_javascript_has_the_same_scores_in_a_browser(tmp_path, kind, problem_type, stateful):
     texts = [text for text in TEXTS[:5] if text.strip()]
     texts += ["x" * 100 + " " + "good" * 40, "### ## ﬁne … <BR/>so!!!!!", "DON’T [CLS]", "e\u0301 漢字"]
     tokenizer = train_tokenizer(texts * 2, kind, 300, show_progress=False)
-    model = make_classifier(problem_type=problem_type, bidirectional=not streaming)
-    export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS, streaming=streaming)
+    model = make_classifier(problem_type=problem_type, bidirectional=not stateful)
+    export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS, stateful=stateful)
     (tmp_path / "index.html").write_text(PAGE, encoding="utf-8")
     (tmp_path / "texts.json").write_text(json.dumps(texts))
     (tmp_path / "node_modules").symlink_to(Path(NODE_MODULES).resolve())
@@ -135,8 +135,8 @@ def test_exported_javascript_has_the_same_scores_in_a_browser(tmp_path, kind, pr
         page = subprocess.run(command, capture_output=True, text=True, timeout=100).stdout
         server.shutdown()
     content = re.search(r"</script>\n?</head><body>(.*)</body>", page, re.DOTALL)[1]
-    if streaming:
-        assert "exported with --streaming" in content
+    if stateful:
+        assert "exported with --stateful" in content
         return
     expected = OnnxClassifier(tmp_path / "onnx")(texts, top_k=None)
     for row, expected_row in zip(json.loads(content), expected, strict=True):

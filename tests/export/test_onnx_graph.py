@@ -64,9 +64,9 @@ def test_graph_of_a_backward_model_has_the_logits_of_the_model(cell_type, poolin
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("cell_type", CELLS)
-def test_streaming_graph_continues_from_its_state(cell_type, pooling):
+def test_stateful_graph_continues_from_its_state(cell_type, pooling):
     model = make_classifier(cell_type=cell_type, bidirectional=False, pooling=pooling, num_hidden_layers=2)
-    session = InferenceSession(build_graph(model, streaming=True).SerializeToString())
+    session = InferenceSession(build_graph(model, stateful=True).SerializeToString())
     batch = make_batch()
     with torch.no_grad():
         expected = model(**batch)
@@ -88,4 +88,4 @@ def test_streaming_graph_continues_from_its_state(cell_type, pooling):
 @pytest.mark.parametrize("fields", [{"bidirectional": True}, {"bidirectional": False, "reverse": True}])
 def test_model_that_reads_from_the_end_cannot_be_exported_for_streaming(fields):
     with pytest.raises(ValueError, match="cannot be exported for streaming"):
-        build_graph(make_classifier(**fields), streaming=True)
+        build_graph(make_classifier(**fields), stateful=True)

@@ -32,19 +32,19 @@ def test_output_equals_that_of_the_pipeline(tokenizer, tmp_path, problem_type, l
     assert classifier([]) == []
 
 
-def test_model_exported_without_streaming_cannot_stream(tokenizer, tmp_path):
+def test_model_exported_without_its_state_cannot_stream(tokenizer, tmp_path):
     export_onnx(make_classifier(), tokenizer, tmp_path, TEXTS)
-    with pytest.raises(ValueError, match="without --streaming"):
+    with pytest.raises(ValueError, match="without --stateful"):
         OnnxClassifier(tmp_path).start()
     with pytest.raises(FileNotFoundError, match="no model_int8.onnx in .*--int8"):
         OnnxClassifier(tmp_path, "model_int8.onnx")
     command = [sys.executable, str(tmp_path / "run_onnx.py"), "--stream"]
     failed = subprocess.run(command, input="x", capture_output=True, text=True)
-    assert failed.returncode == 1 and failed.stderr == "error: This model was exported without --streaming.\n"
+    assert failed.returncode == 1 and failed.stderr == "error: This model was exported without --stateful.\n"
 
 
 def test_batches_and_long_pieces_are_split_without_changing_the_scores(tokenizer, tmp_path, monkeypatch):
-    export_onnx(make_classifier(bidirectional=False), tokenizer, tmp_path, TEXTS, streaming=True)
+    export_onnx(make_classifier(bidirectional=False), tokenizer, tmp_path, TEXTS, stateful=True)
     classifier = OnnxClassifier(tmp_path)
     whole = classifier.predict_logits(TEXTS)
     sizes, run = [], classifier.run
@@ -76,7 +76,7 @@ def run_without_torch(folder, code: str, *arguments: str, stdin: bytes = b"") ->
 @pytest.mark.slow
 def test_exported_folder_runs_without_torch(tokenizer, tmp_path):
     model = make_classifier(bidirectional=False)
-    export_onnx(model, tokenizer, tmp_path, TEXTS, streaming=True, int8=True)
+    export_onnx(model, tokenizer, tmp_path, TEXTS, stateful=True, int8=True)
     code = """
 import json
 from run_onnx import OnnxClassifier

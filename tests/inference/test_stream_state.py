@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hf_lstm import LstmConfig
-from hf_lstm.inference.stream_state import FORMAT, StopRule, StreamState, _check_stop_rule
+from hf_lstm.inference.stream_state import FORMAT, StopRule, StreamState, check_stop_rule
 
 STATE = StreamState(
     fingerprint="abc",
@@ -60,8 +60,8 @@ def test_invalid_contents_raise():
 )
 def test_invalid_stop_rule_raises(rule, problem_type, message):
     with pytest.raises(ValueError, match=message):
-        _check_stop_rule(rule, LstmConfig(problem_type=problem_type))
+        check_stop_rule(rule, LstmConfig(problem_type=problem_type))
 
 
 def test_valid_stop_rule_is_accepted():
-    _check_stop_rule(StopRule("LABEL_1", 1.0, 3), LstmConfig(problem_type="single_label_classification"))
+    check_stop_rule(StopRule("LABEL_1", 1.0, 3), LstmConfig(problem_type="single_label_classification"))

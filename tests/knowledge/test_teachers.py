@@ -55,23 +55,23 @@ def save_teacher(folder, tokenizer, names, problem_type=SINGLE, seed=0):
 
 def test_without_unlabelled_texts_labels_are_averaged_with_a_teacher_that_orders_them_differently(tokenizer, tmp_path):
     logits_of = save_teacher(tmp_path, tokenizer, ("good", "bad"))
-    taught, note = label_with_teachers(make_corpus(), [str(tmp_path)])
-    assert taught["text"][:] == TEXTS
+    rows, note = label_with_teachers(make_corpus(), [str(tmp_path)])
+    assert rows["text"][:] == TEXTS
     assert note == f"Averaged the labels of 12 training texts with the predictions of {tmp_path}."
     bad, good = logits_of(TEXTS).softmax(1).flip(1).T
     expected = [
         [b / 2, (1 + g) / 2] if "good" in text else [(1 + b) / 2, g / 2]
         for text, b, g in zip(TEXTS, bad.tolist(), good.tolist(), strict=True)
     ]
-    np.testing.assert_allclose(taught["labels"][:], expected, atol=1e-5)
+    np.testing.assert_allclose(rows["labels"][:], expected, atol=1e-5)
 
 
 def test_unlabelled_texts_get_soft_labels_and_the_others_keep_their_labels(tokenizer, tmp_path, unlabelled):
     logits_of = save_teacher(tmp_path, tokenizer, ("bad", "good"))
-    taught, note = label_with_teachers(make_corpus(), [str(tmp_path)], unlabelled)
-    assert taught["text"][:] == TEXTS + NEW
+    rows, note = label_with_teachers(make_corpus(), [str(tmp_path)], unlabelled)
+    assert rows["text"][:] == TEXTS + NEW
     assert note == f"Added 3 texts without labels, with soft labels from {tmp_path}."
-    labels = np.array(taught["labels"][:])
+    labels = np.array(rows["labels"][:])
     np.testing.assert_array_equal(labels[:12], [[0, 1] if "good" in text else [1, 0] for text in TEXTS])
     np.testing.assert_allclose(labels[12:], logits_of(NEW).softmax(1), atol=1e-5)
 
@@ -79,23 +79,23 @@ def test_unlabelled_texts_get_soft_labels_and_the_others_keep_their_labels(token
 def test_several_teachers_are_averaged(tokenizer, tmp_path, unlabelled, write_probabilities):
     logits_of = [save_teacher(tmp_path / str(i), tokenizer, ("bad", "good"), seed=i) for i in range(2)]
     file = write_probabilities("soft.csv", dict.fromkeys(NEW, [0.25, 0.75]), NAMES[SINGLE])
-    taught, _ = label_with_teachers(make_corpus(), [str(tmp_path / "0"), file, str(tmp_path / "1")], unlabelled)
+    rows, _ = label_with_teachers(make_corpus(), [str(tmp_path / "0"), file, str(tmp_path / "1")], unlabelled)
     expected = (logits_of[0](NEW).softmax(1) + logits_of[1](NEW).softmax(1) + torch.tensor([0.25, 0.75])) / 3
-    np.testing.assert_allclose(np.array(taught["labels"][:])[12:], expected, atol=1e-5)
+    np.testing.assert_allclose(np.array(rows["labels"][:])[12:], expected, atol=1e-5)
 
 
 def test_multi_label_predictions_are_sigmoids(tokenizer, tmp_path, unlabelled):
     logits_of = save_teacher(tmp_path, tokenizer, ("film", "good"), MULTI)
-    taught, _ = label_with_teachers(make_corpus(MULTI), [str(tmp_path)], unlabelled)
-    labels = np.array(taught["labels"][:])
+    rows, _ = label_with_teachers(make_corpus(MULTI), [str(tmp_path)], unlabelled)
+    labels = np.array(rows["labels"][:])
     np.testing.assert_array_equal(labels[:12], [["good" in text, "film" in text] for text in TEXTS])
     np.testing.assert_allclose(labels[12:], logits_of(NEW).sigmoid().flip(1), atol=1e-5)
 
 
 def test_regression_scores_are_averaged(tokenizer, tmp_path):
     logits_of = save_teacher(tmp_path, tokenizer, ("LABEL_0",), "regression")
-    taught, _ = label_with_teachers(make_corpus("regression"), [str(tmp_path)])
-    labels = np.array(taught["labels"][:])
+    rows, _ = label_with_teachers(make_corpus("regression"), [str(tmp_path)])
+    labels = np.array(rows["labels"][:])
     assert labels.shape == (12, 1)
     stars = np.array([[5.0 * ("good" in text)] for text in TEXTS])
     np.testing.assert_allclose(labels, (stars + logits_of(TEXTS).numpy()) / 2, atol=1e-5)
@@ -117,10 +117,10 @@ def test_missing_teacher_is_reported():
 
 def test_linear_teacher_predicts_training_texts_out_of_fold():
     targets = np.array([[0, 1] if "good" in text else [1, 0] for text in TEXTS], float)
-    taught, _ = label_with_teachers(make_corpus(), ["linear"])
+    rows, _ = label_with_teachers(make_corpus(), ["linear"])
     occurs = ngram_vectorizer().fit_transform(TEXTS)
     soft = predict_out_of_fold(NgramModel(SINGLE), lambda rows: occurs, targets)
-    np.testing.assert_allclose(taught["labels"][:], (targets + soft) / 2, atol=1e-4)
+    np.testing.assert_allclose(rows["labels"][:], (targets + soft) / 2, atol=1e-4)
 
 
 @pytest.mark.parametrize("teacher", ["linear", "latent"])
@@ -160,11 +160,11 @@ def test_passages_are_labelled_instead_of_texts(write_probabilities):
     soft = {"Good film.": [0.1, 0.9], "Bad plot.": [0.8, 0.2]}
     file = write_probabilities("soft.jsonl", soft, NAMES[SINGLE])
     others = Dataset.from_dict({"text": ["Good film. Bad plot."]})
-    taught, note = label_with_teachers(make_corpus(), [file], others, passage_words=2)
-    assert taught["text"][:] == [*TEXTS, *soft] and note == (
+    rows, note = label_with_teachers(make_corpus(), [file], others, passage_words=2)
+    assert rows["text"][:] == [*TEXTS, *soft] and note == (
         f"Added 2 passages of the texts without labels, with soft labels from {file}."
     )
-    np.testing.assert_allclose(taught["labels"][12:], list(soft.values()), atol=1e-6)
+    np.testing.assert_allclose(rows["labels"][12:], list(soft.values()), atol=1e-6)
     own, note = label_with_teachers(make_corpus(), ["linear"], passage_words=2)
     assert own["text"][:] == [*TEXTS, *dict.fromkeys(TEXTS)] and note == (
         "Added 6 passages of the training texts, with soft labels from linear."
@@ -177,19 +177,19 @@ def test_texts_of_validation_and_test_are_left_out(write_probabilities):
         corpus.splits[split] = Dataset.from_dict({"text": [text], "labels": [1]})
     file = write_probabilities("soft.jsonl", dict.fromkeys(NEW, [0.5, 0.5]), NAMES[SINGLE])
     others = Dataset.from_dict({"text": ["kept apart", *NEW, "kept for last", "kept apart"]})
-    taught, note = label_with_teachers(corpus, [file], others)
-    assert taught["text"][:] == TEXTS + NEW and note.endswith(
+    rows, note = label_with_teachers(corpus, [file], others)
+    assert rows["text"][:] == TEXTS + NEW and note.endswith(
         " Left out 3 unlabelled texts of the validation or test split."
     )
     # If no text remains, the training texts are labelled.
-    taught, note = label_with_teachers(corpus, ["linear"], others.select([0]))
-    assert taught["text"][:] == TEXTS and note.startswith("Averaged the labels of 12 training texts")
+    rows, note = label_with_teachers(corpus, ["linear"], others.select([0]))
+    assert rows["text"][:] == TEXTS and note.startswith("Averaged the labels of 12 training texts")
 
 
 @pytest.mark.parametrize("teacher", ["linear", "latent"])
 def test_fitted_teacher_learns_from_the_labels(unlabelled, teacher):
-    taught, _ = label_with_teachers(make_corpus(), [teacher], unlabelled)
-    good, bad, unknown = np.array(taught["labels"][:])[12:]
+    rows, _ = label_with_teachers(make_corpus(), [teacher], unlabelled)
+    good, bad, unknown = np.array(rows["labels"][:])[12:]
     assert good[1] > 0.5 > bad[1]
     np.testing.assert_allclose(good + bad, 1, atol=0.02)  # the classes differ only in one word
     assert abs(unknown[1] - 0.5) < 0.02
@@ -210,8 +210,8 @@ def test_fitted_teacher_learns_from_the_teachers_before_it(unlabelled, teacher, 
 @pytest.mark.parametrize("teacher", ["linear", "latent"])
 @pytest.mark.parametrize("problem_type", [MULTI, "regression"])
 def test_fitted_teacher_of_other_problem_types(problem_type, unlabelled, teacher):
-    taught, _ = label_with_teachers(make_corpus(problem_type), [teacher], unlabelled)
-    good, bad = np.array(taught["labels"][:])[12:14, 0]
+    rows, _ = label_with_teachers(make_corpus(problem_type), [teacher], unlabelled)
+    good, bad = np.array(rows["labels"][:])[12:14, 0]
     assert good > bad + 0.05
     averaged, _ = label_with_teachers(make_corpus(problem_type), [teacher])
     assert np.shape(averaged["labels"][:]) == (12, len(NAMES[problem_type]))

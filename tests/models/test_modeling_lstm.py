@@ -390,6 +390,15 @@ def test_error_for_invalid_arguments(tiny_config, arguments, message):
         LstmModel(tiny_config())(**arguments)
 
 
+@pytest.mark.parametrize("mask", [(1, 6), (1, 2), (2, 4)])
+def test_a_mask_of_a_wrong_shape_is_refused_before_a_batch_is_divided(tiny_config, mask, monkeypatch):
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.WINDOW_STEPS", 2)  # windows of the mask and of the ids would match
+    model = LstmForSequenceClassification(tiny_config(bidirectional=False)).eval()
+    for gradients in (False, True):
+        with torch.set_grad_enabled(gradients), pytest.raises(ValueError, match=r"must be of shape \(1, 4\)"):
+            model(torch.ones(1, 4, dtype=torch.long), torch.ones(mask))
+
+
 def test_overfits_32_examples(tiny_config):
     model = LstmForSequenceClassification(tiny_config(hidden_size=16, embedding_size=16, num_labels=4)).train()
     ids, labels = torch.randint(4, 40, (32, 10)), torch.randint(0, 4, (32,))
