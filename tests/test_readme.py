@@ -15,7 +15,7 @@ from hf_lstm.data import build_sample_reviews
 from hf_lstm.hub import TrainedClassifier
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# Every README of the repository tells users what to type.
+# Every README of the repository has commands for users.
 PAGES = [path for path in (ROOT / "README.md", *sorted((ROOT / "model_cards").rglob("README.md"))) if path.is_file()]
 
 
@@ -35,7 +35,7 @@ def test_readme_is_for_a_new_user():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
-def test_links_lead_somewhere(page):
+def test_link_targets_exist(page):
     text = page.read_text(encoding="utf-8")
     headings = {re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).strip().replace(" ", "-")
                 for line in text.splitlines() if line.startswith("#")}  # fmt: skip

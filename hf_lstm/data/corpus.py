@@ -106,7 +106,7 @@ def load_corpus(
     label_columns = [label_column] if isinstance(label_column, str) else list(label_column or ())
     if len(label_columns) > 1:
         raw, label_column = _join_label_columns(raw, label_columns, text_column, name)
-        # Without this, columns of which exactly one is 1 in every row would be taken for classes.
+        # Otherwise columns of which exactly one is 1 in every row would be read as classes.
         problem_type = problem_type or "multi_label_classification"
     else:
         wanted = label_columns[0] if label_columns else None
@@ -174,7 +174,7 @@ def _collect_unlabelled(raw: DatasetDict, columns: Columns, name: str, notes: li
 
 
 def _describe_classes(train: LabelledRows, target: Target) -> list[str]:
-    """Return sentences with the number of training rows of each label, and with label names that look alike."""
+    """Return sentences with the number of training rows of each label, and with similar label names."""
     counts = count_labels(train, target)
     listed = format_names([f"{name} {counts[name]:,}" for name in target.names])
     return [f"Rows of train with each label: {listed}."] + [

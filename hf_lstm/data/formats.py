@@ -30,7 +30,7 @@ SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bar
 # The separator is detected from this many lines, and an encoding other than Unicode from this many bytes.
 SAMPLE_LINES, SAMPLE_BYTES = 200, 1_000_000
 
-# Encodings of languages with Latin letters, which are hard to tell apart.
+# Encodings of languages with Latin letters, which are hard to distinguish.
 LATIN_ENCODINGS = (
     *("cp1250", "cp1252", "cp1254", "cp1257", "cp1258", "latin_1", "mac_roman", "mac_latin2", "cp850", "cp437"),
     *(f"iso8859_{number}" for number in (2, 3, 4, 9, 10, 13, 14, 15, 16)),

@@ -24,7 +24,7 @@ NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 WHOLE_NUMBER = re.compile(r"[-+]?\d+")
 
-# Values of a column that says whether its label applies, in lower case.
+# Values of a column of 0 and 1 for one label, in lower case, and whether the label applies.
 YES_NO_VALUES = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 
 

@@ -68,7 +68,7 @@ def _parse_table(file: Iterable[str], file_format: TextFormat) -> Iterator[Row]:
     """Yield the rows of a csv or tsv file. All values are strings; the fields that a row lacks are `None`."""
     name = file_format.name
     quoting: Any = csv.QUOTE_MINIMAL if file_format.is_quoted else csv.QUOTE_NONE
-    # `strict` turns quotes that are not closed into errors; otherwise they silently swallow the rows that follow.
+    # `strict` turns quotes that are not closed into errors; otherwise the rows after them become part of the field.
     reader = csv.reader(file, delimiter=file_format.separator, quoting=quoting, strict=True)
     header: list[str] | None = None
     while True:

@@ -72,7 +72,7 @@ def build_sample_reviews(
         rng.shuffle(strata)
         rows: list[dict[str, Any]] = []
         while len(rows) < size:
-            # The strata take turns, each with one review per label.
+            # One review per label from each stratum in turn.
             pattern, distances = strata[len(rows) // 2 % len(strata)]
             row = _write_review(rng, len(rows) % 2, pattern, distances, held_out=split == "test")
             if row["text"] not in seen:

@@ -143,7 +143,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 # Types of columns by the kind of their values. "list:KIND" is a list of values of a kind, "object" a value that is not
-# read, and "mixed" stands for values of several kinds, which become text.
+# read, and "mixed" is for values of several kinds, which become text.
 FEATURES = {"bool": "bool", "int64": "int64", "float64": "float64", "string": "string", "mixed": "string"}
 
 KIND_NAMES = {"bool": "true or false", "int64": "whole numbers", "float64": "numbers", "string": "text"}

@@ -1,7 +1,7 @@
-"""Decide what is predicted, and encode the names of labels as numbers.
+"""Determine the problem type and the label names of a corpus, and encode the labels as numbers.
 
-[`find_target`] puts the names that occur in the train split in the order of their ids. [`encode_rows`] replaces the
-names by ids, by 0/1 vectors or by scores.
+[`find_target`] sorts the label names of the train split; their positions are the label ids. [`encode_rows`] replaces
+the names by ids, by 0/1 vectors or by scores.
 """
 
 import re
@@ -18,7 +18,7 @@ from ..text import clean_text
 from .labels import NUMBER, WHOLE_NUMBER, LabelledRows
 from .tables import is_list
 
-# More distinct values than this, and more than half the number of rows: the column holds ids or texts, not labels.
+# A column with more distinct values than this, and than half the number of rows, has ids or texts, not labels.
 MAX_DISTINCT_LABELS = 1000
 
 _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
@@ -26,7 +26,7 @@ _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Target:
-    """What is predicted.
+    """Problem type and labels of a corpus.
 
     Args:
         problem_type: As in the model's config.
@@ -59,7 +59,7 @@ class Target:
 def find_target(
     splits: dict[str, LabelledRows], label_column: str, name: str, problem_type: str | None = None
 ) -> Target:
-    """Decide from the train split what is predicted.
+    """Determine the problem type and the label names from the train split.
 
     Args:
         splits: The labelled rows of each split.
@@ -138,7 +138,7 @@ def encode_rows(rows: LabelledRows, target: Target) -> Dataset:
 
     Args:
         rows: The labelled rows of a split.
-        target: What is predicted; its `feature` is the type of the encoded labels.
+        target: Problem type and labels; its `feature` is the type of the encoded labels.
 
     Raises:
         ValueError: A label does not occur in the train split; the message names the row.

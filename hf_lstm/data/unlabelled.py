@@ -10,10 +10,10 @@ from ..messages import capitalize, format_count, library_progress_bars
 from .reading import read_source
 from .tables import TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 
-# A stream is shuffled within a buffer of this many texts, because neighbouring texts of a file are often alike.
+# A stream is shuffled within a buffer of this many texts, because neighbouring texts of a file are often similar.
 SHUFFLE_TEXTS = 10_000
 
-# Splits whose texts are never trained on.
+# Splits that are not used for training.
 HELD_OUT_SPLITS = ("validation", "test")
 
 
@@ -51,7 +51,7 @@ def load_texts(
         FileNotFoundError: There is nothing at the path.
         ConnectionError: The Hub cannot be reached.
         TypeError: `data` is of a type that cannot be read.
-        ValueError: The data cannot be used; the message says why.
+        ValueError: The data cannot be used; the message gives the reason.
     """
     if validation_texts < 1:
         raise ValueError(f"validation_texts is {validation_texts}; it must be at least 1.")

@@ -29,7 +29,7 @@ class _InMemoryMetric(evaluate.Metric):
     _scores: Callable[..., dict[str, float]]
 
     def __init__(self, config_name: str | None = None, num_process: int = 1, **kwargs):
-        # Several processes exchange predictions through these files, so they are needed then.
+        # Several processes exchange predictions through cache files; a single process needs none.
         kwargs.setdefault("keep_in_memory", num_process == 1)
         super().__init__(config_name, num_process=num_process, **kwargs)
 

@@ -115,7 +115,7 @@ def _plot_confusion_matrix(
             include_values=len(ticks) <= MAX_ANNOTATED_LABELS,
             values_format="d",
             xticks_rotation="vertical",
-            # The many texts of the other labels together would leave all other cells white.
+            # The many texts of the other labels together would make all other cells white.
             im_kw={"vmax": matrix[: len(shown), : len(shown)].max()},
         )
         axes.set_title(title)

@@ -8,7 +8,7 @@ MAX_THRESHOLD = 0.99
 
 
 def best_thresholds(scores: np.ndarray, labels: np.ndarray) -> list[float]:
-    """Return, for each label, the threshold with the highest F1. Use validation data, never test data.
+    """Return, for each label, the threshold with the highest F1. Use validation data, not test data.
 
     Args:
         scores: Probabilities `(texts, num_labels)`.

@@ -8,7 +8,7 @@ import onnx
 
 from ..models import CELLS, LstmForSequenceClassification
 
-OPSET = 17  # what every runtime of the last years reads
+OPSET = 17  # supported by all runtimes of recent years
 
 # For each gate in the order of the ONNX operator, its position in the order of torch.
 GATES = {name: [cell.gates.index(gate) for gate in cell.onnx_gates] for name, cell in CELLS.items()}
@@ -133,7 +133,7 @@ def recurrent_layers(
             **cell.onnx_attributes,
         )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
         outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
-        if stateful:  # the operators forget the state of a row that has no token
+        if stateful:  # the operators do not keep the state of a row without tokens
             some = op("Greater", op("Unsqueeze", lengths, constant([0])), constant(np.int64(0)))  # (1, batch, 1)
             ended = [op("Where", some, part, before) for part, before in zip(ended, initial, strict=True)]
         final.append(ended)

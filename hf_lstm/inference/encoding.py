@@ -1,4 +1,4 @@
-"""Encode texts without truncation and padding, whatever else a tokenizer is used for at the same time."""
+"""Encode texts without truncation and padding, even if another thread uses the tokenizer with them."""
 
 from collections.abc import Sequence
 from threading import Lock

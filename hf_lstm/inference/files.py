@@ -56,7 +56,7 @@ def predict_file(
 
     Raises:
         FileNotFoundError: There is no such source.
-        ValueError: The source or the target cannot be used; the message says why.
+        ValueError: The source or the target cannot be used; the message gives the reason.
     """
     source, target = str(source), str(target)
     if Path(target).exists() and Path(target).samefile(source):

@@ -28,12 +28,12 @@ class StopRule:
 @dataclass(frozen=True)
 class StreamState:
     """
-    Everything that a [`StreamingClassifier`] has to know about the text so far. Its size does not grow with the text.
+    What a [`StreamingClassifier`] stores about the text so far. Its size does not grow with the text.
 
     Args:
         fingerprint: Digest of the model, tokenizer and stop rule that the state belongs to.
         memory: The state tensors of the cell, `(num_layers, hidden_size)` each, and those of the pooling, by name. They
-            are on the CPU, wherever the model is, so that a state can be moved between machines.
+            are on the CPU, even if the model is not, so that a state can be moved between machines.
         num_tokens: Number of tokens read, including the `[CLS]` at the start.
         undecoded: First bytes of a character whose other bytes have not arrived.
         held: Text that has arrived but is not read yet, because its tokens depend on what follows.

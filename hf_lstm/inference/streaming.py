@@ -6,7 +6,7 @@ result, state = stream.feed(state, "I was sure that I would ha")
 result, state = stream.feed(state, "te it, and then")
 result = stream.finish(state)
 
-The state contains everything that was read and is never modified: it can be fed twice, stored, or sent elsewhere.
+A state is not modified by later calls, so it can be used several times, stored, or sent to another process.
 """
 
 import hashlib

@@ -146,7 +146,7 @@ class LstmModel(LstmPreTrainedModel):
         if input_ids.is_cpu and not is_recorded() and input_ids.max() >= self.config.vocab_size:
             raise ValueError(
                 f"Token id {int(input_ids.max())} is beyond the {self.config.vocab_size} rows of the embedding: "
-                "tokenizer and model do not belong together."
+                "the tokenizer is not that of this model."
             )
         embedded = self.embed_tokens(input_ids)  # (batch, seq, embedding_size)
         return word_dropout(embedded, input_ids, self.config.vocab_size, self.config.embedding_dropout, self.training)

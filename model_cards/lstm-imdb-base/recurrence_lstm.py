@@ -108,7 +108,7 @@ def run_direction(
         with torch.autocast("cpu", enabled=False):
             return run_direction(rnn, cell_type, inputs.float(), state, lengths, weight_dropout)
     if inputs.is_cuda and torch.is_autocast_enabled("cuda"):
-        # Autocast runs a recurrent layer in float16 even if it was asked for bfloat16, which overflows less.
+        # Autocast runs a recurrent layer in float16 even if bfloat16 was requested, which overflows less.
         dtype = torch.get_autocast_dtype("cuda")
         with torch.autocast("cuda", enabled=False):
             return run_direction(rnn, cell_type, inputs.to(dtype), state, lengths, weight_dropout)

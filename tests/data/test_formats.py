@@ -107,7 +107,7 @@ def test_separators_are_detected(lines, default, separator):
         (["text\tlabel", 'say "a"\tx'], False),
     ],
 )
-def test_unclosed_quotes_are_told_from_quoted_fields(lines, unclosed):
+def test_unclosed_quotes_are_distinguished_from_quoted_fields(lines, unclosed):
     assert has_unclosed_quotes([f"{line}\n" for line in lines]) == unclosed
 
 

@@ -23,7 +23,7 @@ def test_folders(tmp_path):
     assert read_source(str(tmp_path / "saved"))["train"].to_list() == [{"text": "train", "label": "1"}]
 
 
-@pytest.mark.parametrize("source", ["./nowhere", "nowhere.csv", "a/b/c", "not a name"])
+@pytest.mark.parametrize("source", ["./missing", "missing.csv", "a/b/c", "not a name"])
 def test_missing_paths_are_named(source):
     with pytest.raises(FileNotFoundError, match=source):
         read_source(source)

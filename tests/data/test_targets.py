@@ -26,7 +26,7 @@ def test_fractions_are_scores(tmp_path):
     assert labels_of(corpus) == {"text 0": 0.0, "text 1": 1.5, "text 2": -2.0}
 
 
-def test_labels_are_counted_and_names_that_look_alike_are_reported():
+def test_labels_are_counted_and_similar_names_are_reported():
     labels = ["Yes"] * 3 + ["No"] * 2 + ["yes", "new  york", "New York"]
     corpus = load_corpus({"train": rows_of(labels), "validation": rows_of(["No"])})
     notes = " ".join(corpus.notes)

@@ -58,7 +58,7 @@ def test_copy_is_made_once_and_again_after_a_change(own_tokenizer, monkeypatch):
     assert len(made) == 4
 
 
-def test_predictions_beside_a_thread_that_truncates(model, own_tokenizer):
+def test_predictions_while_another_thread_truncates(model, own_tokenizer):
     texts = ["not a good film at all " * 20] * 40 + TEXTS
     expected = predict_texts(model, own_tokenizer, texts)
     done = threading.Event()

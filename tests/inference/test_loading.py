@@ -89,7 +89,7 @@ def test_pickled_weights_and_damaged_tokenizers_are_refused(model, tokenizer, tm
 
 
 @pytest.mark.parametrize("accelerator", [None, torch.device("cuda")])
-def test_fastest_device_is_the_accelerator_that_is_there(monkeypatch, accelerator):
+def test_fastest_device_is_the_available_accelerator(monkeypatch, accelerator):
     monkeypatch.setattr(
         torch.accelerator, "current_accelerator", lambda check_available: check_available and accelerator
     )

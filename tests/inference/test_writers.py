@@ -66,7 +66,7 @@ def test_parquet_keeps_declared_types(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
-def test_text_without_a_utf8_form_in_a_nested_value_is_written(tmp_path, suffix):
+def test_nested_text_without_a_utf8_form_is_written(tmp_path, suffix):
     write(tmp_path / f"out.{suffix}", [{"a": {"b": "x\ud83d"}, "c": ["\udc00"], "d": {}}])
     assert (tmp_path / f"out.{suffix}").stat().st_size > 0
 

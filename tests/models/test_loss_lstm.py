@@ -65,7 +65,7 @@ def test_labels_are_smoothed_before_they_are_weighted():
 
 
 def test_rare_class_with_a_large_weight_is_not_preferred_for_other_texts():
-    # The minimum of the loss of one text is at the smoothed target, whatever the weights of the other classes are.
+    # The minimum of the loss of one text is at the smoothed target, for any weights of the other classes.
     logits = torch.zeros(1, 3, requires_grad=True)
     config = LstmConfig(num_labels=3, class_weights=[0.35, 8.0, 33.0], label_smoothing=0.1)
     optimizer = torch.optim.LBFGS([logits], max_iter=200, line_search_fn="strong_wolfe")
