@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from transformers import HfArgumentParser
+from transformers.hf_argparser import string_to_bool
 
 from ..messages import one_line
 from ..training import build_arguments
@@ -48,8 +49,22 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def is_switch(action: argparse.Action) -> bool:
-    """Return whether an option is a boolean field of a dataclass, which `--no_...` sets to false."""
+    """Return whether an option is Boolean."""
     return getattr(action.type, "__name__", "") == "string_to_bool"
+
+
+def complete_switches(parser: argparse.ArgumentParser) -> None:
+    """Let every Boolean option of a parser, `--x true`, also be set by `--x` and `--no_x`."""
+    for action in [action for action in parser._actions if is_switch(action)]:
+        action.nargs, action.const = "?", True
+        if f"--no_{action.dest}" not in parser._option_string_actions:
+            parser.add_argument(
+                f"--no_{action.dest}",
+                action="store_false",
+                dest=action.dest,
+                default=action.default,
+                help=argparse.SUPPRESS,
+            )
 
 
 class TrainingParser(HfArgumentParser):
@@ -74,10 +89,7 @@ class TrainingParser(HfArgumentParser):
             description=description,
             formatter_class=HelpFormatter,
         )
-        for action in [action for action in self._actions if is_switch(action)]:
-            action.nargs, action.const = "?", True
-            if f"--no_{action.dest}" not in self._option_string_actions:
-                self.add_argument(f"--no_{action.dest}", action="store_false", dest=action.dest, default=action.default)
+        complete_switches(self)
         self.add_argument("--help_all", action="store_true", help="list the options of TrainingArguments, too")
 
     def format_help(self, everything: bool = False) -> str:
@@ -143,6 +155,20 @@ def command_parser(command: str, description: str) -> argparse.ArgumentParser:
         description: What the command does, with examples, for `--help`.
     """
     return argparse.ArgumentParser(prog=f"hf-lstm {command}", description=description, formatter_class=HelpFormatter)
+
+
+def add_switch(parser: argparse.ArgumentParser, name: str, default: bool, help: str) -> None:
+    """
+    Add a Boolean option, which `--name` sets to true and `--no_name` to false.
+
+    Args:
+        parser: Parser of the command.
+        name: Name of the option.
+        default: Its value if it is not given.
+        help: Its description for `--help`.
+    """
+    parser.add_argument(f"--{name}", type=string_to_bool, default=default, help=help)
+    complete_switches(parser)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser, what: str) -> None:

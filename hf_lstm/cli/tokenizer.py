@@ -8,7 +8,7 @@ from typing import get_args
 from ..data import TEXT_COLUMNS, find_column, read_source, stream_file
 from ..messages import show_progress
 from ..text import TokenizerKind, train_tokenizer
-from .parsing import command_parser
+from .parsing import add_switch, command_parser
 
 DESCRIPTION = """Train a tokenizer, for `hf-lstm train --tokenizer FOLDER` and for `AutoTokenizer.from_pretrained`.
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
     parser.add_argument("--kind", choices=get_args(TokenizerKind), default="word", help="kind of tokenizer")
     parser.add_argument("--vocab_size", type=int, default=30_000, help="maximum vocabulary size")
-    parser.add_argument("--lowercase", action=argparse.BooleanOptionalAction, default=True, help="lowercase all texts")
+    add_switch(parser, "lowercase", default=True, help="lowercase all texts")
     args = parser.parse_args(argv)
     tokenizer = train_tokenizer(read_texts(args), args.kind, args.vocab_size, args.lowercase, show_progress())
     tokenizer.save_pretrained(args.output_dir)

@@ -1,6 +1,7 @@
 """A trained classifier: model, tokenizer and metrics, and how to load it."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +96,10 @@ def load_classifier(source: str | Path) -> TrainedClassifier:
         ValueError: The model is damaged, or is not a classifier of this package.
         OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
-    model, tokenizer = load_model_and_tokenizer(str(source))
+    source = os.path.expanduser(str(source))
+    model, tokenizer = load_model_and_tokenizer(source)
     model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-    folder = Path(source) if Path(source).is_dir() else Path(snapshot_download(str(source)))
+    folder = Path(source) if Path(source).is_dir() else Path(snapshot_download(source))
     record = folder / METRICS_FILE
     metrics = {}
     if record.is_file():

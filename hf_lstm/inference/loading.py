@@ -1,5 +1,6 @@
 """Load saved classifiers and tokenizers, with clear errors for damaged or unsuitable ones."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ def load_config(source: str | Path) -> LstmConfig:
         ValueError: It is the config of another kind of model.
         OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
-    source = str(source)
-    path = Path(source).expanduser()
+    source = os.path.expanduser(str(source))
+    path = Path(source)
     # "runs/name" is also a valid Hub id, but if there is a folder "runs" the user means a local path.
-    local = source.startswith((".", "/", "~")) or (path.parent != Path(".") and path.parent.is_dir())
+    local = source.startswith((".", "/")) or (path.parent != Path(".") and path.parent.is_dir())
     if local and not path.is_dir():
         raise FileNotFoundError(f"There is no folder {source}.")
     if path.is_dir() and not (path / "config.json").is_file():
@@ -44,8 +45,9 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:
     Raises:
         ValueError: There is no tokenizer, it is damaged, or it is not a fast tokenizer.
     """
+    source = os.path.expanduser(str(source))
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(source))
+        tokenizer = AutoTokenizer.from_pretrained(source)
     except Exception as error:  # transformers raises many types of errors
         raise ValueError(f"The tokenizer of {source} is damaged or missing ({one_line(error)}).") from None
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
@@ -67,11 +69,12 @@ def load_model_and_tokenizer(source: str | Path) -> tuple[LstmForSequenceClassif
             tokens than the model.
         OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
+    source = os.path.expanduser(str(source))
     config, tokenizer = load_config(source), load_tokenizer(source)
     try:
         # The annotation of the library does not know the pair that `output_loading_info` returns.
         loaded: Any = LstmForSequenceClassification.from_pretrained(
-            str(source), use_safetensors=True, output_loading_info=True
+            source, use_safetensors=True, output_loading_info=True
         )
         model, loading = loaded
     except (SafetensorError, RuntimeError) as error:

@@ -1,5 +1,6 @@
 """Arguments for training and pretraining, as dataclasses; the command line turns each field into an option."""
 
+import os
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
@@ -157,6 +158,10 @@ class BackboneArguments:
     weight_dropout: float | None = field(
         default=None, metadata={"help": f"dropout of hidden-to-hidden weights (default: {LstmConfig.weight_dropout})"}
     )
+
+    def __post_init__(self):
+        if self.pretrained is not None:
+            self.pretrained = os.path.expanduser(self.pretrained)
 
     def changed_fields(self) -> set[str]:
         """Return the names of the fields that differ from their default."""

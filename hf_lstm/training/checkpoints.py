@@ -4,7 +4,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Collection
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,11 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         for text in iterate_texts(corpus.splits[split]):
             digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
         digest.update(np.array(corpus.splits[split]["labels"][:], dtype=np.float64).tobytes())
-    options = asdict(data_args) | asdict(model_args)
+    # Texts in memory are described by their type.
+    options = {
+        name: value if isinstance(value, str | int | float | list | None) else type(value).__name__
+        for name, value in (vars(data_args) | vars(model_args)).items()
+    }
     return {
         "problem_type": corpus.problem_type,
         "labels": list(corpus.label_names),

@@ -1,5 +1,6 @@
 """Train a classifier from data and options, and write a folder with model, metrics, plots and card."""
 
+import os
 import time
 from copy import copy
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
+from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
 from ..inference import load_tokenizer
 from ..knowledge import SOFT_LABELS_FILE, label_with_teachers
@@ -86,6 +87,8 @@ def run_training(
     """
     started = time.perf_counter()
     set_seed(args.seed)
+    if isinstance(data, str | Path):
+        data = type(data)(os.path.expanduser(data))
     trainer_args = copy(args)
     trainer_args.output_dir = args.output_dir or f"runs/{name_of(data)}"
     trainer_args.push_to_hub = False  # the finished folder is pushed, not its checkpoints
@@ -146,11 +149,19 @@ def name_of(data: Any) -> str:
         data: Data as in [`train_classifier`].
 
     Returns:
-        The name of a file without its suffix, the last part of a folder or Hub id, or the type of data in memory.
+        The name of a file without its suffixes, such as "reviews" for "reviews.csv.gz", the last part of a folder or
+        Hub id, or the type of data in memory.
     """
     if data is None:
         return "sample_reviews"
-    return Path(data).stem if isinstance(data, str | Path) else type(data).__name__.lower()
+    if not isinstance(data, str | Path):
+        return type(data).__name__.lower()
+    path = Path(data)
+    if path.is_dir():
+        return path.resolve().name  # "." has no name
+    while is_data_file(str(path)):
+        path = path.with_suffix("")
+    return path.name
 
 
 def read_corpus(
@@ -208,7 +219,7 @@ def label_unlabelled(
         corpus: The labelled texts.
         data_args: Arguments of the data, which name the teachers.
         output_dir: Folder in which the soft labels are saved.
-        notes: Notes of the training; a note on the teachers is added.
+        notes: Notes of the training; notes on the unlabelled texts and the teachers are added.
         is_resumed: Whether the training is resumed: the soft labels are then read from the file that it wrote.
 
     Returns:
@@ -216,7 +227,9 @@ def label_unlabelled(
     """
     if not data_args.teacher:
         return corpus.splits
-    unlabelled = unlabelled_texts(corpus, data_args.unlabelled)
+    unlabelled, read = unlabelled_texts(corpus, data_args.unlabelled)
+    notes += read
+    print(*read, sep="\n", end="\n" if read else "")
     save_to, teachers = Path(output_dir) / SOFT_LABELS_FILE, data_args.teacher
     if is_resumed and save_to.is_file():
         notes.append(f"{save_to} has the soft labels of the interrupted training, from {', '.join(teachers)}.")
@@ -229,7 +242,7 @@ def label_unlabelled(
     return DatasetDict(corpus.splits | {"train": train})
 
 
-def unlabelled_texts(corpus: Corpus, source: Any) -> Dataset | None:
+def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[str]]:
     """
     Return the unlabelled texts that teachers label.
 
@@ -238,14 +251,16 @@ def unlabelled_texts(corpus: Corpus, source: Any) -> Dataset | None:
         source: Data with texts as in [`train_classifier`], `None` for the default, or `"none"` for no texts.
 
     Returns:
-        The texts, or `None` if there are none.
+        The texts, or `None` if there are none, and notes on what was read and left out.
     """
     if source is None:
-        return corpus.unlabelled
+        return corpus.unlabelled, []
     if isinstance(source, str) and source == "none":
-        return None
-    splits, _ = load_texts(source)
-    return concatenate_datasets(list(splits.values()))
+        return None, []
+    splits, notes = load_texts(source)
+    texts = concatenate_datasets(list(splits.values()))
+    # Teachers need no validation texts of this kind.
+    return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
 def _load_or_build_tokenizer(

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from hf_lstm.cli.parsing import TrainingParser, add_dataset_options, command_parser, format_command
+from hf_lstm.cli.parsing import TrainingParser, add_dataset_options, add_switch, command_parser, format_command
 from hf_lstm.cli.train import SECTIONS
 from hf_lstm.training import ARGUMENT_GROUPS
 
@@ -120,6 +120,16 @@ def test_commands_share_the_options_of_a_dataset():
     args = parser.parse_args(["--dataset", "a.csv", "--label_column", "b"])
     assert (args.dataset, args.label_column, args.text_column, args.split) == ("a.csv", ["b"], None, None)
     assert parser.parse_args(["--label_column", "b", "c"]).label_column == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("words", "value"), [([], True), (["--on"], True), (["--no_on"], False), (["--on", "false"], False)]
+)
+def test_commands_share_switches(words, value):
+    parser = command_parser("tool", "What it does.")
+    add_switch(parser, "on", default=True, help="a switch")
+    assert parser.parse_args(words).on is value
+    assert "--[no_]on" in parser.format_help() and "--no_on" not in parser.format_help()
 
 
 def test_command_is_recorded_as_it_was_typed_without_the_token():

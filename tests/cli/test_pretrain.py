@@ -128,7 +128,14 @@ def test_interrupted_pretraining_is_resumed_on_request(command, lines, tmp_path,
 @pytest.mark.slow
 def test_two_processes_pretrain_and_learn_from_a_teacher(table, lines, tmp_path):
     def launch(name, *options):
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2, ROOT / "scripts" / f"{name}.py"]
+        launcher = [
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node",
+            2,
+            ROOT / "scripts" / f"{name}.py",
+        ]
         words = [sys.executable, *launcher, *options, "--output_dir", tmp_path / name]
         done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr

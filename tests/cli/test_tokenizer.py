@@ -12,7 +12,7 @@ def test_a_table_and_lines_give_tokenizers(command, table, lines, tmp_path):
 
 def test_case_can_be_kept(command, tmp_path):
     (tmp_path / "texts.txt").write_text("Good film\nGood book\ngood film\ngood book\n")
-    source = ("--dataset", tmp_path / "texts.txt", "--output_dir", tmp_path / "tokenizer", "--no-lowercase")
+    source = ("--dataset", tmp_path / "texts.txt", "--output_dir", tmp_path / "tokenizer", "--no_lowercase")
     assert command("tokenizer", *source).returncode == 0
     assert "Good" in AutoTokenizer.from_pretrained(tmp_path / "tokenizer").get_vocab()
 

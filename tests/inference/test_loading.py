@@ -21,6 +21,15 @@ def test_a_saved_classifier_predicts_the_same(model, tokenizer, tmp_path):
     )
 
 
+def test_a_tilde_is_the_home_folder(model, tokenizer, tmp_path, monkeypatch):
+    model.save_pretrained(tmp_path / "run")
+    tokenizer.save_pretrained(tmp_path / "run")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_config("~/run").id2label == {0: "neg", 1: "pos"}
+    assert load_tokenizer("~/run").get_vocab() == tokenizer.get_vocab()
+    assert load_model_and_tokenizer("~/run")[0].config.id2label == {0: "neg", 1: "pos"}
+
+
 def test_unsuitable_folders_are_refused(model, tokenizer, tiny_config, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no folder"):
         load_model_and_tokenizer(str(tmp_path / "absent"))

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import datasets
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 from helpers import tiny_corpus
 from transformers import Trainer
 
-from hf_lstm import train_classifier
+from hf_lstm import load_classifier, train_classifier
 from hf_lstm.training.train import name_of, unlabelled_texts
 
 OPTIONS = {"num_train_epochs": 2, "hidden_size": 8, "embedding_size": 8, "baseline": False, "bf16": False}
@@ -31,11 +32,23 @@ def test_a_data_frame_is_trained_on_twice_in_one_process(table, tmp_path, capsys
     assert not datasets.are_progress_bars_disabled()
 
 
-def test_a_file_is_trained_on(table, tmp_path):
+def test_a_file_of_the_home_folder_is_trained_on(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
     table.to_csv(tmp_path / "opinions.csv", index=False)
-    trained = train_classifier(tmp_path / "opinions.csv", output_dir=tmp_path / "run", cell_type="gru", **OPTIONS)
-    assert trained.model.config.cell_type == "gru"
-    assert json.loads((trained.folder / "metrics.json").read_text())["dataset"].endswith("opinions.csv")
+    options = OPTIONS | {"num_train_epochs": "1", "cell_type": "gru", "teacher": ["linear"]}
+    trained = train_classifier("~/opinions.csv", output_dir="~/run", unlabelled=Path("~/opinions.csv"), **options)
+    assert trained.model.config.cell_type == "gru" and trained.folder == tmp_path / "run"
+    record = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert record["dataset"] == str(tmp_path / "opinions.csv") and not record["dataset_on_hub"]
+    assert "unlabelled='~/opinions.csv'" in record["training"]["command"]
+    assert "Teachers label all 40 of these texts, also those for validation." in record["notes"]
+    loaded = load_classifier("~/run")
+    assert (
+        loaded.folder == tmp_path / "run" and loaded.metrics["test"]["accuracy"] == trained.metrics["test"]["accuracy"]
+    )
+    options = OPTIONS | {"num_train_epochs": 1}
+    tuned = train_classifier(Path("~/opinions.csv"), output_dir=tmp_path / "tuned", pretrained="~/run", **options)
+    assert tuned.model.config.cell_type == "gru"
 
 
 def test_invalid_calls():
@@ -47,20 +60,30 @@ def test_invalid_calls():
         train_classifier(cell_type="gnu")
 
 
-def test_name_of_data():
-    assert [name_of(data) for data in (None, "data/a.csv", "owner/name", pd.DataFrame())] == [
-        "sample_reviews",
-        "a",
-        "name",
-        "dataframe",
-    ]
+def test_name_of_data(tmp_path, monkeypatch):
+    (tmp_path / "reviews.v2").mkdir()
+    monkeypatch.chdir(tmp_path / "reviews.v2")
+    names = {"data/a.csv": "a", "a.v2.csv.gz": "a.v2", "owner/name": "name", "owner/name.v2": "name.v2"}
+    names |= {".": "reviews.v2", "../reviews.v2": "reviews.v2", Path("a.jsonl"): "a", None: "sample_reviews"}
+    assert {data: name_of(data) for data in names} == names
+    assert name_of(pd.DataFrame()) == "dataframe"
 
 
 def test_texts_for_teachers(tmp_path):
     corpus = tiny_corpus()
     (tmp_path / "texts.txt").write_text("one film\ntwo films\n")
-    assert unlabelled_texts(corpus, None) is None and unlabelled_texts(corpus, "none") is None
-    assert sorted(unlabelled_texts(corpus, str(tmp_path / "texts.txt"))["text"]) == ["one film", "two films"]
+    assert unlabelled_texts(corpus, None) == unlabelled_texts(corpus, "none") == (None, [])
+    texts, notes = unlabelled_texts(corpus, str(tmp_path / "texts.txt"))
+    assert sorted(texts["text"]) == ["one film", "two films"]
+    assert "texts.txt" in notes[0] and notes[-1].startswith("Teachers label all 2 of these texts")
+
+
+def test_texts_in_memory_are_labelled_by_teachers(table, tmp_path, interrupt):
+    options = OPTIONS | {"output_dir": tmp_path / "run", "teacher": "linear", "unlabelled": table[["text"]]}
+    interrupt(table, **options)
+    trained = train_classifier(table, **options, resume_from_checkpoint=True)
+    record = json.loads((trained.folder / "metrics.json").read_text())
+    assert "unlabelled=<DataFrame>, resume_from_checkpoint=True)" in record["training"]["command"]
 
 
 @pytest.fixture

@@ -231,7 +231,10 @@ def test_two_processes_evaluate_as_one(tmp_path):
     """On 40 rows in batches of 3, so that the last batch is not full and one process gets one batch fewer."""
     (tmp_path / "figures.py").write_text(EVALUATE)
     figures = []
-    for name, launcher in (("one", []), ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2])):
+    for name, launcher in (
+        ("one", []),
+        ("two", ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2]),
+    ):
         (tmp_path / name).mkdir()
         done = new_process([*launcher, tmp_path / "figures.py", tmp_path / name], tmp_path)
         assert done.returncode == 0, done.stderr
