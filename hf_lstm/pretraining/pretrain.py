@@ -19,19 +19,16 @@ from ..language_model import PackedCorpus, TokenTexts
 from ..messages import library_progress_bars
 from ..models import LstmForCausalLM, LstmModel
 from ..training import (
-    LanguageModelTrainingArguments,
-    PretrainingArguments,
-    PretrainingDataArguments,
     build_arguments,
-    build_backbone,
-    build_language_model,
     build_tokenizer,
     find_resume_checkpoint,
     format_call,
     name_of,
     start_from_vectors,
 )
-from .language_model import (
+from .arguments import LanguageModelTrainingArguments, PretrainingArguments, PretrainingDataArguments
+from .building import build_backbone, build_language_model
+from .trainer import (
     build_pretrainer,
     measure_perplexity,
     pretrain_streams,
@@ -118,9 +115,9 @@ def run_pretraining(
         if args.device.type == "cuda" and model_args.sampled_tokens is None:
             # A GPU computes the full softmax fast, and with it a model learns more from as many tokens.
             model_args = replace(model_args, sampled_tokens=0)
-        trained = train_on_streams(data, data_args, model_args, args)
+        trained = pretrain_on_streams(data, data_args, model_args, args)
     elif model_args.objective == "vectors":
-        trained = train_vectors(data, data_args, model_args, args)
+        trained = pretrain_vectors(data, data_args, model_args, args)
     else:
         trained = train_language_model(data, data_args, model_args, args)
     model, tokenizer, record = trained
@@ -159,7 +156,7 @@ def load_blocks(
         return tokenize_blocks(texts, tokenizer, data_args.block_size), tokenizer, list(notes)
 
 
-def train_vectors(data: Any, data_args, model_args, args):
+def pretrain_vectors(data: Any, data_args, model_args, args):
     """Train word vectors and save them. Return the model, its tokenizer and the record."""
     blocks, tokenizer, notes = load_blocks(data, data_args, model_args, args, None)
     model = build_backbone(tokenizer, model_args)
@@ -195,7 +192,7 @@ def train_language_model(data: Any, data_args, model_args, args):
     return model, tokenizer, record
 
 
-def train_on_streams(data: Any, data_args, model_args, args):
+def pretrain_on_streams(data: Any, data_args, model_args, args):
     """Train a language model on continuous streams in the fast loop. Return it, its tokenizer and the record."""
     if data_args.packed is not None:
         corpus = PackedCorpus.read(data_args.packed)

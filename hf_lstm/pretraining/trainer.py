@@ -15,7 +15,8 @@ from ..data import BlockCollator
 from ..language_model import LoopSettings, TokenTexts, choose_precision, stream_perplexity, train_on_streams
 from ..models import LstmForCausalLM, LstmModel
 from ..saving import atomic_folder
-from ..training import LanguageModelTrainingArguments, add_callbacks, remove_checkpoints, remove_training_records
+from ..training import add_callbacks, remove_checkpoints, remove_training_records
+from .arguments import LanguageModelTrainingArguments
 
 # Length in tokens of the sample that is shown at each evaluation.
 SAMPLE_TOKENS = 40

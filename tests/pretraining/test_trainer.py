@@ -15,7 +15,8 @@ from hf_lstm.data.batching import BlockCollator, tokenize_blocks
 from hf_lstm.data.unlabelled import load_texts
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.language_model import LoopSettings, TokenTexts, stream_perplexity
-from hf_lstm.pretraining.language_model import (
+from hf_lstm.pretraining.arguments import LanguageModelTrainingArguments
+from hf_lstm.pretraining.trainer import (
     SampleLines,
     build_pretrainer,
     epoch_steps,
@@ -26,7 +27,6 @@ from hf_lstm.pretraining.language_model import (
     save_vectors,
 )
 from hf_lstm.text.tokenization import train_tokenizer
-from hf_lstm.training.arguments import LanguageModelTrainingArguments
 
 TEXTS = [
     f"the {opinion} film had a {thing} plot" for opinion in ("good", "bad") for thing in ("thin", "new", "old")
@@ -105,7 +105,7 @@ def test_perplexity_of_even_chances_is_the_size_of_the_vocabulary(make_model):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_perplexity_follows_its_definition(make_model, reverse, monkeypatch):
-    monkeypatch.setattr("hf_lstm.pretraining.language_model.EVALUATION_ROWS", 3)
+    monkeypatch.setattr("hf_lstm.pretraining.trainer.EVALUATION_ROWS", 3)
     model = make_model(reverse=reverse, initializer_range=1.0, sampled_tokens=2).train()
     rows = [torch.randint(4, model.config.vocab_size, (length,)).tolist() for length in (9, 2, 5, 9, 3, 4, 7)]
     found = measure_perplexity(model, Dataset.from_dict({"input_ids": rows}))
