@@ -2,9 +2,9 @@
 
 from .budget import Budget, ModelSize
 from .classifier import FineTuningSettings, LabelledTexts, fine_tune, layer_groups, predict_probabilities
-from .loop import LoopResult, LoopSettings, stream_perplexity, train_on_streams
+from .loop import LoopResult, LoopSettings, default_sampled_tokens, stream_perplexity, train_on_streams
 from .packed import NO_LABEL, SPLITS, PackedCorpus
-from .precision import choose_precision
+from .precision import choose_precision, cpu_has_bf16
 from .recipe import PUBLISHED_SIZE, RecipeSettings, run_recipe
 from .results import read_probabilities_by_row
 from .streams import TokenStreams
@@ -25,6 +25,8 @@ __all__ = [
     "TokenStreams",
     "TokenTexts",
     "choose_precision",
+    "cpu_has_bf16",
+    "default_sampled_tokens",
     "fine_tune",
     "layer_groups",
     "predict_probabilities",

@@ -73,7 +73,7 @@ def read_probabilities_by_row(path: str | os.PathLike) -> tuple[dict[str, np.nda
         ValueError: The file is no such file.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no teacher file {path}; `scripts/reproduce.py lstm-imdb-lm` writes one.")
+        raise FileNotFoundError(f"There is no teacher file {path}; `hf-lstm reproduce lstm-imdb-lm` writes one.")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             tables = {name: arrays[name] for name in arrays.files}

@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 import torch
 from transformers import Trainer, TrainingArguments
 
+from ..language_model import cpu_has_bf16
 from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
 
@@ -287,5 +288,4 @@ def has_fast_bf16(use_cpu: bool = False) -> bool:
     """
     if torch.cuda.is_available() and not use_cpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.8 lacks it
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile"))
+    return cpu_has_bf16()
