@@ -1,13 +1,33 @@
 """Build the language model or the backbone to pretrain from arguments, new or from a saved model."""
 
+from dataclasses import replace
+
+import torch
 from transformers import PreTrainedTokenizerFast
 
+from ..language_model import default_sampled_tokens
 from ..models import LstmForCausalLM, LstmModel
 from ..training import has_layers, load_layers, new_config
 from .arguments import PretrainingArguments
 
-# Size of the sampled softmax: enough for a gradient close to that of the whole vocabulary.
-SAMPLED_TOKENS = 2_048
+
+def resolve_pretraining_defaults(
+    args: PretrainingArguments, device: torch.device, vocab_size: int
+) -> PretrainingArguments:
+    """
+    Replace `sampled_tokens` by its default for the device and the vocabulary if it is `None`.
+
+    Args:
+        args: Arguments of the model. They are not modified.
+        device: Device of the training.
+        vocab_size: Number of tokens in the vocabulary.
+
+    Returns:
+        The resolved arguments.
+    """
+    if args.sampled_tokens is not None:
+        return args
+    return replace(args, sampled_tokens=default_sampled_tokens(device, vocab_size))
 
 
 def build_language_model(tokenizer: PreTrainedTokenizerFast, args: PretrainingArguments) -> LstmForCausalLM:
@@ -16,7 +36,7 @@ def build_language_model(tokenizer: PreTrainedTokenizerFast, args: PretrainingAr
 
     Args:
         tokenizer: Provides the vocabulary.
-        args: Arguments of the model.
+        args: Arguments of the model, from [`resolve_pretraining_defaults`].
 
     Returns:
         The language model, with input and output embeddings tied.
@@ -27,8 +47,6 @@ def build_language_model(tokenizer: PreTrainedTokenizerFast, args: PretrainingAr
     fields = args.config_fields()
     if fields.get("bidirectional"):
         raise ValueError("A language model reads in one direction: remove `bidirectional`, or use `reverse`.")
-    if args.sampled_tokens is None:
-        fields["sampled_tokens"] = SAMPLED_TOKENS if len(tokenizer) > 2 * SAMPLED_TOKENS else 0
     fields["tie_word_embeddings"] = True
     if args.pretrained is None or not has_layers(args.pretrained):
         fields["bidirectional"] = False

@@ -17,7 +17,8 @@ from .checkpoints import (
     save_classifier,
 )
 from .defaults import ResolvedArguments, resolve_defaults
-from .options import build_arguments, format_call
+from .options import arguments_from_call, build_arguments, format_call
+from .records import precision_of
 from .train import ARGUMENT_GROUPS, name_of, run_training, train_classifier
 from .trainer import add_callbacks, build_trainer
 
@@ -31,6 +32,7 @@ __all__ = [
     "ResolvedArguments",
     "TextArguments",
     "add_callbacks",
+    "arguments_from_call",
     "build_arguments",
     "build_model",
     "build_tokenizer",
@@ -41,6 +43,7 @@ __all__ = [
     "is_complete",
     "load_layers",
     "name_of",
+    "precision_of",
     "new_config",
     "remove_checkpoints",
     "remove_training_records",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
@@ -33,6 +34,32 @@ def build_arguments(groups: Sequence[type], options: Mapping[str, Any], function
         group(**{field.name: options[field.name] for field in fields(group) if field.name in options})
         for group in groups
     )
+
+
+def arguments_from_call(
+    groups: Sequence[type], data: Any, output_dir: str | Path | None, options: Mapping[str, Any], function: str
+) -> tuple[str, tuple[Any, ...]]:
+    """
+    Convert the arguments of a Python call to dataclasses, and format the call.
+
+    Args:
+        groups: Dataclasses of arguments, with the fields `dataset` and `output_dir`.
+        data: First argument of the call, which replaces the option `dataset`.
+        output_dir: Folder to write to, or `None` for the default.
+        options: Value of each option by name.
+        function: Name of the function that was called.
+
+    Returns:
+        The call, for the model card, and one instance of each group.
+
+    Raises:
+        TypeError: An option does not exist, or both `data` and the option `dataset` were given.
+        ValueError: The value of an option is not one of the values that it accepts.
+    """
+    if data is not None and options.get("dataset") is not None:
+        raise TypeError(f"{function}() got both `data` and `dataset`; remove one of them.")
+    folder = {} if output_dir is None else {"output_dir": str(output_dir)}
+    return format_call(function, data, options), build_arguments(groups, {**options, **folder}, function)
 
 
 def _check_choice(groups: Sequence[type], name: str, value: Any) -> None:

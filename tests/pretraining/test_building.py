@@ -5,7 +5,7 @@ from transformers import PreTrainedTokenizerFast
 
 from hf_lstm import LstmForCausalLM, LstmForSequenceClassification
 from hf_lstm.pretraining.arguments import PretrainingArguments
-from hf_lstm.pretraining.building import build_backbone, build_language_model
+from hf_lstm.pretraining.building import build_backbone, build_language_model, resolve_pretraining_defaults
 from hf_lstm.pretraining.trainer import save_vectors
 from hf_lstm.training.building import build_tokenizer, new_config
 
@@ -57,3 +57,13 @@ def test_language_model_starts_from_a_unidirectional_classifier(tokenizer, tmp_p
     classifier.save_pretrained(tmp_path)
     model = build_language_model(tokenizer, PretrainingArguments(pretrained=str(tmp_path)))
     assert_same_weights(model.model, classifier.model)
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "vocab_size", "expected"),
+    [(None, "cpu", 30_000, 2_048), (None, "cpu", 100, 0), (None, "cuda", 30_000, 0), (7, "cuda", 30_000, 7)],
+)
+def test_softmax_is_sampled_for_a_large_vocabulary_on_a_cpu(given, device, vocab_size, expected):
+    args = PretrainingArguments(sampled_tokens=given, hidden_size=8)
+    resolved = resolve_pretraining_defaults(args, torch.device(device), vocab_size)
+    assert (resolved.sampled_tokens, resolved.hidden_size) == (expected, 8) and args.sampled_tokens == given
