@@ -6,7 +6,7 @@ from .loop import LoopResult, LoopSettings, default_sampled_tokens, stream_perpl
 from .packed import NO_LABEL, SPLITS, PackedCorpus
 from .precision import choose_precision, cpu_has_bf16
 from .recipe import PUBLISHED_SIZE, RecipeSettings, run_recipe
-from .results import read_probabilities_by_row
+from .results import MAX_FILE_BYTES, read_probabilities_by_row
 from .streams import TokenStreams
 from .tokenized import TokenTexts
 
@@ -17,6 +17,7 @@ __all__ = [
     "LoopResult",
     "LoopSettings",
     "ModelSize",
+    "MAX_FILE_BYTES",
     "NO_LABEL",
     "PUBLISHED_SIZE",
     "PackedCorpus",
