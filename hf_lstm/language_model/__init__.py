@@ -2,11 +2,11 @@
 
 from .budget import Budget, ModelSize
 from .classifier import FineTuningSettings, LabelledTexts, fine_tune, layer_groups, predict_probabilities
-from .loop import LoopResult, LoopSettings, stream_perplexity, train_on_streams
+from .loop import LoopResult, LoopSettings, default_sampled_tokens, stream_perplexity, train_on_streams
 from .packed import NO_LABEL, SPLITS, PackedCorpus
-from .precision import choose_precision
+from .precision import choose_precision, cpu_has_bf16
 from .recipe import PUBLISHED_SIZE, RecipeSettings, run_recipe
-from .results import read_probabilities_by_row
+from .results import MAX_FILE_BYTES, read_probabilities_by_row
 from .streams import TokenStreams
 from .tokenized import TokenTexts
 
@@ -17,6 +17,7 @@ __all__ = [
     "LoopResult",
     "LoopSettings",
     "ModelSize",
+    "MAX_FILE_BYTES",
     "NO_LABEL",
     "PUBLISHED_SIZE",
     "PackedCorpus",
@@ -25,6 +26,8 @@ __all__ = [
     "TokenStreams",
     "TokenTexts",
     "choose_precision",
+    "cpu_has_bf16",
+    "default_sampled_tokens",
     "fine_tune",
     "layer_groups",
     "predict_probabilities",

@@ -27,10 +27,16 @@ MIN_HIDDEN_SIZE = 32
 
 
 class Budget:
-    """Time that a command may take, from now on."""
+    """
+    Time that a command may take.
 
-    def __init__(self, seconds: float):
-        self.seconds, self.started = seconds, time.monotonic()
+    Args:
+        seconds: The time.
+        started: Value of `time.monotonic()` at which the command started (default: now).
+    """
+
+    def __init__(self, seconds: float, started: float | None = None):
+        self.seconds, self.started = seconds, time.monotonic() if started is None else started
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started
@@ -73,7 +79,7 @@ def measure_speed(
     model: LstmForCausalLM, texts: TokenTexts, settings: LoopSettings, dtype: torch.dtype, seconds: float
 ) -> float:
     """
-    Tokens per second of training steps. The model is trained on the way and should not be used.
+    Tokens per second of training steps. The model is trained by the measurement and should not be used.
 
     Args:
         model: A model of the size to measure, on its device.

@@ -63,7 +63,7 @@ class LabelledTexts:
 @dataclass(frozen=True)
 class FineTuningResult:
     """
-    What a fine-tuning did.
+    Result of a fine-tuning.
 
     Args:
         validation_accuracy: Accuracy of the weights that were kept.
@@ -79,7 +79,7 @@ class FineTuningResult:
 
 
 def layer_groups(model: LstmForSequenceClassification) -> list[list[nn.Parameter]]:
-    """Parameters from the top down: the head, the layers from last to first, the embeddings."""
+    """Return the parameters from top to bottom: head, recurrent layers from last to first, embeddings."""
     parts = [model.classifier, *reversed(model.model.layers), model.model.embed_tokens]
     return [list(part.parameters()) for part in parts]
 
@@ -227,11 +227,11 @@ def fine_tune(
         settings: Hyperparameters.
         dtype: Precision of the computation; the weights stay in fp32.
         deadline: Value of `time.monotonic()` by which to be done. An epoch that would not end in time is not started,
-            but the first.
+            except for the first.
         report: Receives a line per epoch.
 
     Returns:
-        What was done; the model is in evaluation mode.
+        The result. The model is trained in place and put into evaluation mode.
     """
     tuner = FineTuner(model, train, validation, settings, dtype)
     started = time.monotonic()
@@ -251,7 +251,7 @@ def fine_tune(
         before = len(tuner.accuracies)
         tuner.run_phase(depth, epochs, learning_rate, may_go_on)
         found = "  ".join(f"{value:.4f}" for value in tuner.accuracies[before:])
-        report(f"{min(depth, len(model.model.layers) + 2)} layer groups learn   validation accuracy {found}")
+        report(f"{depth} layer groups learn   validation accuracy {found}")
         if not may_go_on():
             break
     model.load_state_dict(tuner.best)

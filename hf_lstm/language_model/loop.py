@@ -11,19 +11,19 @@ import torch
 from torch import nn
 from transformers import get_cosine_schedule_with_warmup
 
-from ..models import LstmForCausalLM
+from ..models import CELLS, LstmForCausalLM, State
 from .precision import MasterWeights
 from .streams import TokenStreams
 from .tokenized import TokenTexts
-
-# (h, c) of an LSTM, h of a GRU or RNN, as the models return it.
-State = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
 
 # Progress is shown, and the device waited for, this many times in a training.
 REPORTS = 100
 
 # Share of the steps in which the learning rate rises.
 WARMUP = 0.25
+
+# Size of the sampled softmax: enough for a gradient close to that of the whole vocabulary.
+SAMPLED_TOKENS = 2_048
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class LoopSettings:
 @dataclass(frozen=True)
 class LoopResult:
     """
-    What a training did.
+    Result of a training.
 
     Args:
         steps: Number of optimizer steps.
@@ -89,9 +89,24 @@ def shuffled_streams(
         yield TokenStreams(texts.select(order), settings.batch_size, settings.block_size, reverse, device)
 
 
-def detach(state: State) -> State:
-    """The same state without its history."""
-    return state.detach() if isinstance(state, torch.Tensor) else (state[0].detach(), state[1].detach())
+def default_sampled_tokens(device: torch.device, vocab_size: int) -> int:
+    """
+    Return the number of tokens in the softmax of a training; 0 stands for all tokens.
+
+    On a CPU, the sampled softmax trains five times as many tokens per second. On a GPU, the full softmax is an eighth
+    of the work and reaches a lower perplexity after the same number of tokens.
+
+    Args:
+        device: Device of the training.
+        vocab_size: Number of tokens in the vocabulary. A small one is not sampled.
+    """
+    return SAMPLED_TOKENS if device.type == "cpu" and vocab_size > 2 * SAMPLED_TOKENS else 0
+
+
+def detach(state: State, cell_type: str) -> State:
+    """Return the state of a cell without its history, so that gradients end at the start of a block."""
+    cell = CELLS[cell_type]
+    return cell.join([part.detach() for part in cell.split(state)])
 
 
 class StreamTrainer:
@@ -108,7 +123,7 @@ class StreamTrainer:
     """
 
     def __init__(self, model: LstmForCausalLM, settings: LoopSettings, total_steps: int, dtype: torch.dtype):
-        self.settings, self.device = settings, model.device
+        self.settings, self.device, self.cell_type = settings, model.device, model.config.cell_type
         self.weights = MasterWeights(model.train(), dtype)
         self.parameters = list(model.parameters())
         self.optimizer = build_optimizer(self.parameters, settings)
@@ -125,7 +140,7 @@ class StreamTrainer:
         """Train on one block."""
         self.weights.update_copy()
         output = self.weights.working(input_ids, labels=labels, state=self.state)
-        self.state = detach(output.state)
+        self.state = detach(output.state, self.cell_type)
         self.scaler.scale(output.loss).backward()
         self.weights.collect_gradients()
         self.scaler.unscale_(self.optimizer)
@@ -167,7 +182,7 @@ def train_on_streams(
         report: Receives the progress lines.
 
     Returns:
-        What was done; the model is trained in place and in evaluation mode.
+        The result. The model is trained in place and put into evaluation mode.
 
     Raises:
         ValueError: There are too few tokens.

@@ -117,7 +117,7 @@ class PackedCorpus:
             ValueError: The file is no packed corpus.
         """
         if not Path(path).is_file():
-            raise FileNotFoundError(f"There is no packed corpus {path}; `scripts/reproduce.py pack` writes one.")
+            raise FileNotFoundError(f"There is no packed corpus {path}; `hf-lstm reproduce pack` writes one.")
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 tokens = np.frombuffer(lzma.decompress(arrays["tokens_xz"].tobytes()), ">u2").astype(np.uint16)

@@ -33,7 +33,7 @@ class MasterWeights:
 
     @torch.no_grad()
     def update_copy(self) -> None:
-        """Round the fp32 weights into the copy, and learn in the copy only what is learned in the model."""
+        """Round the fp32 weights into the copy, and copy `requires_grad`."""
         if self.working is not self.master:
             for master, working in self.pairs:
                 working.copy_(master)
@@ -75,8 +75,8 @@ def choose_precision(device: torch.device, precision: str = "auto") -> torch.dty
 
 
 def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16 matrices in hardware."""
-    capabilities = torch.cpu.get_capabilities()
+    """Return whether the CPU multiplies bf16 matrices in hardware."""
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.8 lacks it
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile"))
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from transformers import set_seed
 from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification
 from .budget import Budget, ModelSize, fit_to_budget
 from .classifier import HEAD_DROPOUT, FineTuningSettings, LabelledTexts, fine_tune, predict_probabilities
-from .loop import LoopSettings, stream_perplexity, train_on_streams
+from .loop import LoopSettings, default_sampled_tokens, stream_perplexity, train_on_streams
 from .packed import PackedCorpus
 from .precision import choose_precision
 from .results import REPORT_FILE, accuracy_of_split, save_half, save_probabilities, save_report
@@ -28,9 +28,6 @@ DROPOUTS: dict[str, Any] = {
     "hidden_dropout": 0.15,
     "weight_dropout": 0.2,
 }
-
-# Size of the sampled softmax on a CPU.
-SAMPLED_TOKENS = 2_048
 
 # Share of the budget after which the language model is trained, and after which the classifier is.
 LANGUAGE_MODEL_SHARE, CLASSIFIER_SHARE = 0.6, 0.9
@@ -72,23 +69,31 @@ class Recipe:
         corpus: The packed corpus.
         settings: Arguments.
         report: Receives the progress lines.
+        started: Value of `time.monotonic()` from which the time budget counts (default: now).
 
     Raises:
         ValueError: The output folder holds the results of another run, the budget is not positive, or the device does
             not support the precision.
     """
 
-    def __init__(self, corpus: PackedCorpus, settings: RecipeSettings, report: Callable[[str], None] = print):
+    def __init__(
+        self,
+        corpus: PackedCorpus,
+        settings: RecipeSettings,
+        report: Callable[[str], None] = print,
+        started: float | None = None,
+    ):
         if settings.minutes <= 0:
             raise ValueError(f"minutes must be positive, got {settings.minutes}.")
         self.folder = Path(settings.output_dir)
         if (self.folder / REPORT_FILE).exists():
             raise ValueError(f"{self.folder} holds the results of another run: name another output_dir.")
-        self.budget = Budget(60 * settings.minutes)
+        self.budget = Budget(60 * settings.minutes, started)
         self.corpus, self.settings, self.report = corpus, settings, report
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.dtype = choose_precision(self.device, settings.precision)
         self.tokenizer = corpus.tokenizer()
+        self.sampled_tokens = default_sampled_tokens(self.device, len(self.tokenizer))
         learned, validation = corpus.language_model_texts()
         self.learned, self.validation = corpus.texts.select(learned), corpus.texts.select(validation)
         most = len(self.learned.tokens) // (MIN_BLOCKS * LoopSettings.block_size)
@@ -102,6 +107,7 @@ class Recipe:
             "minutes": settings.minutes,
             "device": torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu",
             "precision": str(self.dtype).removeprefix("torch."),
+            "sampled_tokens": self.sampled_tokens,
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
             "settings": asdict(settings) | {"loop": asdict(self.loop)},
             "reduced": [],
@@ -136,9 +142,6 @@ class Recipe:
     def build(self, size: ModelSize, reverse: bool) -> LstmForCausalLM:
         """A new language model on the device."""
         set_seed(self.settings.seed)
-        # On a CPU the sampled softmax trains five times as many tokens per second. On a GPU the full softmax is an
-        # eighth of the work, and it reaches a lower perplexity with as many tokens.
-        on_cpu, large = self.device.type == "cpu", len(self.tokenizer) > 2 * SAMPLED_TOKENS
         config = LstmConfig(
             vocab_size=len(self.tokenizer),
             pad_token_id=self.tokenizer.pad_token_id,
@@ -147,7 +150,7 @@ class Recipe:
             bidirectional=False,
             reverse=reverse,
             tie_word_embeddings=True,
-            sampled_tokens=SAMPLED_TOKENS if on_cpu and large else 0,
+            sampled_tokens=self.sampled_tokens,
             **asdict(size),
             **DROPOUTS,
         )
@@ -176,7 +179,11 @@ class Recipe:
             self.report(sentence)
         model = self.build(self.size, reverse)
         parameters = model.num_parameters()
-        self.report(f"{name} language model: {self.size}, {parameters:,} parameters, {fit.total_steps:,} steps.")
+        softmax = f"a sample of {self.sampled_tokens:,} tokens" if self.sampled_tokens else "all tokens"
+        self.report(
+            f"{name} language model: {self.size}, {parameters:,} parameters, {fit.total_steps:,} steps in "
+            f"{self.results['precision']}, softmax over {softmax}."
+        )
         done = train_on_streams(
             model, self.learned, self.loop, fit.total_steps, self.dtype, deadline=deadline, report=self.report
         )
@@ -210,7 +217,7 @@ class Recipe:
         largest = save_half(model, self.tokenizer, self.folder / f"{name}-classifier")
         self.results[name]["largest_file_bytes"] = largest
         self.save()
-        # What is written in fp16 is what predicts.
+        # Predict with the weights as saved (fp16).
         model.load_state_dict({key: value.half() for key, value in model.state_dict().items()})
         self.probabilities[name] = predict_probabilities(
             model, self.corpus.texts, settings.evaluation_tokens, self.dtype
@@ -261,5 +268,4 @@ def run_recipe(packed: str, settings: RecipeSettings, report: Callable[[str], No
         if not len(corpus.indices(split)):
             raise ValueError(f"{packed} has no {split} texts; pack a corpus with labelled training texts.")
     report(f"Read {len(corpus.texts):,} texts with {len(corpus.texts.tokens):,} tokens from {packed}.")
-    reading = (time.monotonic() - started) / 60
-    return Recipe(corpus, replace(settings, minutes=settings.minutes - reading), report).run()
+    return Recipe(corpus, settings, report, started).run()

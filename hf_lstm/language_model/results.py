@@ -13,8 +13,8 @@ from ..models import LstmPreTrainedModel
 from ..saving import atomic_folder
 from .packed import NO_LABEL, PackedCorpus
 
-# Size of a file of weights; a single tensor is never divided.
-MAX_SHARD_SIZE = "15MB"
+# Largest size of a file of weights, in bytes; a single tensor is never divided.
+MAX_FILE_BYTES = 15_000_000
 
 PROBABILITIES_FILE = "probabilities.npz"
 
@@ -35,7 +35,7 @@ def save_half(model: LstmPreTrainedModel, tokenizer: PreTrainedTokenizerFast, fo
     """
     weights = {name: weight.half() for name, weight in model.state_dict().items()}
     with atomic_folder(folder) as partial:
-        model.save_pretrained(partial, state_dict=weights, max_shard_size=MAX_SHARD_SIZE)
+        model.save_pretrained(partial, state_dict=weights, max_shard_size=MAX_FILE_BYTES)
         tokenizer.save_pretrained(partial)
     return max(path.stat().st_size for path in Path(folder).iterdir())
 
@@ -73,7 +73,7 @@ def read_probabilities_by_row(path: str | os.PathLike) -> tuple[dict[str, np.nda
         ValueError: The file is no such file.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f"There is no teacher file {path}; `scripts/reproduce.py lstm-imdb-lm` writes one.")
+        raise FileNotFoundError(f"There is no teacher file {path}; `hf-lstm reproduce lstm-imdb-lm` writes one.")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             tables = {name: arrays[name] for name in arrays.files}

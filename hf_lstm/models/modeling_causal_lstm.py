@@ -124,8 +124,8 @@ class LstmForCausalLM(LstmPreTrainedModel, GenerationMixin):
         """
         Mean cross entropy. Scores exist for one chunk of steps at a time and are computed again for the gradient.
 
-        Which tokens are predicted is never asked for on the host, because a GPU would have to be waited for: the steps
-        that predict nothing are computed, too, and ignored.
+        The positions are not read on the CPU, because that would synchronise with the GPU: the steps that predict
+        nothing are computed, too, and ignored.
         """
         reverse = self.config.reverse
         targets = labels[:, :-1] if reverse else labels[:, 1:]  # (batch, predicted)

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,64 +16,12 @@ from ..evaluation import confident_errors, folder_bytes
 from ..hub import METRICS_FILE, assemble_repository, save_metrics, write_card
 from ..inference import load_model_and_tokenizer
 from ..training import is_complete
+from .steps import CHECKPOINTS, CORPUS, STEPS, Steps
 
-CORPUS = "stanfordnlp/imdb"
-SCRIPTS = Path("scripts")
 RUNS = Path("runs")
 CARDS = Path("model_cards")
 
 EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
-
-# Options of all students, of students that learn from passages, and of students that learn from whole texts.
-STUDENT = "--label_smoothing 0 --half_weights true --baseline false"
-PASSAGES = (
-    "--pretrained runs/imdb-vectors --bidirectional false --passage_words 40 --num_train_epochs 1 --adversarial_size 0 "
-    f"--per_device_train_batch_size 128 --embedding_dropout 0.1 --input_dropout 0.1 --classifier_dropout 0.1 {STUDENT}"
-)
-TEXTS = f"--embedding_dropout 0.2 --input_dropout 0.2 --classifier_dropout 0.3 {STUDENT}"
-LATER_TEXTS = f"--num_train_epochs 3 --learning_rate 0.002 {TEXTS}"
-# First whole texts after passages, with the small model as teacher.
-TAUGHT_BY_SMALL = f"--teacher runs/imdb-small/taught.parquet runs/imdb-small --adversarial_size 0 {LATER_TEXTS}"
-# With adversarial training, and teachers that were students before.
-ADVERSARIAL = f"--adversarial_size 0.5 {LATER_TEXTS}"
-
-# Script and options of each step. A step comes after the steps whose folders its options name.
-STEPS: dict[str, tuple[str, str]] = {
-    "imdb-vectors-16k": ("pretrain", "--objective vectors --vocab_size 16000"),
-    "imdb-small": (
-        "train",
-        "--pretrained runs/imdb-vectors-16k --bidirectional false --teacher linear latent latent linear "
-        f"--adversarial_size 0 --num_train_epochs 5 {TEXTS}",
-    ),
-    "imdb-vectors": ("pretrain", "--objective vectors"),
-    "imdb-base": ("train", f"--teacher linear {PASSAGES}"),
-    "imdb-forward": ("train", f"--pretrained runs/imdb-base {TAUGHT_BY_SMALL}"),
-    "imdb-base-reverse": ("train", f"--reverse true --teacher runs/imdb-base/taught.parquet {PASSAGES}"),
-    "imdb-reverse": ("train", f"--pretrained runs/imdb-base-reverse {TAUGHT_BY_SMALL}"),
-    "imdb-forward-2": (
-        "train",
-        "--pretrained runs/imdb-forward --teacher linear runs/imdb-forward runs/imdb-reverse runs/imdb-small "
-        f"{ADVERSARIAL}",
-    ),
-    "imdb-reverse-2": (
-        "train",
-        f"--pretrained runs/imdb-reverse --teacher runs/imdb-forward-2/taught.parquet {ADVERSARIAL}",
-    ),
-    "imdb-small-2": (
-        "train",
-        f"--pretrained runs/imdb-small --teacher linear runs/imdb-forward-2 runs/imdb-reverse-2 {ADVERSARIAL}",
-    ),
-}
-
-# Step that trains each checkpoint.
-CHECKPOINTS = {
-    "lstm-imdb-base": "imdb-base",
-    "lstm-imdb": "imdb-forward-2",
-    "lstm-imdb-reverse": "imdb-reverse-2",
-    "lstm-imdb-small": "imdb-small-2",
-}
-
-Steps = Mapping[str, tuple[str, str]]
 
 
 def reproduce_checkpoint(name: str, dataset: str) -> None:
@@ -86,10 +33,18 @@ def reproduce_checkpoint(name: str, dataset: str) -> None:
         dataset: The corpus, or a copy of it.
 
     Raises:
+        FileNotFoundError: The working directory is not a clone of the repository.
         ValueError: A folder in runs/ holds a model of another command.
     """
+    check_working_directory()
     train_step(CHECKPOINTS[name], dataset, STEPS)
-    publish(CHECKPOINTS[name], CARDS / name, STEPS, f"python {SCRIPTS}/reproduce.py {name}")
+    publish(CHECKPOINTS[name], CARDS / name, STEPS, f"hf-lstm reproduce {name}")
+
+
+def check_working_directory() -> None:
+    """Raise an error before the training if the folder for its results does not exist."""
+    if not CARDS.is_dir():
+        raise FileNotFoundError(f"There is no folder ./{CARDS}: run this command in a clone of the repository.")
 
 
 def train_step(step: str, dataset: str, steps: Steps) -> None:
@@ -99,7 +54,7 @@ def train_step(step: str, dataset: str, steps: Steps) -> None:
     Args:
         step: Key of `steps`.
         dataset: The corpus, or a copy of it.
-        steps: Script and options of each step.
+        steps: Subcommand and options of each step.
 
     Raises:
         ValueError: The folder of a step holds a model of another command.
@@ -115,37 +70,37 @@ def train_step(step: str, dataset: str, steps: Steps) -> None:
     if any(is_complete(checkpoint) for checkpoint in folder.glob("checkpoint-*")):
         command += " --resume_from_checkpoint last"
     print(command, flush=True)
-    finished = subprocess.run([sys.executable, *shlex.split(command)[1:]])
+    finished = subprocess.run([sys.executable, "-m", "hf_lstm", *shlex.split(command)[1:]])
     if finished.returncode:
         sys.exit(finished.returncode)
 
 
 def step_command(step: str, dataset: str, steps: Steps) -> str:
-    """The command that trains a step."""
-    script, options = steps[step]
-    return f"python {SCRIPTS / script}.py --dataset {shlex.quote(dataset)} {options} --output_dir {RUNS / step}"
+    """Return the command that trains a step."""
+    subcommand, options = steps[step]
+    return f"hf-lstm {subcommand} --dataset {shlex.quote(dataset)} {options} --output_dir {RUNS / step}"
 
 
 def read_record(step: str) -> dict[str, Any] | None:
-    """The metrics of a finished step, or `None`."""
+    """Return the metrics of a finished step, or `None`."""
     path = RUNS / step / METRICS_FILE
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def split_options(command: str) -> set[str]:
-    """Each option of a command with its values, without `--resume_from_checkpoint`; their order does not matter."""
+    """Return the options of a command with their values, in any order, without `--resume_from_checkpoint`."""
     parts = shlex.join(shlex.split(command)).split(" --")[1:]
     return {part for part in parts if not part.startswith("resume_from_checkpoint ")}
 
 
 def required_steps(options: str, steps: Steps) -> list[str]:
-    """The steps whose folders are named in options, in this order."""
+    """Return the steps whose folders are named in options, in this order."""
     named = [word.split("/")[1] for word in options.split() if word.startswith(f"{RUNS}/")]
     return [step for step in named if step in steps]
 
 
 def steps_in_order(step: str, steps: Steps) -> list[str]:
-    """A step after all steps that it needs, in an order in which they can be trained."""
+    """Return a step after all steps that it needs, in an order in which they can be trained."""
     needed = [before for other in required_steps(steps[step][1], steps) for before in steps_in_order(other, steps)]
     return [*dict.fromkeys(needed), step]
 
@@ -157,7 +112,7 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
     Args:
         step: The trained step.
         folder: The folder; it is replaced completely or not at all.
-        steps: Script and options of each step.
+        steps: Subcommand and options of each step.
         reproduce: The command that trains this checkpoint, for the card.
 
     Raises:
@@ -195,7 +150,7 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
 
 
 def describe_step(step: str, steps: Steps) -> dict[str, str | float | None]:
-    """Command of a step and, if it has a record, its seconds and its machine."""
+    """Return the command of a step and, if it has a record, its seconds and its machine."""
     record = read_record(step)
     return {
         "command": step_command(step, CORPUS, steps),

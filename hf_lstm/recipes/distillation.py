@@ -9,7 +9,8 @@ from datasets import Dataset
 from ..data import TEXT_COLUMNS, find_column, read_source
 from ..language_model import read_probabilities_by_row
 from ..messages import format_count
-from .checkpoints import CARDS, CHECKPOINTS, RUNS, SCRIPTS, STEPS, Steps, publish, required_steps, train_step
+from .checkpoints import CARDS, RUNS, check_working_directory, publish, required_steps, train_step
+from .steps import CHECKPOINTS, STEPS, Steps
 
 # Teachers that are fitted to the labels; the teacher file takes their place.
 FITTED_TEACHERS = ("linear", "latent")
@@ -18,32 +19,33 @@ FITTED_TEACHERS = ("linear", "latent")
 SUFFIX = "-distilled"
 
 
-def distil(teacher: str, dataset: str) -> None:
+def distil(probabilities: str, dataset: str) -> None:
     """
     Train the checkpoints that learn from whole texts with a teacher file, and write their folders in model_cards/.
 
     Args:
-        teacher: `probabilities.npz` of the language-model recipe.
+        probabilities: `probabilities.npz` of the language-model recipe.
         dataset: The corpus whose rows it describes, or a copy of it.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: There is no such file, or the working directory is not a clone of the repository.
         ValueError: The file and the corpus do not have the same rows.
     """
-    file = Path(teacher).with_suffix(".parquet")
-    count = write_teacher_file(teacher, dataset, file)
+    check_working_directory()
+    file = Path(probabilities).with_suffix(".parquet")
+    count = write_teacher_file(probabilities, dataset, file)
     print(f"{format_count(count, 'text')} with probabilities written to {file}.")
     steps, names = distilled_steps(shlex.quote(str(file)))
     for checkpoint, step in CHECKPOINTS.items():
         if step in names:
             train_step(names[step], dataset, steps)
-            command = f"python {SCRIPTS}/reproduce.py distil --teacher {shlex.quote(teacher)}"
+            command = f"hf-lstm reproduce distil --probabilities {shlex.quote(probabilities)}"
             publish(names[step], CARDS / checkpoint, steps, command)
 
 
 def distilled_steps(teacher_file: str) -> tuple[Steps, dict[str, str]]:
     """
-    The steps with a teacher file instead of the fitted teachers.
+    Return the steps with a teacher file instead of the fitted teachers.
 
     Steps that learn from passages keep their teachers: the file has probabilities of whole texts.
 
@@ -55,7 +57,7 @@ def distilled_steps(teacher_file: str) -> tuple[Steps, dict[str, str]]:
     """
     steps: dict[str, tuple[str, str]] = {}
     names: dict[str, str] = {}
-    for step, (script, options) in STEPS.items():
+    for step, (subcommand, options) in STEPS.items():
         words = options.split()
         if "--passage_words" not in words:
             words = [teacher_file if word in FITTED_TEACHERS else word for word in words]
@@ -65,7 +67,7 @@ def distilled_steps(teacher_file: str) -> tuple[Steps, dict[str, str]]:
         changed = words != options.split()
         if changed:
             names[step] = step + SUFFIX
-        steps[names.get(step, step)] = (script, " ".join(words))
+        steps[names.get(step, step)] = (subcommand, " ".join(words))
     return steps, names
 
 

@@ -9,13 +9,16 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from ..data import TEXT_COLUMNS, Corpus, find_column, load_corpus, read_source
-from ..language_model import NO_LABEL, SPLITS, PackedCorpus, TokenTexts
+from ..language_model import MAX_FILE_BYTES, NO_LABEL, PUBLISHED_SIZE, SPLITS, PackedCorpus, TokenTexts
 from ..messages import format_count
 from ..text import clean_text, train_tokenizer
 
 # 12,000 words cover 96 % of IMDB's tokens (30,000: 98 %). With them all reviews fit into 26 MB, and the embeddings
 # (12,000 by 400 in fp16) into one file of 15 MB.
 PACKED_VOCAB_SIZE = 12_000
+
+# Bytes of a weight in half precision.
+HALF_BYTES = 2
 
 # Splits that are learned from.
 LEARNED = ("train", "unsupervised")
@@ -59,7 +62,7 @@ def pack_corpus(source: str, vocab_size: int = PACKED_VOCAB_SIZE) -> tuple[Packe
         for split in SPLITS
         for text, row, label in zip(texts[split], rows[split], labels[split], strict=True)
     ]
-    # In the order of the original rows, where validation texts stand among those of train: it needs the least space.
+    # In the order of the original rows, where validation texts are among the train rows: it needs the least space.
     table.sort(key=lambda entry: (("train", "unsupervised", "test").index(_original(SPLITS[entry[0]])), entry[1]))
     splits, row_ids, label_ids, shared, joined = zip(*table, strict=True)
     learned = [text for split in LEARNED for text in texts[split] if text not in held_out]
@@ -74,17 +77,23 @@ def pack_corpus(source: str, vocab_size: int = PACKED_VOCAB_SIZE) -> tuple[Packe
         tokenizer_files=_saved_files(tokenizer),
         name=source,
     )
+    largest = len(tokenizer) * PUBLISHED_SIZE.embedding_size * HALF_BYTES
+    too_large = (
+        f"Warning: the embeddings of {len(tokenizer):,} tokens need a file of {largest / 1e6:.1f} MB. Other files have "
+        f"at most {MAX_FILE_BYTES / 1e6:.0f} MB: use a smaller `--vocab_size` if the files are limited to that size."
+    )
     unknown = (packed.texts.tokens == tokenizer.unk_token_id).mean()
     return packed, [
         *corpus.notes,
         f"{format_count(sum(shared), 'text')} of train and unsupervised also occur in validation or test and are not "
         "used for training.",
         f"{len(packed.texts.tokens):,} tokens; {unknown:.1%} are not in the vocabulary of {len(tokenizer):,}.",
+        *([too_large] if largest > MAX_FILE_BYTES else []),
     ]
 
 
 def _texts_by_split(corpus: Corpus) -> dict[str, list[str]]:
-    """Clean texts of each split; a split that the corpus lacks is empty."""
+    """Return the clean texts of each split; a split that the corpus lacks is empty."""
     texts = {split: corpus.splits[split]["text"][:] if split in corpus.splits else [] for split in SPLITS}
     if corpus.unlabelled is not None:
         texts["unsupervised"] = [clean_text(text) for text in corpus.unlabelled["text"][:]]
@@ -97,12 +106,12 @@ def _column(rows: Dataset, source: str) -> list[str]:
 
 
 def _original(split: str) -> str:
-    """Split of the original corpus."""
+    """Return the split of the original corpus."""
     return "train" if split == "validation" else split
 
 
 def _find_rows(texts: dict[str, list[str]], originals: dict[str, list[str]]) -> dict[str, list[int]]:
-    """Row of each text in its original split; of equal texts each gets a row of its own."""
+    """Return the row of each text in its original split; equal texts get different rows."""
     rows = {}
     places: dict[str, dict[str, deque[int]]] = {}
     for split, column in originals.items():

@@ -1,14 +1,14 @@
 """Train classifiers and language models."""
 
 from .arguments import (
+    BackboneArguments,
     ClassifierTrainingArguments,
     DataArguments,
-    LanguageModelTrainingArguments,
     ModelArguments,
-    PretrainingArguments,
-    PretrainingDataArguments,
+    RecurrentTrainingArguments,
+    TextArguments,
 )
-from .building import build_backbone, build_language_model, build_model, build_tokenizer, start_from_vectors
+from .building import build_model, build_tokenizer, has_layers, load_layers, new_config, start_from_vectors
 from .checkpoints import (
     find_resume_checkpoint,
     is_complete,
@@ -17,30 +17,34 @@ from .checkpoints import (
     save_classifier,
 )
 from .defaults import ResolvedArguments, resolve_defaults
-from .options import build_arguments, format_call
+from .options import arguments_from_call, build_arguments, format_call
+from .records import precision_of
 from .train import ARGUMENT_GROUPS, name_of, run_training, train_classifier
 from .trainer import add_callbacks, build_trainer
 
 __all__ = [
     "ARGUMENT_GROUPS",
+    "BackboneArguments",
     "ClassifierTrainingArguments",
     "DataArguments",
-    "LanguageModelTrainingArguments",
     "ModelArguments",
-    "PretrainingArguments",
-    "PretrainingDataArguments",
+    "RecurrentTrainingArguments",
     "ResolvedArguments",
+    "TextArguments",
     "add_callbacks",
+    "arguments_from_call",
     "build_arguments",
-    "build_backbone",
-    "build_language_model",
     "build_model",
     "build_tokenizer",
     "build_trainer",
     "find_resume_checkpoint",
-    "is_complete",
     "format_call",
+    "has_layers",
+    "is_complete",
+    "load_layers",
     "name_of",
+    "precision_of",
+    "new_config",
     "remove_checkpoints",
     "remove_training_records",
     "resolve_defaults",

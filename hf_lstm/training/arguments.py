@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import torch
 from transformers import Trainer, TrainingArguments
 
+from ..language_model import cpu_has_bf16
 from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
 
@@ -84,32 +85,6 @@ class DataArguments(TextArguments):
             raise ValueError(f"`passage_words` must be at least 0, got {self.passage_words}.")
         if self.teacher is None and (self.unlabelled is not None or self.passage_words):
             raise ValueError("`--unlabelled` and `--passage_words` require `--teacher`.")
-
-
-@dataclass
-class PretrainingDataArguments(TextArguments):
-    """The texts of a language model or of word vectors. Labels and the test split are not read."""
-
-    streaming: bool = field(default=False, metadata={"help": "read a stream and store nothing; requires --max_steps"})
-    validation_texts: int = field(
-        default=1000, metadata={"help": "number of texts that validate if there is no validation split"}
-    )
-    block_size: int = field(default=256, metadata={"help": "tokens in a training row, or in a step of a stream"})
-    carry_state: bool = field(
-        default=False,
-        metadata={"help": "carry the state along continuous streams, in a fast loop"},
-    )
-    packed: str | None = field(
-        default=None, metadata={"help": "file of token ids instead of --dataset; implies --carry_state (default: none)"}
-    )
-
-    def __post_init__(self):
-        if self.packed is not None:
-            if self.dataset is not None:
-                raise ValueError("`--packed` replaces `--dataset`: remove one of them.")
-            self.carry_state = True
-        if self.carry_state and self.streaming:
-            raise ValueError("`--streaming` cannot be combined with `--carry_state` or `--packed`.")
 
 
 @dataclass
@@ -204,20 +179,6 @@ class ModelArguments(BackboneArguments):
 
 
 @dataclass
-class PretrainingArguments(BackboneArguments):
-    """The language model, or the word vectors, to train."""
-
-    objective: Literal["language_model", "vectors"] = field(
-        default="language_model",
-        metadata={"help": "what to train: a language model or word vectors"},
-    )
-    sampled_tokens: int | None = field(
-        default=None,
-        metadata={"help": "tokens in a sampled softmax; 0: all (default: 2048, small vocabularies: 0)"},
-    )
-
-
-@dataclass
 class RecurrentTrainingArguments(TrainingArguments):
     """`TrainingArguments` with the defaults that recurrent models need."""
 
@@ -270,26 +231,6 @@ class RecurrentTrainingArguments(TrainingArguments):
         elif self.load_best_model_at_end and self.eval_strategy == "no":
             raise ValueError("`load_best_model_at_end` requires `eval_strategy` to be epoch or steps, got no.")
         super().__post_init__()
-
-
-@dataclass
-class LanguageModelTrainingArguments(RecurrentTrainingArguments):
-    """How a language model is trained."""
-
-    num_train_epochs: float = field(default=3.0, metadata={"help": "number of passes over the texts"})
-    max_steps: int = field(default=-1, metadata={"help": "number of steps, instead of passes; required for a stream"})
-    learning_rate: float = field(default=4e-3, metadata={"help": "peak learning rate of AdamW"})
-    # The values of ULMFiT.
-    adam_beta1: float = field(default=0.7, metadata={"help": "beta1 of AdamW"})
-    adam_beta2: float = field(default=0.99, metadata={"help": "beta2 of AdamW"})
-    per_device_train_batch_size: int = field(default=64, metadata={"help": "rows in a training batch"})
-    per_device_eval_batch_size: int = field(default=64, metadata={"help": "rows in an evaluation batch"})
-    eval_strategy: str = field(default="steps", metadata={"help": "when to evaluate and print a sample"})
-    save_strategy: str = field(default="steps", metadata={"help": "when to save a checkpoint"})
-    logging_strategy: str = field(default="steps", metadata={"help": "when to log the training loss"})
-    eval_steps: float | None = field(default=0.1, metadata={"help": "steps; below 1, a share of all steps"})
-    save_steps: float = field(default=0.1, metadata={"help": "steps; below 1, a share of all steps"})
-    logging_steps: float = field(default=0.1, metadata={"help": "steps; below 1, a share of all steps"})
 
 
 @dataclass
@@ -354,5 +295,4 @@ def has_fast_bf16(use_cpu: bool = False) -> bool:
     """
     if torch.cuda.is_available() and not use_cpu:
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}  # torch 2.8 lacks it
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("amx_tile"))
+    return cpu_has_bf16()

@@ -14,16 +14,13 @@ from ..data import Corpus
 from ..inference import load_config, load_tokenizer
 from ..knowledge import train_vectors
 from ..messages import format_count, format_names, show_progress
-from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
+from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmPreTrainedModel
 from ..text import TokenizerKind, share_without_spaces, train_tokenizer
-from .arguments import BackboneArguments, ModelArguments, PretrainingArguments
+from .arguments import BackboneArguments, ModelArguments
 from .labels import HEAD_BIAS, HEAD_WEIGHT, copy_head, weight_names
 
 # Config fields that must be those of the saved model, because trained layers cannot be loaded with other values.
 LAYER_FIELDS = ("cell_type", "hidden_size", "num_hidden_layers", "bidirectional", "reverse")
-
-# Size of the sampled softmax: enough for a gradient close to that of the whole vocabulary.
-SAMPLED_TOKENS = 2_048
 
 # Texts have no words if more than this share of the characters of the first texts are in scripts without spaces.
 SCRIPT_TEXTS, MAX_WITHOUT_SPACES = 1_000, 0.3
@@ -122,46 +119,15 @@ def build_model(
     if args.pretrained is not None:
         if args.vectors:
             raise ValueError(f"{args.pretrained} has its own embeddings: remove `vectors`.")
-        return _load_layers(LstmForSequenceClassification, args.pretrained, fields)
-    model = LstmForSequenceClassification(_new_config(tokenizer, fields))
+        return load_layers(LstmForSequenceClassification, args.pretrained, fields)
+    model = LstmForSequenceClassification(new_config(tokenizer, fields))
     if args.vectors:
         start_from_vectors(model, splits["train"])
     return model
 
 
-def build_language_model(tokenizer: PreTrainedTokenizerFast, args: PretrainingArguments) -> LstmForCausalLM:
-    """
-    Create a language model, with new weights or with the layers of a saved model.
-
-    Args:
-        tokenizer: Provides the vocabulary.
-        args: Arguments of the model.
-
-    Returns:
-        The language model, with input and output embeddings tied.
-
-    Raises:
-        ValueError: A field that a saved model determines is to be changed, or both directions are to be read.
-    """
-    fields = args.config_fields()
-    if fields.get("bidirectional"):
-        raise ValueError("A language model reads in one direction: remove `bidirectional`, or use `reverse`.")
-    if args.sampled_tokens is None:
-        fields["sampled_tokens"] = SAMPLED_TOKENS if len(tokenizer) > 2 * SAMPLED_TOKENS else 0
-    fields["tie_word_embeddings"] = True
-    if args.pretrained is None or not _has_layers(args.pretrained):
-        fields["bidirectional"] = False
-    if args.pretrained is not None:
-        return _load_layers(LstmForCausalLM, args.pretrained, fields)
-    return LstmForCausalLM(_new_config(tokenizer, fields))
-
-
-def build_backbone(tokenizer: PreTrainedTokenizerFast, args: PretrainingArguments) -> LstmModel:
-    """Create a backbone with new weights, whose embeddings [`start_from_vectors`] replaces by word vectors."""
-    return LstmModel(_new_config(tokenizer, args.config_fields()))
-
-
-def _new_config(tokenizer: PreTrainedTokenizerFast, fields: dict[str, Any]) -> LstmConfig:
+def new_config(tokenizer: PreTrainedTokenizerFast, fields: dict[str, Any]) -> LstmConfig:
+    """Return the configuration of a new model with the vocabulary of a tokenizer and other config fields."""
     return LstmConfig(
         vocab_size=len(tokenizer),
         pad_token_id=tokenizer.pad_token_id,
@@ -171,10 +137,23 @@ def _new_config(tokenizer: PreTrainedTokenizerFast, fields: dict[str, Any]) -> L
     )
 
 
-def _load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Model:
-    """Load a saved model with other config fields, and print which of its weights are new."""
+def load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Model:
+    """
+    Load a saved model with other config fields, and print which of its weights are new.
+
+    Args:
+        kind: Class of the model to return. It may differ from the class of the saved model.
+        source: Folder or Hub id of the saved model.
+        fields: Config fields that replace those of the saved model.
+
+    Returns:
+        The model, in fp32.
+
+    Raises:
+        ValueError: A field that the saved weights determine is to be changed.
+    """
     saved = load_config(source)
-    fixed = ["embedding_size", *(LAYER_FIELDS if _has_layers(source) else ())]
+    fixed = ["embedding_size", *(LAYER_FIELDS if has_layers(source) else ())]
     if changed := [name for name in fixed if fields.get(name, getattr(saved, name)) != getattr(saved, name)]:
         raise ValueError(f"The trained model {source} has its own layers: remove {', '.join(changed)}.")
     if kind is LstmForCausalLM and saved.bidirectional and "bidirectional" in fixed:
@@ -212,7 +191,7 @@ def _load_head(model: LstmForSequenceClassification, source: str, saved: LstmCon
     return {f"{rows - copied:,} of {rows:,} rows of the head"} if copied < rows else set()
 
 
-def _has_layers(source: str) -> bool:
+def has_layers(source: str) -> bool:
     """Return whether a saved model has recurrent layers, and not only embeddings."""
     return any("layers." in name for name in weight_names(source))
 

@@ -93,7 +93,7 @@ def resolve_defaults(
         chosen["load_best_model_at_end"] = False
     if args.chooses_metric:
         chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
-    metric = chosen.get("metric_for_best_model", args.metric_for_best_model).removeprefix("eval_")
+    metric = str(chosen.get("metric_for_best_model", args.metric_for_best_model)).removeprefix("eval_")
     if metric not in (known := validation_metrics(problem_type)):
         raise ValueError(f"`metric_for_best_model` must be one of {', '.join(known)}, got {metric!r}.")
     resolved.metric_for_best_model = metric
@@ -104,7 +104,8 @@ def resolve_defaults(
 
 def validation_metrics(problem_type: str) -> list[str]:
     """Return the names of all metrics of a validation, which are those of two texts that are predicted correctly."""
-    scores, labels = np.eye(2), np.arange(2)  # (2, 2), (2,)
+    scores: np.ndarray = np.eye(2)  # (2, 2)
+    labels: np.ndarray = np.arange(2)  # (2,)
     if problem_type == "multi_label_classification":
         labels = np.eye(2)
     elif problem_type == "regression":

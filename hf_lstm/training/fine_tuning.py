@@ -11,17 +11,6 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from ..models import LstmForSequenceClassification
-
-
-def layer_groups(model: LstmForSequenceClassification) -> list[list[nn.Parameter]]:
-    """Return the parameters from top to bottom: head, recurrent layers from last to first, embeddings."""
-    backbone = model.model
-    groups = [list(module.parameters()) for module in (*reversed(backbone.layers), backbone.embed_tokens)]
-    in_backbone = {parameter for group in groups for parameter in group}
-    head = [parameter for parameter in model.parameters() if parameter not in in_backbone]
-    return [head, *groups]
-
 
 def split_groups(
     optimizer: torch.optim.Optimizer, layers: list[list[nn.Parameter]], learning_rate: float, layer_decay: float

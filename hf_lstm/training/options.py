@@ -44,6 +44,32 @@ def build_arguments(groups: Sequence[type], options: Mapping[str, Any], source: 
     return tuple(group(**_convert_options(group, options)) for group in groups)
 
 
+def arguments_from_call(
+    groups: Sequence[type], data: Any, output_dir: str | Path | None, options: Mapping[str, Any], function: str
+) -> tuple[str, tuple[Any, ...]]:
+    """
+    Convert the arguments of a Python call to dataclasses, and format the call.
+
+    Args:
+        groups: Dataclasses of arguments, with the fields `dataset` and `output_dir`.
+        data: First argument of the call, which replaces the option `dataset`.
+        output_dir: Folder to write to, or `None` for the default.
+        options: Value of each option by name.
+        function: Name of the function that was called.
+
+    Returns:
+        The call, for the model card, and one instance of each group.
+
+    Raises:
+        TypeError: An option does not exist, or both `data` and the option `dataset` were given.
+        ValueError: The value of an option is not one of the values that it accepts.
+    """
+    if data is not None and options.get("dataset") is not None:
+        raise TypeError(f"{function}() got both `data` and `dataset`; remove one of them.")
+    folder = {} if output_dir is None else {"output_dir": str(output_dir)}
+    return format_call(function, data, options), build_arguments(groups, {**options, **folder}, f"{function}()")
+
+
 def _convert_options(group: type, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that are fields of a dataclass, converted and checked."""
     annotations = get_type_hints(group)

@@ -27,7 +27,7 @@ from .checkpoints import (
 )
 from .defaults import resolve_defaults
 from .labels import add_rehearsal, keep_trained_labels
-from .options import build_arguments, format_call
+from .options import arguments_from_call
 from .records import TrainingRun, precision_of, record_training
 from .trainer import build_trainer
 
@@ -55,12 +55,9 @@ def train_classifier(data: Any = None, *, output_dir: str | Path | None = None, 
         ValueError: The data or an option cannot be used; the message names it and what to do.
         OSError: A file or folder does not exist, or the Hub cannot be reached.
     """
-    command = format_call("train_classifier", data, options)
-    if output_dir is not None:
-        options = options | {"output_dir": str(output_dir)}
-    if data is not None and options.get("dataset") is not None:
-        raise TypeError("train_classifier() got both `data` and `dataset`; remove one of them.")
-    data_args, model_args, args = build_arguments(ARGUMENT_GROUPS, options, "train_classifier()")
+    command, (data_args, model_args, args) = arguments_from_call(
+        ARGUMENT_GROUPS, data, output_dir, options, "train_classifier"
+    )
     return run_training(data_args.dataset if data is None else data, data_args, model_args, args, command)
 
 

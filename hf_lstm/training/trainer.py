@@ -27,12 +27,13 @@ from ..data import ClassifierCollator, SimilarLengthSampler
 from ..evaluation import best_thresholds, build_compute_metrics, check_problem_type
 from ..hub import build_card
 from ..inference import probabilities
+from ..language_model import layer_groups
 from ..messages import one_line
 from ..models import LstmConfig, LstmForSequenceClassification
 from .adversarial import EmbeddingAdversary
 from .arguments import ClassifierTrainingArguments, arguments_of
 from .averaging import ParameterAveraging
-from .fine_tuning import layer_groups, split_groups, unfreeze_gradually
+from .fine_tuning import split_groups, unfreeze_gradually
 
 # File in each checkpoint that describes what it was trained on.
 RESUME_FILE = "training_data.json"

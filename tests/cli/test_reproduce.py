@@ -6,15 +6,10 @@ import pytest
 from datasets import Dataset
 
 from hf_lstm import recipes
-from hf_lstm.cli import reproduce
 from hf_lstm.cli.reproduce import build_parser, main
 from hf_lstm.language_model import PUBLISHED_SIZE, PackedCorpus
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_names_are_those_of_the_recipes():
-    assert tuple(recipes.CHECKPOINTS) == reproduce.CHECKPOINTS and recipes.CORPUS == reproduce.CORPUS
 
 
 def test_checkpoint_is_reproduced(monkeypatch):
@@ -28,7 +23,7 @@ def test_checkpoint_is_reproduced(monkeypatch):
 def test_teacher_is_distilled(monkeypatch):
     called = []
     monkeypatch.setattr(recipes, "distil", lambda *args: called.append(args))
-    main(["distil", "--teacher", "p.npz", "--dataset", "my/imdb"])
+    main(["distil", "--probabilities", "p.npz", "--dataset", "my/imdb"])
     assert called == [("p.npz", "my/imdb")]
 
 
@@ -52,11 +47,21 @@ def test_default_size_is_the_published_one():
     assert args.minutes == 9
 
 
-def test_wrong_input_is_reported_in_one_line(tmp_path):
+@pytest.mark.parametrize("name", ["pack", "lstm-imdb-lm", "distil", "lstm-imdb"])
+def test_help_shows_no_default_that_is_none(name, capsys):
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+    assert "None" not in shown and max(map(len, shown.splitlines())) <= 120
+
+
+def test_wrong_input_is_reported_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model_cards").mkdir()
     with pytest.raises(OSError, match="There is no packed corpus .*missing.npz; .* writes one"):
         main(["lstm-imdb-lm", "--packed", str(tmp_path / "missing.npz")])
     with pytest.raises(OSError, match="There is no teacher file missing.npz"):
-        main(["distil", "--teacher", "missing.npz"])
+        main(["distil", "--probabilities", "missing.npz"])
 
 
 def test_script_describes_all_commands(tmp_path):
@@ -64,5 +69,11 @@ def test_script_describes_all_commands(tmp_path):
     environment = {"PYTHONPATH": str(ROOT), "HF_HOME": str(tmp_path)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert done.returncode == 0, done.stderr
-    for word in ("lstm-imdb-small", "pack ", "lstm-imdb-lm", "distil", "--teacher runs/lstm-imdb-lm/probabilities.npz"):
+    for word in (
+        "lstm-imdb-small",
+        "pack ",
+        "lstm-imdb-lm",
+        "distil",
+        "--probabilities runs/lstm-imdb-lm/probabilities.npz",
+    ):
         assert word in done.stdout

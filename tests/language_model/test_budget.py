@@ -1,3 +1,4 @@
+import math
 import time
 
 import numpy as np
@@ -32,7 +33,7 @@ def test_half_a_size_has_multiples_of_eight():
 def test_speed_is_measured_on_training_steps(make_model, texts):
     model = make_model()
     before = model.projection.weight.detach().clone()
-    assert measure_speed(model, texts, SETTINGS, torch.float32, seconds=0.1) > 0
+    assert measure_speed(model, texts, SETTINGS, torch.float32, seconds=math.inf) > 0
     assert not torch.equal(model.projection.weight, before)
 
 

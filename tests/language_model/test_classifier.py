@@ -31,8 +31,9 @@ def labelled(count: int, seed: int) -> LabelledTexts:
     return LabelledTexts(TokenTexts.of(texts), np.array(labels))
 
 
-def test_groups_hold_every_parameter_once_from_head_to_embeddings():
-    model = make_classifier()
+@pytest.mark.parametrize("fields", [{}, {"bidirectional": True}, {"pooling": "concat"}])
+def test_groups_hold_every_parameter_once_from_head_to_embeddings(fields):
+    model = make_classifier(**fields)
     groups = layer_groups(model)
     assert sorted(id(p) for group in groups for p in group) == sorted(map(id, model.parameters()))
     assert groups[0][0] is model.classifier.weight and groups[-1][0] is model.model.embed_tokens.weight

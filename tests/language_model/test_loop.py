@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hf_lstm.language_model import LoopSettings, TokenStreams, TokenTexts, stream_perplexity, train_on_streams
-from hf_lstm.language_model.loop import StreamTrainer, progress_line, shuffled_streams
+from hf_lstm.language_model.loop import StreamTrainer, default_sampled_tokens, detach, progress_line, shuffled_streams
 
 SETTINGS = LoopSettings(batch_size=4, block_size=6, learning_rate=2e-2, max_grad_norm=1.0, seed=3)
 
@@ -73,8 +73,8 @@ class HostReads(TorchDispatchMode):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_step_never_waits_for_the_device(make_model, monkeypatch, dtype):
-    # The check of the largest token id, which only a CPU makes, is also left out while compiling.
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    # The check of the largest token id, which is made on a CPU only, is also left out while recording.
+    monkeypatch.setattr("hf_lstm.models.modeling_lstm.is_recorded", lambda: True)
     dropouts = {"embedding_dropout": 0.1, "input_dropout": 0.1, "hidden_dropout": 0.1, "weight_dropout": 0.1}
     model = make_model(num_hidden_layers=2, tie_word_embeddings=True, **dropouts)
     trainer = StreamTrainer(model, SETTINGS, total_steps=4, dtype=dtype)
@@ -114,6 +114,24 @@ def test_each_epoch_has_an_order_of_its_own(make_model):
     first, second = next(epochs), next(epochs)
     again = next(shuffled_streams(cyclic_texts(), SETTINGS, False, torch.device("cpu")))
     assert torch.equal(first.ids, again.ids) and not torch.equal(first.ids, second.ids)
+
+
+@pytest.mark.parametrize("cell_type", ["lstm", "gru", "rnn"])
+def test_detached_state_has_the_format_of_the_cell(make_model, cell_type):
+    model = make_model(cell_type=cell_type)
+    state = model(torch.randint(0, 40, (2, 5))).state
+    found = detach(state, cell_type)
+    pairs = zip(found, state, strict=True) if cell_type == "lstm" else [(found, state)]
+    for part, expected in pairs:
+        assert torch.equal(part, expected) and expected.requires_grad and not part.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("device", "vocab_size", "expected"),
+    [("cpu", 30_000, 2_048), ("cpu", 4_096, 0), ("cpu", 4_097, 2_048), ("cuda", 30_000, 0)],
+)
+def test_large_vocabularies_are_sampled_on_a_cpu(device, vocab_size, expected):
+    assert default_sampled_tokens(torch.device(device), vocab_size) == expected
 
 
 def test_deadline_ends_the_training(make_model):

@@ -7,8 +7,9 @@ from datasets import Dataset, load_dataset
 
 from hf_lstm.knowledge.teacher_kinds import read_probabilities
 from hf_lstm.recipes import checkpoints, distillation
-from hf_lstm.recipes.checkpoints import CHECKPOINTS, STEPS, required_steps
+from hf_lstm.recipes.checkpoints import required_steps
 from hf_lstm.recipes.distillation import distil, distilled_steps, write_teacher_file
+from hf_lstm.recipes.steps import CHECKPOINTS, STEPS
 
 
 @pytest.fixture
@@ -89,13 +90,16 @@ def test_one_command_trains_and_publishes_the_checkpoints(corpus, teacher, tmp_p
         def run(command):
             folder = Path(command[command.index("--output_dir") + 1])
             folder.mkdir(parents=True)
-            record = {"training": {"command": "python " + " ".join(command[1:])}}
+            record = {"training": {"command": "hf-lstm " + " ".join(command[3:])}}
             (folder / "metrics.json").write_text(json.dumps(record))
             trained.append(folder.name)
             return type("Done", (), {"returncode": 0})
 
     monkeypatch.setattr(checkpoints, "subprocess", Processes)
     monkeypatch.setattr(distillation, "publish", lambda step, folder, *rest: published.append((step, folder.name)))
+    with pytest.raises(FileNotFoundError, match="no folder ./model_cards"):
+        distil(teacher, corpus)
+    Path("model_cards").mkdir()
     distil(teacher, corpus)
     assert published == [(f"{CHECKPOINTS[name]}-distilled", name) for name in CHECKPOINTS if name != "lstm-imdb-base"]
     assert len(trained) == len(set(trained)) == len(STEPS)

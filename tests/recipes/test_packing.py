@@ -96,3 +96,13 @@ def test_corpora_without_classes_or_with_validation_are_refused(tmp_path):
     split = write_corpus(tmp_path / "split", train=rows, validation=rows, test=rows)
     with pytest.raises(ValueError, match="and no validation split"):
         pack_corpus(split)
+
+
+def test_embeddings_that_need_a_large_file_are_reported(source, monkeypatch):
+    _, notes = pack_corpus(source, 100)
+    assert not any("Warning" in note for note in notes)
+    monkeypatch.setattr("hf_lstm.recipes.packing.MAX_FILE_BYTES", 20_000)
+    packed, notes = pack_corpus(source, 100)
+    size = len(packed.tokenizer())
+    expected = f"Warning: the embeddings of {size} tokens need a file of {size * 400 * 2 / 1e6:.1f} MB."
+    assert size * 400 * 2 > 20_000 and any(note.startswith(expected) for note in notes)

@@ -3,10 +3,7 @@ import pytest
 from hf_lstm.training.arguments import (
     ClassifierTrainingArguments,
     DataArguments,
-    LanguageModelTrainingArguments,
     ModelArguments,
-    PretrainingArguments,
-    PretrainingDataArguments,
 )
 
 
@@ -32,9 +29,9 @@ def test_arguments_of_the_library_are_taken(name):
 
 def test_changed_fields_are_those_that_differ_from_the_default():
     assert ModelArguments().changed_fields() == set()
-    args = PretrainingArguments(pretrained="x", lowercase=False, vocab_size=30_000, sampled_tokens=0)
-    assert args.changed_fields() == {"pretrained", "lowercase", "sampled_tokens"}
-    assert args.config_fields() == {"sampled_tokens": 0}
+    args = ModelArguments(pretrained="x", lowercase=False, vocab_size=30_000, pooling="max")
+    assert args.changed_fields() == {"pretrained", "lowercase", "pooling"}
+    assert args.config_fields() == {"pooling": "max"}
 
 
 @pytest.mark.parametrize("value", [0.0, -0.5, 1.5])
@@ -42,12 +39,6 @@ def test_layer_decay_is_a_share(value):
     with pytest.raises(ValueError, match=f"`layer_decay` must be above 0 and at most 1, got {value}"):
         ClassifierTrainingArguments("x", layer_decay=value)
     assert ClassifierTrainingArguments("x", layer_decay=1.0).layer_decay == 1
-
-
-def test_language_model_is_evaluated_ten_times_whatever_its_length():
-    args = LanguageModelTrainingArguments("x")
-    assert args.eval_strategy == args.save_strategy == args.logging_strategy == "steps"
-    assert args.eval_steps == args.save_steps == args.logging_steps == 0.1
 
 
 def test_what_only_a_teacher_needs_is_refused_without_one():
@@ -61,12 +52,3 @@ def test_what_only_a_teacher_needs_is_refused_without_one():
 
 def test_one_teacher_needs_no_list():
     assert DataArguments(teacher="linear").teacher == ["linear"]
-
-
-def test_packed_corpus_replaces_the_dataset_and_carries_the_state():
-    assert PretrainingDataArguments(packed="corpus.npz").carry_state
-    assert not PretrainingDataArguments().carry_state
-    with pytest.raises(ValueError, match="`--packed` replaces `--dataset`"):
-        PretrainingDataArguments(packed="corpus.npz", dataset="reviews.csv")
-    with pytest.raises(ValueError, match="`--streaming` cannot be combined"):
-        PretrainingDataArguments(carry_state=True, streaming=True)

@@ -8,14 +8,13 @@ from hf_lstm import LstmForCausalLM, LstmForSequenceClassification, LstmModel
 from hf_lstm.data.batching import tokenize_corpus
 from hf_lstm.data.corpus import Corpus
 from hf_lstm.knowledge.vectors import train_vectors
-from hf_lstm.pretraining.language_model import save_vectors
-from hf_lstm.training.arguments import ModelArguments, PretrainingArguments
+from hf_lstm.pretraining.trainer import save_vectors
+from hf_lstm.training.arguments import ModelArguments
 from hf_lstm.training.building import (
     balanced_weights,
-    build_backbone,
-    build_language_model,
     build_model,
     build_tokenizer,
+    new_config,
     start_from_vectors,
 )
 
@@ -39,7 +38,8 @@ def splits(corpus, tokenizer) -> DatasetDict:
 def language_model(tokenizer, tmp_path_factory):
     """A saved language model of two layers, and its folder."""
     folder = tmp_path_factory.mktemp("lm")
-    model = build_language_model(tokenizer, PretrainingArguments(**SIZES, num_hidden_layers=2))
+    fields = {"num_hidden_layers": 2, "bidirectional": False, "tie_word_embeddings": True}
+    model = LstmForCausalLM(new_config(tokenizer, {"embedding_size": 8, "hidden_size": 8} | fields))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model, str(folder)
@@ -49,7 +49,7 @@ def language_model(tokenizer, tmp_path_factory):
 def vectors(tokenizer, splits, tmp_path_factory):
     """Saved word vectors, and their folder."""
     folder = tmp_path_factory.mktemp("vectors")
-    model = build_backbone(tokenizer, PretrainingArguments(**SIZES, objective="vectors"))
+    model = LstmModel(new_config(tokenizer, {"embedding_size": 8, "hidden_size": 8}))
     start_from_vectors(model, splits["train"])
     save_vectors(model, tokenizer, folder)
     return model, str(folder)
@@ -228,42 +228,6 @@ def test_saved_halves_are_trained_in_single_precision(corpus, splits, tokenizer,
     assert {parameter.dtype for parameter in classifier.parameters()} == {torch.float32}
     for name, value in classifier.model.state_dict().items():
         assert torch.equal(value, halves[f"model.{name}"].float())
-
-
-def test_new_language_model_is_tied_one_way_and_samples_from_a_large_vocabulary(tokenizer, monkeypatch):
-    model = build_language_model(tokenizer, PretrainingArguments(**SIZES, reverse=True))
-    assert isinstance(model, LstmForCausalLM) and model.config.vocab_size == len(tokenizer)
-    config = model.config
-    assert (config.bidirectional, config.reverse, config.tie_word_embeddings) == (False, True, True)
-    assert (config.pad_token_id, config.bos_token_id) == (tokenizer.pad_token_id, tokenizer.cls_token_id)
-    assert config.sampled_tokens == 0 and len(tokenizer) == 9
-    monkeypatch.setattr("hf_lstm.training.building.SAMPLED_TOKENS", 4)
-    for given, expected in ((None, 4), (0, 0), (3, 3)):
-        args = PretrainingArguments(**SIZES, sampled_tokens=given)
-        assert build_language_model(tokenizer, args).config.sampled_tokens == expected
-    with pytest.raises(ValueError, match="remove `bidirectional`"):
-        build_language_model(tokenizer, PretrainingArguments(**SIZES, bidirectional=True))
-
-
-def test_language_model_goes_on_from_a_saved_one_or_from_vectors(tokenizer, language_model, vectors):
-    model, folder = language_model
-    again = build_language_model(tokenizer, PretrainingArguments(pretrained=folder))
-    assert_same_backbone(again, model)
-    assert again.lm_head.weight is again.model.embed_tokens.weight
-    with pytest.raises(ValueError, match="remove reverse"):
-        build_language_model(tokenizer, PretrainingArguments(pretrained=folder, reverse=True))
-    words, its_folder = vectors
-    started = build_language_model(tokenizer, PretrainingArguments(pretrained=its_folder, cell_type="gru"))
-    assert torch.equal(started.lm_head.weight, words.embed_tokens.weight) and started.config.cell_type == "gru"
-
-
-def test_language_model_starts_from_a_classifier_of_one_direction(corpus, splits, tokenizer, tmp_path):
-    args = ModelArguments(**SIZES, bidirectional=False)
-    classifier = build_model(corpus, splits, tokenizer, args)
-    classifier.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    model = build_language_model(tokenizer, PretrainingArguments(pretrained=str(tmp_path)))
-    assert_same_backbone(model.model, classifier.model)
 
 
 def test_same_seed_makes_the_same_model(corpus, splits, tokenizer):

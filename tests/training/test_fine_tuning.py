@@ -5,12 +5,11 @@ import torch
 from helpers import prepare_training, tiny_corpus, training_arguments
 from transformers import TrainerCallback
 
-from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data.batching import tokenize_corpus
 from hf_lstm.training.arguments import ModelArguments
 from hf_lstm.training.building import build_model, build_tokenizer
 from hf_lstm.training.defaults import resolve_defaults
-from hf_lstm.training.fine_tuning import layer_groups, split_groups
+from hf_lstm.training.fine_tuning import split_groups
 from hf_lstm.training.trainer import build_trainer
 
 # From the head to the embeddings.
@@ -59,15 +58,6 @@ def unfreeze(folder, **fields) -> list[dict]:
 
 def changed_parts(before: dict, after: dict) -> set[int]:
     return {depth_of(name) for name, value in before.items() if not torch.equal(value, after[name])}
-
-
-@pytest.mark.parametrize("bidirectional", [False, True])
-def test_groups_are_ordered_from_the_head_and_contain_each_parameter_once(tiny_config, bidirectional):
-    model = LstmForSequenceClassification(tiny_config(num_hidden_layers=2, bidirectional=bidirectional))
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    groups = [[names[parameter] for parameter in group] for group in layer_groups(model)]
-    assert [{depth_of(name) for name in group} for group in groups] == [{0}, {1}, {2}, {3}]
-    assert sorted(sum(groups, [])) == sorted(names.values())
 
 
 def test_learning_rate_decreases_by_layer(tmp_path):

@@ -6,7 +6,7 @@ from typing import Literal
 import pandas as pd
 import pytest
 
-from hf_lstm.training.options import build_arguments, format_call
+from hf_lstm.training.options import arguments_from_call, build_arguments, format_call
 
 
 @dataclass
@@ -110,3 +110,19 @@ def test_call_is_recorded_without_data_and_token():
     assert format_call("f", Path("a.csv"), options) == "f('a.csv', teacher=['a', 'b'], unlabelled='c.csv')"
     options = {"hub_token": "hf_secret", "unlabelled": pd.DataFrame()}
     assert format_call("f", pd.DataFrame(), options) == "f(<DataFrame>, hub_token='***', unlabelled=<DataFrame>)"
+
+
+def test_call_is_converted_and_formatted():
+    call, (first, second) = arguments_from_call([First, Second], "a.csv", None, {"count": 3}, "train")
+    assert call == "train('a.csv', count=3)" and (first, second) == (First(), Second(3))
+    with pytest.raises(TypeError, match=r"train\(\) got both `data` and `dataset`; remove one"):
+        arguments_from_call([First, Second], "a.csv", None, {"dataset": "b.csv"}, "train")
+
+
+def test_output_folder_of_a_call_is_an_option(tmp_path):
+    @dataclass
+    class Output:
+        output_dir: str = ""
+
+    call, (output,) = arguments_from_call([Output], None, tmp_path, {}, "train")
+    assert output.output_dir == str(tmp_path) and call == "train()"

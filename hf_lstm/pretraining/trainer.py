@@ -15,7 +15,8 @@ from ..data import BlockCollator
 from ..language_model import LoopSettings, TokenTexts, choose_precision, stream_perplexity, train_on_streams
 from ..models import LstmForCausalLM, LstmModel
 from ..saving import atomic_folder
-from ..training import LanguageModelTrainingArguments, add_callbacks, remove_checkpoints, remove_training_records
+from ..training import add_callbacks, remove_checkpoints, remove_training_records
+from .arguments import LanguageModelTrainingArguments
 
 # Length in tokens of the sample that is shown at each evaluation.
 SAMPLE_TOKENS = 40
@@ -76,7 +77,7 @@ def sample_text(
         )[0, 1:]
     model.train(was_training)
     text = tokenizer.decode(ids.flip(0) if model.config.reverse else ids, skip_special_tokens=True)
-    return str(text)
+    return str(text).strip()
 
 
 def build_pretrainer(
@@ -120,13 +121,14 @@ def pretrain_streams(
     texts: Mapping[str, TokenTexts],
     args: LanguageModelTrainingArguments,
     block_size: int,
+    dtype: torch.dtype,
 ) -> tuple[LstmForCausalLM, dict[str, Any]]:
     """
     Train a language model on continuous streams, carry the state from block to block, and save it.
 
     The loop is a plain PyTorch loop that does not wait for a GPU. Of `args` it uses the batch size, the epochs or
     `max_steps`, the learning rate, AdamW's betas and weight decay, `max_grad_norm`, the precision, the seed and the
-    output folder. It saves no checkpoints and ignores the other options of the `Trainer`.
+    output folder. It saves no checkpoints; [`check_combination`] refuses the other options of the `Trainer`.
 
     Args:
         model: The language model, in fp32.
@@ -134,16 +136,12 @@ def pretrain_streams(
         texts: `train` and `validation`.
         args: Arguments of the training.
         block_size: Number of tokens through which gradients flow.
+        dtype: Precision of the computation, from [`stream_precision`].
 
     Returns:
         The trained model, and a record with `perplexity` on the validation texts, `epochs`, `steps`, `seconds` and
         `tokens_per_second`.
-
-    Raises:
-        ValueError: Several processes or a checkpoint to resume from were asked for.
     """
-    if args.world_size > 1 or args.resume_from_checkpoint:
-        raise ValueError("--carry_state and --packed train in one process and from the start: leave out the rest.")
     settings = LoopSettings(
         batch_size=args.per_device_train_batch_size,
         block_size=block_size,
@@ -154,7 +152,6 @@ def pretrain_streams(
         seed=args.seed,
     )
     device = args.device
-    dtype = choose_precision(device, "auto" if args.bf16 else "fp16" if args.fp16 else "fp32")
     steps = args.max_steps if args.max_steps > 0 else epoch_steps(texts["train"], settings, args.num_train_epochs)
     model.to(device)  # type: ignore[arg-type]
     done = train_on_streams(model, texts["train"], settings, steps, dtype)
@@ -173,8 +170,23 @@ def pretrain_streams(
     return model, record
 
 
+def stream_precision(args: LanguageModelTrainingArguments) -> torch.dtype:
+    """
+    Return the precision of a training on streams: the fastest of the device, or the one that was set.
+
+    Args:
+        args: Arguments of the training, with `bf16` and `fp16`.
+
+    Raises:
+        ValueError: The device does not support the precision that was set.
+    """
+    if args.chooses_precision:
+        return choose_precision(args.device)
+    return choose_precision(args.device, "bf16" if args.bf16 else "fp16" if args.fp16 else "fp32")
+
+
 def epoch_steps(texts: TokenTexts, settings: LoopSettings, epochs: float) -> int:
-    """Number of blocks in some epochs, at least 1."""
+    """Return the number of blocks in some epochs, at least 1."""
     per_epoch = -(-((len(texts.tokens) - 1) // settings.batch_size) // settings.block_size)
     return max(1, round(per_epoch * epochs))
 
@@ -182,7 +194,7 @@ def epoch_steps(texts: TokenTexts, settings: LoopSettings, epochs: float) -> int
 @torch.inference_mode()
 def measure_perplexity(model: LstmForCausalLM, rows: Dataset) -> float:
     """
-    Perplexity of a language model: the exponential of the mean cross entropy, over rows that start from zeros.
+    Return the exponential of the mean cross entropy of a language model, over rows that start from zeros.
 
     Args:
         model: The model; it is put into evaluation mode.
@@ -202,30 +214,30 @@ def measure_perplexity(model: LstmForCausalLM, rows: Dataset) -> float:
     return math.exp(total / count)
 
 
-def save_language_model(trainer: Trainer) -> LstmForCausalLM:
+def wait_for_all_processes() -> None:
+    """Wait until all processes of a distributed training, if it is one, have come to this point."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+
+
+def save_language_model(trainer: Trainer) -> None:
     """
-    Save the best language model and its tokenizer as one folder, and load that folder again.
+    Save the best language model and its tokenizer as one folder, and remove the checkpoints.
 
     Args:
         trainer: The Trainer after training.
-
-    Returns:
-        The loaded model, in full precision.
     """
     folder = Path(trainer.args.output_dir or "")
     remove_training_records(folder)
     with atomic_folder(folder) as partial:
         trainer.save_model(str(partial), _internal_call=True)
         (partial / TRAINING_ARGS_NAME).unlink(missing_ok=True)
-        model = LstmForCausalLM.from_pretrained(partial)
     remove_checkpoints(trainer)
-    model.to(trainer.args.device)  # type: ignore[arg-type]
-    return model
 
 
 def save_vectors(model: LstmModel, tokenizer: PreTrainedTokenizerFast, folder: str | Path) -> None:
     """
-    Save embeddings and tokenizer without layers: a classifier that starts from them makes its own, of any kind.
+    Save embeddings and tokenizer without layers: a classifier that starts from them creates new layers of any cell.
 
     Args:
         model: The model with trained embeddings.

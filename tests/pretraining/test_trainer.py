@@ -15,7 +15,8 @@ from hf_lstm.data.batching import BlockCollator, tokenize_blocks
 from hf_lstm.data.unlabelled import load_texts
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.language_model import LoopSettings, TokenTexts, stream_perplexity
-from hf_lstm.pretraining.language_model import (
+from hf_lstm.pretraining.arguments import LanguageModelTrainingArguments
+from hf_lstm.pretraining.trainer import (
     SampleLines,
     build_pretrainer,
     epoch_steps,
@@ -24,9 +25,9 @@ from hf_lstm.pretraining.language_model import (
     sample_text,
     save_language_model,
     save_vectors,
+    stream_precision,
 )
 from hf_lstm.text.tokenization import train_tokenizer
-from hf_lstm.training.arguments import LanguageModelTrainingArguments
 
 TEXTS = [
     f"the {opinion} film had a {thing} plot" for opinion in ("good", "bad") for thing in ("thin", "new", "old")
@@ -105,7 +106,7 @@ def test_perplexity_of_even_chances_is_the_size_of_the_vocabulary(make_model):
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_perplexity_follows_its_definition(make_model, reverse, monkeypatch):
-    monkeypatch.setattr("hf_lstm.pretraining.language_model.EVALUATION_ROWS", 3)
+    monkeypatch.setattr("hf_lstm.pretraining.trainer.EVALUATION_ROWS", 3)
     model = make_model(reverse=reverse, initializer_range=1.0, sampled_tokens=2).train()
     rows = [torch.randint(4, model.config.vocab_size, (length,)).tolist() for length in (9, 2, 5, 9, 3, 4, 7)]
     found = measure_perplexity(model, Dataset.from_dict({"input_ids": rows}))
@@ -127,7 +128,8 @@ def test_training_learns_and_saves_one_folder(tokenizer, make_model, tmp_path, r
     args = arguments(tmp_path, max_steps=60, learning_rate=2e-2, eval_steps=20, save_steps=20, average_decay=0.9)
     trainer = build_pretrainer(model, tokenizer, blocks, args)
     trainer.train()
-    saved = save_language_model(trainer)
+    save_language_model(trainer)
+    saved = LstmForCausalLM.from_pretrained(tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "modeling_causal_lstm.py"} <= names
     assert not any(name.startswith(("checkpoint", "training_args")) for name in names)
@@ -226,7 +228,9 @@ def test_stream_needs_a_number_of_steps_and_trains_that_many(tokenizer, make_mod
     assert trainer.state.global_step == 10
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     assert len(losses) == 2 and all(map(math.isfinite, losses))
-    assert math.isfinite(measure_perplexity(save_language_model(trainer), blocks["validation"]))
+    save_language_model(trainer)
+    saved = LstmForCausalLM.from_pretrained(tmp_path / "run")
+    assert math.isfinite(measure_perplexity(saved, blocks["validation"]))
 
 
 def test_each_evaluation_shows_perplexities_and_a_sample(tokenizer, make_model, tmp_path, capsys):
@@ -259,7 +263,7 @@ def test_streams_train_and_save_one_folder(tokenizer, make_model, tmp_path, reve
     texts = stream_texts(tokenizer)
     args = arguments(tmp_path, max_steps=-1, num_train_epochs=20, learning_rate=2e-2)
     fields = {"tie_word_embeddings": True, "input_dropout": 0.1, "reverse": reverse}
-    model, record = pretrain_streams(make_model(**fields), tokenizer, texts, args, block_size=8)
+    model, record = pretrain_streams(make_model(**fields), tokenizer, texts, args, 8, torch.float32)
     tokens = len(texts["train"].tokens)
     assert record["epochs"] == pytest.approx(20, abs=0.5)
     assert record["steps"] == epoch_steps(texts["train"], LoopSettings(batch_size=4, block_size=8), 20)
@@ -274,12 +278,21 @@ def test_streams_train_and_save_one_folder(tokenizer, make_model, tmp_path, reve
     )
 
 
-def test_streams_train_max_steps_and_do_not_resume(tokenizer, make_model, tmp_path):
-    _, record = pretrain_streams(make_model(), tokenizer, stream_texts(tokenizer), arguments(tmp_path), block_size=8)
+def test_streams_train_max_steps(tokenizer, make_model, tmp_path):
+    texts = stream_texts(tokenizer)
+    _, record = pretrain_streams(make_model(), tokenizer, texts, arguments(tmp_path), 8, torch.float32)
     assert record["steps"] == 8 and math.isfinite(record["perplexity"])
-    args = arguments(tmp_path / "other", resume_from_checkpoint="last")
-    with pytest.raises(ValueError, match="in one process and from the start"):
-        pretrain_streams(make_model(), tokenizer, stream_texts(tokenizer), args, block_size=8)
+
+
+def test_precision_of_streams_is_the_one_that_was_set(monkeypatch):
+    monkeypatch.setattr("hf_lstm.pretraining.trainer.choose_precision", lambda device, precision="auto": precision)
+    for fields, expected in (
+        ({}, "auto"),
+        ({"bf16": True}, "bf16"),
+        ({"bf16": False}, "fp32"),
+        ({"fp16": True}, "fp16"),
+    ):
+        assert stream_precision(LanguageModelTrainingArguments("x", **fields)) == expected
 
 
 @pytest.mark.slow
@@ -303,7 +316,7 @@ def test_streams_reach_the_perplexity_of_the_trainer(tmp_path):
 
     torch.manual_seed(0)
     args = arguments(tmp_path / "streams", **fields)
-    _, record = pretrain_streams(LstmForCausalLM(config), tokenizer, texts, args, block_size=35)
+    _, record = pretrain_streams(LstmForCausalLM(config), tokenizer, texts, args, 35, torch.float32)
     torch.manual_seed(0)
     model = LstmForCausalLM(config)
     build_pretrainer(model, tokenizer, blocks, arguments(tmp_path / "trainer", **fields, **still)).train()
