@@ -58,7 +58,7 @@ class ModelSize:
     num_hidden_layers: int
 
     def half(self) -> "ModelSize":
-        """Return half the width of layers and embeddings, rounded to multiples of 8, which GPUs need for fast kernels."""
+        """Return half the width, rounded to multiples of 8, which GPUs need for fast kernels."""
 
         def halve(width: int) -> int:
             return max(8, width // 2 // 8 * 8)

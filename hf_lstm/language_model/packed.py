@@ -50,7 +50,7 @@ class PackedCorpus:
     name: str
 
     def indices(self, split: str, learned_only: bool = False) -> np.ndarray:
-        """Return the indices of the texts of a split; `learned_only` drops texts that are in validation or test, too."""
+        """Return the indices of the texts of a split; `learned_only` drops those that validation or test have."""
         of_split = self.splits == SPLITS.index(split)
         return np.flatnonzero(of_split & ~self.shared if learned_only else of_split)
 
