@@ -40,9 +40,9 @@ def build_parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "lstm-imdb-lm",
         help="train a language model, a classifier on it, and write its probabilities",
-        description="Train a language model on a packed corpus and fine-tune a classifier on it, then do the same in the\n"
-        "reverse direction if time is left. Write models, probabilities of every text and report.json; each result is\n"
-        "written as soon as it exists. A model that is too large for the time is reduced, which is reported.",
+        description="Train a language model on a packed corpus and fine-tune a classifier on it. Do the same in the\n"
+        "reverse direction if time is left. Write models, probabilities of every text and report.json,\n"
+        "each as soon as it exists. A model that is too large for the time is reduced, which is reported.",
         formatter_class=HelpFormatter,
     )
     command.add_argument("--packed", required=True, help="file that `hf-lstm reproduce pack` wrote")

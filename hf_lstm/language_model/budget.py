@@ -45,7 +45,7 @@ class Budget:
         return self.seconds - self.elapsed()
 
     def deadline(self, share: float = 1.0) -> float:
-        """Value of `time.monotonic()` at which a share of the budget is used."""
+        """Return the value of `time.monotonic()` at which a share of the budget is used."""
         return self.started + share * self.seconds
 
 
@@ -58,7 +58,7 @@ class ModelSize:
     num_hidden_layers: int
 
     def half(self) -> "ModelSize":
-        """Half as wide layers and embeddings, rounded to multiples of 8, which GPUs need for fast kernels."""
+        """Return half the width, rounded to multiples of 8, which GPUs need for fast kernels."""
 
         def halve(width: int) -> int:
             return max(8, width // 2 // 8 * 8)
@@ -79,7 +79,7 @@ def measure_speed(
     model: LstmForCausalLM, texts: TokenTexts, settings: LoopSettings, dtype: torch.dtype, seconds: float
 ) -> float:
     """
-    Tokens per second of training steps. The model is trained by the measurement and should not be used.
+    Measure the tokens per second of training steps. The model is trained by the measurement and should not be used.
 
     Args:
         model: A model of the size to measure, on its device.

@@ -85,7 +85,7 @@ def layer_groups(model: LstmForSequenceClassification) -> list[list[nn.Parameter
 
 
 def phases(num_layers: int, final_epochs: int) -> list[tuple[int, int, float]]:
-    """Groups that learn, epochs and learning rate of each phase: the head, one more layer in each phase, then all."""
+    """Return the number of groups, epochs and learning rate of each phase: one more layer per phase, then all."""
     unfreezing = [(depth, 1, PHASE_RATES[min(depth - 1, 2)]) for depth in range(1, num_layers + 1)]
     return [*unfreezing, (num_layers + 2, final_epochs, PHASE_RATES[-1])]
 
@@ -95,7 +95,7 @@ def predict_probabilities(
     model: LstmForSequenceClassification, texts: TokenTexts, batch_tokens: int, dtype: torch.dtype = torch.float32
 ) -> np.ndarray:
     """
-    Probabilities of each text, read to its end.
+    Return the probabilities of each text, read to its end.
 
     Args:
         model: The classifier; it is put into evaluation mode.

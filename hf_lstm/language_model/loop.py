@@ -73,7 +73,7 @@ class LoopResult:
 
 
 def build_optimizer(groups: Iterable[nn.Parameter] | list[dict], settings: LoopSettings) -> torch.optim.AdamW:
-    """Fused AdamW, which updates all weights in one kernel and does not wait for the device."""
+    """Return the fused AdamW, which updates all weights in one kernel and does not wait for the device."""
     return torch.optim.AdamW(
         groups, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
     )
@@ -153,7 +153,7 @@ class StreamTrainer:
         self.blocks += 1
 
     def read_loss(self) -> float:
-        """Mean loss of the blocks since the last call. Waits for the device."""
+        """Return the mean loss of the blocks since the last call. This waits for the device."""
         loss = self.loss_sum.item() / max(1, self.blocks)
         self.loss_sum.zero_()
         self.blocks = 0
@@ -229,7 +229,7 @@ def stream_perplexity(
     model: LstmForCausalLM, texts: TokenTexts, settings: LoopSettings, dtype: torch.dtype = torch.float32
 ) -> float:
     """
-    Perplexity over continuous streams, with the state carried from block to block.
+    Return the perplexity over continuous streams, with the state carried from block to block.
 
     Args:
         model: The language model; it is put into evaluation mode.

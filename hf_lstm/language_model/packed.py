@@ -50,12 +50,12 @@ class PackedCorpus:
     name: str
 
     def indices(self, split: str, learned_only: bool = False) -> np.ndarray:
-        """Indices of the texts of a split; with `learned_only` without those that are also in validation or test."""
+        """Return the indices of the texts of a split; `learned_only` drops those that validation or test have."""
         of_split = self.splits == SPLITS.index(split)
         return np.flatnonzero(of_split & ~self.shared if learned_only else of_split)
 
     def language_model_texts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the texts that a language model learns from and of those that it is validated on."""
+        """Return the indices of the texts that a language model learns from and is validated on."""
         learned = [self.indices(split, learned_only=True) for split in ("train", "unsupervised")]
         return np.concatenate(learned), self.indices("validation")
 

@@ -51,7 +51,7 @@ class MasterWeights:
 
 def choose_precision(device: torch.device, precision: str = "auto") -> torch.dtype:
     """
-    Precision to train in on a device.
+    Return the precision to train in on a device.
 
     Args:
         device: The device.

@@ -140,7 +140,7 @@ class Recipe:
         save_report(self.results, self.folder)
 
     def build(self, size: ModelSize, reverse: bool) -> LstmForCausalLM:
-        """A new language model on the device."""
+        """Return a new language model on the device."""
         set_seed(self.settings.seed)
         config = LstmConfig(
             vocab_size=len(self.tokenizer),

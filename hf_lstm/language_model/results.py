@@ -89,7 +89,7 @@ def save_report(report: dict[str, Any], folder: str | os.PathLike) -> None:
 
 
 def accuracy_of_split(probabilities: np.ndarray, corpus: PackedCorpus, split: str) -> float | None:
-    """Accuracy on the labelled texts of a split, or `None` where it has none."""
+    """Return the accuracy on the labelled texts of a split, or `None` if it has none."""
     texts = corpus.indices(split)
     texts = texts[corpus.labels[texts] != NO_LABEL]
     if not len(texts):

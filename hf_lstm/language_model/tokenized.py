@@ -51,7 +51,7 @@ class TokenTexts:
         return self.tokens[end - self.lengths[text] : end]
 
     def select(self, texts: Iterable[int] | np.ndarray) -> "TokenTexts":
-        """The given texts, in the given order."""
+        """Return the given texts, in the given order."""
         return TokenTexts.of((self[text] for text in texts), self.tokens.dtype.type)
 
     def pad(

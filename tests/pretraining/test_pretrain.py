@@ -106,7 +106,7 @@ result = {"weights": weights, "metrics": found.metrics}
 def test_all_processes_return_the_saved_model_and_its_metrics(table, tmp_path, objective):
     (tmp_path / "texts.txt").write_text("\n".join(table["text"]))
     (tmp_path / "train.py").write_text(TWO_PROCESSES)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_DATASETS_CACHE": str(tmp_path / "cache")}
     words = [*launcher, str(tmp_path / "train.py"), str(tmp_path), objective]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment)
