@@ -18,15 +18,15 @@ SECTIONS = {
         *("bidirectional", "reverse", "pooling", "embedding_dropout", "input_dropout", "hidden_dropout"),
         *("weight_dropout", "classifier_dropout"),
     ),
-    "training": (
-        *("num_train_epochs", "learning_rate", "per_device_train_batch_size", "label_smoothing", "class_weights"),
-        *("adversarial_size", "average_decay", "early_stopping_patience", "layer_decay", "gradual_unfreezing"),
-        *("seed", "resume_from_checkpoint"),
-    ),
     "knowledge": (
         *("pretrained", "rehearse", "drop_missing_labels", "vectors", "teacher", "unlabelled", "passage_words"),
     ),
-    "output": (*("output_dir", "baseline", "half_weights", "language", "license"),),
+    "training and output": (
+        *("num_train_epochs", "learning_rate", "per_device_train_batch_size", "label_smoothing", "class_weights"),
+        *("adversarial_size", "average_decay", "early_stopping_patience", "layer_decay", "gradual_unfreezing"),
+        *("bf16", "seed", "resume_from_checkpoint", "output_dir", "baseline", "half_weights"),
+        *("language", "license", "push_to_hub"),
+    ),
 }
 
 

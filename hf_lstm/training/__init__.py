@@ -9,6 +9,7 @@ from .arguments import (
     TextArguments,
 )
 from .building import build_model, build_tokenizer, has_layers, load_layers, new_config, start_from_vectors
+from .callbacks import add_callbacks
 from .checkpoints import (
     find_resume_checkpoint,
     is_complete,
@@ -20,7 +21,7 @@ from .defaults import ResolvedArguments, resolve_defaults
 from .options import arguments_from_call, build_arguments, format_call
 from .records import precision_of
 from .train import ARGUMENT_GROUPS, name_of, run_training, train_classifier
-from .trainer import add_callbacks, build_trainer
+from .trainer import build_trainer
 
 __all__ = [
     "ARGUMENT_GROUPS",

@@ -91,9 +91,10 @@ def resolve_defaults(
         resolved.num_train_epochs = chosen["num_train_epochs"] = epochs
     if args.chooses_best and not args.load_best_model_at_end:
         chosen["load_best_model_at_end"] = False
-    if args.chooses_metric:
-        chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
-    metric = str(chosen.get("metric_for_best_model", args.metric_for_best_model)).removeprefix("eval_")
+    if args.chooses_metric or args.metric_for_best_model is None:
+        metric = chosen["metric_for_best_model"] = MAIN_METRIC[problem_type]
+    else:
+        metric = args.metric_for_best_model.removeprefix("eval_")
     if metric not in (known := validation_metrics(problem_type)):
         raise ValueError(f"`metric_for_best_model` must be one of {', '.join(known)}, got {metric!r}.")
     resolved.metric_for_best_model = metric
@@ -104,12 +105,8 @@ def resolve_defaults(
 
 def validation_metrics(problem_type: str) -> list[str]:
     """Return the names of all metrics of a validation, which are those of two texts that are predicted correctly."""
-    scores: np.ndarray = np.eye(2)  # (2, 2)
-    labels: np.ndarray = np.arange(2)  # (2,)
-    if problem_type == "multi_label_classification":
-        labels = np.eye(2)
-    elif problem_type == "regression":
-        scores = np.arange(2.0)[:, None]  # (2, 1)
+    scores = np.arange(2.0)[:, None] if problem_type == "regression" else np.eye(2)  # (2, 1) or (2, 2)
+    labels = np.eye(2) if problem_type == "multi_label_classification" else np.arange(2.0)  # (2, 2) or (2,)
     return ["loss", *build_compute_metrics(problem_type, scores.shape[1])(EvalPrediction(scores, labels))]
 
 

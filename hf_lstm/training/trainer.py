@@ -11,7 +11,6 @@ from datasets import Dataset, DatasetDict
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torch.utils.data import DataLoader, Sampler, SequentialSampler
-from tqdm.auto import tqdm
 from transformers import (
     EarlyStoppingCallback,
     EvalPrediction,
@@ -20,7 +19,6 @@ from transformers import (
     TrainerCallback,
 )
 from transformers.trainer import TRAINING_ARGS_NAME
-from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SchedulerType
 
 from ..data import ClassifierCollator, SimilarLengthSampler
@@ -31,8 +29,8 @@ from ..language_model import layer_groups
 from ..messages import one_line
 from ..models import LstmConfig, LstmForSequenceClassification
 from .adversarial import EmbeddingAdversary
-from .arguments import ClassifierTrainingArguments, arguments_of
-from .averaging import ParameterAveraging
+from .arguments import ClassifierTrainingArguments
+from .callbacks import EpochLines, add_callbacks
 from .fine_tuning import split_groups, unfreeze_gradually
 
 # File in each checkpoint that describes what it was trained on.
@@ -40,30 +38,6 @@ RESUME_FILE = "training_data.json"
 
 # While checkpoints are compared, validation texts are truncated: one text of megabytes would pad its whole batch.
 MAX_VALIDATION_TOKENS = 8_192
-
-
-class EpochLines(TrainerCallback):
-    """Print one line after each evaluation."""
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if not state.is_world_process_zero or "eval_loss" not in (logs or {}):
-            return
-        metric = args.metric_for_best_model
-        losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-        line = (
-            f"epoch {logs['epoch']:5.2f}   train loss {losses[-1] if losses else float('nan'):.4f}"
-            f"   validation loss {logs['eval_loss']:.4f}"
-        )
-        if metric != "loss" and f"eval_{metric}" in logs:
-            line += f"   {metric} {logs['eval_' + metric]:.4f}"
-        tqdm.write(line)  # above a progress bar, if there is one
-
-
-class ProgressBar(ProgressCallback):
-    """The stock progress bar, without the logged figures, which other callbacks print."""
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        pass
 
 
 class ClassifierTrainer(Trainer):
@@ -301,24 +275,6 @@ def build_trainer(
         trainer.train_adversarially(args.adversarial_size)
     add_callbacks(trainer, EpochLines())
     return trainer
-
-
-def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
-    """
-    Add the callbacks of all trainings: weight averaging, printed evaluations, and a progress bar unless disabled.
-
-    Args:
-        trainer: Trainer with [`RecurrentTrainingArguments`], whose stock progress callbacks are replaced.
-        lines: Callback that prints the evaluations.
-    """
-    args = arguments_of(trainer)
-    if args.average_decay:
-        trainer.add_callback(ParameterAveraging(args.average_decay))
-    trainer.remove_callback(ProgressCallback)
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(lines)
-    if not args.disable_tqdm:
-        trainer.add_callback(ProgressBar())
 
 
 def _validation_metrics(prediction: EvalPrediction, config: LstmConfig) -> dict[str, float]:

@@ -110,7 +110,6 @@ def test_every_option_of_this_package_is_in_a_section():
     changed |= {"ddp_find_unused_parameters", "per_device_eval_batch_size", "train_sampling_strategy"}
     changed |= {"dataset_config"}  # only few datasets have configurations
     changed |= {"eval_strategy", "save_strategy", "logging_strategy", "hub_strategy", "hub_model_id"}
-    changed |= {"bf16", "push_to_hub"}
     assert own - changed == {name for names in SECTIONS.values() for name in names}
 
 

@@ -5,7 +5,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data.batching import ClassifierCollator
-from hf_lstm.training.averaging import ParameterAveraging
+from hf_lstm.training.callbacks import ParameterAveraging
 
 
 class Recorder(TrainerCallback):

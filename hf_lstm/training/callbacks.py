@@ -1,10 +1,14 @@
-"""Average the weights over the steps of a training."""
+"""Callbacks of the Trainer: weight averaging, one line per evaluation, and the progress bar."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from tqdm.auto import tqdm
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from .arguments import arguments_of
 
 
 class ParameterAveraging(TrainerCallback):
@@ -91,3 +95,45 @@ class ParameterAveraging(TrainerCallback):
 
 def _parameters(optimizer: torch.optim.Optimizer) -> Iterator[torch.nn.Parameter]:
     return (parameter for group in optimizer.param_groups for parameter in group["params"])
+
+
+class EpochLines(TrainerCallback):
+    """Print one line after each evaluation."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if not state.is_world_process_zero or "eval_loss" not in (logs or {}):
+            return
+        metric = args.metric_for_best_model
+        losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
+        line = (
+            f"epoch {logs['epoch']:5.2f}   train loss {losses[-1] if losses else float('nan'):.4f}"
+            f"   validation loss {logs['eval_loss']:.4f}"
+        )
+        if metric != "loss" and f"eval_{metric}" in logs:
+            line += f"   {metric} {logs['eval_' + metric]:.4f}"
+        tqdm.write(line)  # above a progress bar, if there is one
+
+
+class ProgressBar(ProgressCallback):
+    """The stock progress bar, without the logged figures, which other callbacks print."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        pass
+
+
+def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
+    """
+    Add the callbacks of all trainings: weight averaging, printed evaluations, and a progress bar unless disabled.
+
+    Args:
+        trainer: Trainer with [`RecurrentTrainingArguments`], whose stock progress callbacks are replaced.
+        lines: Callback that prints the evaluations.
+    """
+    args = arguments_of(trainer)
+    if args.average_decay:
+        trainer.add_callback(ParameterAveraging(args.average_decay))
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(lines)
+    if not args.disable_tqdm:
+        trainer.add_callback(ProgressBar())
