@@ -120,7 +120,10 @@ def check_combination(
             "--carry_state and --packed support one process and no resuming: remove `--resume_from_checkpoint` or "
             "torchrun."
         )
-    unused = [name for name in args.changed if name not in USED_ON_STREAMS]
+    # The command line writes some defaults differently, such as False for "no"; the base class makes them equal.
+    default = LanguageModelTrainingArguments(output_dir=args.output_dir, use_cpu=args.use_cpu)
+    changed = [name for name in args.changed if getattr(args, name) != getattr(default, name)]
+    unused = [name for name in changed if name not in USED_ON_STREAMS]
     if data_args.packed is not None:
         changed = changed_options(data_args) + changed_options(model_args)
         unused += [name for name in changed if name in REPLACED_BY_PACKED]
