@@ -117,7 +117,8 @@ def _convert(name: str, value: Any, kinds: set[Any]) -> Any:
         return str(value)
     if isinstance(value, list | tuple) and list in kinds:
         return [_convert(name, item, {str, bool}) for item in value]
-    if isinstance(value, list | tuple):
+    is_mapping = type(value) is dict and dict not in kinds and all(isinstance(item, str) for item in value.values())
+    if isinstance(value, list | tuple) or is_mapping:
         raise ValueError(f"`{name}` must be one value, got {value!r}.")
     return value
 

@@ -73,6 +73,7 @@ def test_pipeline_in_a_new_process_gives_the_same_scores(trained):
         (("--dataset", "TABLE", "--teacher", "TABLE"), "has no column 'text'"),
         (("--dataset", "TABLE", "--layer_decay", 2), "error: `layer_decay` must be above 0 and at most 1"),
         (("--dataset", "TABLE", "--tokenizer", "./absent"), "word or the folder of a saved tokenizer, got './absent'"),
+        (("--dataset", "TABLE", "--metric_for_best_model", "f1"), "must be one of loss, accuracy, f1_macro"),
         (("--dataset", "TABLE", "--passage_words", 5), "`--passage_words` require `--teacher`"),
     ],
 )
@@ -87,10 +88,13 @@ def test_bad_input_is_one_sentence(command, trained, table, tmp_path, arguments,
 def test_options_from_a_yaml_file(command, table, tmp_path):
     options = {"dataset": str(table), "output_dir": str(tmp_path / "run"), "hidden_size": 8, "embedding_size": 8}
     options |= {"num_train_epochs": 1, "baseline": False, "tokenizer": "bpe", "vocab_size": 300, "cell_type": "gru"}
-    (tmp_path / "run.yaml").write_text(json.dumps(options))
+    # YAML reads 3e-3 as text, and no as false.
+    more = "\nlearning_rate: 3e-3\nbidirectional: no\n"
+    (tmp_path / "run.yaml").write_text("\n".join(f"{name}: {json.dumps(options[name])}" for name in options) + more)
     done = command("train", tmp_path / "run.yaml")
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "run" / "config.json").read_text())["cell_type"] == "gru"
+    assert not json.loads((tmp_path / "run" / "config.json").read_text())["bidirectional"]
     assert "TF-IDF" not in done.stdout
 
 

@@ -94,6 +94,7 @@ def test_values_are_converted_to_the_type_of_the_field(name, value, expected):
         ("size", float("inf"), "`size` must be a whole number, got inf."),
         ("on", "maybe", "`on` must be true or false, got 'maybe'."),
         ("when", ["a"], "`when` must be one value, got ['a']."),
+        ("when", {"train": "a.csv"}, "`when` must be one value, got {'train': 'a.csv'}."),
         ("cell", "gnu", "`cell` must be one of 'lstm', 'gru', got 'gnu'."),
         ("kind", True, "`kind` must be one of 'a', 'b', got True."),
     ],
