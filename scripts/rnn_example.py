@@ -18,13 +18,13 @@ import textwrap
 import numpy as np
 import torch
 from datasets import DatasetDict
-from hf_lstm.cli.arguments import run
 from torch import nn
 from torch.testing import assert_close
 from tqdm.auto import tqdm
 from transformers import get_cosine_schedule_with_warmup
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
+from hf_lstm.cli import one_line_errors
 from hf_lstm.data import build_sample_reviews, pad_batch
 from hf_lstm.inference import predict_logits
 from hf_lstm.text import train_tokenizer
@@ -324,4 +324,5 @@ def plan_batches(lengths: list[int], epochs: int, batch_size: int = 32) -> list[
 
 
 if __name__ == "__main__":
-    run(main)
+    with one_line_errors():
+        main()

@@ -115,11 +115,11 @@ def read_stream(stream: StreamingClassifier, each_token: bool) -> tuple[list[Str
     source = cast(io.BufferedReader, sys.stdin.buffer)
     while piece := source.read1(PIECE):
         result, state = stream.feed(state, piece, each_token=each_token)
-        shown = show(result, shown)
         results.append(result)
         text += piece if each_token else b""
-        if result.stopped_at is not None:
+        if result.stopped_at is not None:  # the result may be that of later tokens of the piece
             return results, text, state.position
+        shown = show(result, shown)
     if not results:
         raise ValueError("Standard input is empty.")
     result = stream.finish(state, each_token=each_token)

@@ -204,8 +204,8 @@ def plot_stream(text: str, spans: list[tuple[int, int]], scores: np.ndarray, lab
             bottom = (height - 0.5 - (i + 1) * line_height + 0.15) / height
             axes = figure.add_axes((margin / (width + 2 * margin), bottom, width / (width + 2 * margin), 0.4 / height))
             x, y = line_steps(start, end, spans, scores)
-            axes.fill_between(x, y, 0.5, where=y >= 0.5, step="post", color="tab:green", alpha=0.35, linewidth=0)
-            axes.fill_between(x, y, 0.5, where=y <= 0.5, step="post", color="tab:red", alpha=0.35, linewidth=0)
+            for color, bound in (("tab:green", np.maximum(y, 0.5)), ("tab:red", np.minimum(y, 0.5))):
+                axes.fill_between(x, bound, 0.5, step="post", color=color, alpha=0.35, linewidth=0)
             axes.step(x, y, where="post", color="black", linewidth=0.9)
             axes.set(xlim=(0, LINE_LENGTH), ylim=(0, 1), xticks=[], yticks=[0, 1])
             axes.tick_params(labelsize=7)

@@ -11,6 +11,7 @@ from huggingface_hub import snapshot_download
 from transformers import PreTrainedTokenizerFast, TextClassificationPipeline, pipeline
 
 from ..inference import fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
+from ..messages import library_progress_bars
 from ..models import LstmForSequenceClassification
 from .model_card import METRICS_FILE
 from .push import push_repository
@@ -82,6 +83,7 @@ class TrainedClassifier:
         return push_repository(str(self.folder), repo_id, private, token)
 
 
+@library_progress_bars()
 def load_classifier(source: str | Path) -> TrainedClassifier:
     """
     Load a trained classifier on the fastest device.

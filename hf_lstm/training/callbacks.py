@@ -113,6 +113,13 @@ class EpochLines(TrainerCallback):
             line += f"   {metric} {logs['eval_' + metric]:.4f}"
         tqdm.write(line)  # above a progress bar, if there is one
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not state.is_world_process_zero or state.best_model_checkpoint is None:
+            return
+        epochs = {entry["step"]: entry["epoch"] for entry in state.log_history if "eval_loss" in entry}
+        if state.best_global_step in epochs:
+            tqdm.write(f"Kept the weights of epoch {epochs[state.best_global_step]:.2f}.")
+
 
 class ProgressBar(ProgressCallback):
     """The stock progress bar, without the logged figures, which other callbacks print."""
