@@ -11,7 +11,6 @@ from transformers import HfArgumentParser
 from transformers.hf_argparser import string_to_bool
 
 from ..messages import one_line
-from ..training import build_arguments
 
 # Width of the help: one line for each option.
 HELP_WIDTH = 120
@@ -134,6 +133,10 @@ class TrainingParser(HfArgumentParser):
 
     def _parse_file(self, path: str) -> tuple[Any, ...]:
         """Return one instance of each dataclass, from the options in a YAML or JSON file."""
+        from ..training import (
+            build_arguments,  # imports `datasets`, which `hf-lstm reproduce lstm-imdb-lm` does without
+        )
+
         try:
             options = yaml.safe_load(Path(path).read_text(encoding="utf-8"))  # JSON is YAML
         except yaml.YAMLError as error:

@@ -195,7 +195,9 @@ class ClassifierTrainer(Trainer):
         # This pickle of the arguments is not needed: the model card records the command.
         folder = Path(output_dir or self.args.output_dir)
         (folder / TRAINING_ARGS_NAME).unlink(missing_ok=True)
-        if self.training_data is not None and folder.name.startswith(PREFIX_CHECKPOINT_DIR):
+        is_checkpoint = folder.name.startswith(PREFIX_CHECKPOINT_DIR)
+        # Every process gets here; the main process alone creates the folder.
+        if self.args.should_save and self.training_data is not None and is_checkpoint:
             (folder / RESUME_FILE).write_text(json.dumps(self.training_data), encoding="utf-8")
 
     def create_model_card(

@@ -156,5 +156,5 @@ def test_resumed_training_gives_the_same_weights(tmp_path, average_decay):
 
 def test_gradual_unfreezing_requires_a_schedule_of_steps(tmp_path):
     trainer = make_trainer(tmp_path, gradual_unfreezing=True, lr_scheduler_type="reduce_lr_on_plateau")
-    with pytest.raises(ValueError, match="cannot be combined with the `lr_scheduler_type` 'reduce_lr_on_plateau'"):
+    with pytest.raises(ValueError, match="cannot be used with `lr_scheduler_type` reduce_lr_on_plateau"):
         trainer.create_optimizer_and_scheduler(num_training_steps=10)
