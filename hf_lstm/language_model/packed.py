@@ -114,7 +114,7 @@ class PackedCorpus:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: The file is no packed corpus.
+            ValueError: The file is not a packed corpus.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"There is no packed corpus {path}; `hf-lstm reproduce pack` writes one.")

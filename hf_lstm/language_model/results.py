@@ -70,7 +70,7 @@ def read_probabilities_by_row(path: str | os.PathLike) -> tuple[dict[str, np.nda
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is no such file.
+        ValueError: The file is not a teacher file.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no teacher file {path}; `hf-lstm reproduce lstm-imdb-lm` writes one.")
