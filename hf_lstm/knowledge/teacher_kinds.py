@@ -1,143 +1,179 @@
-"""The kinds of teachers: fitted linear models, files of probabilities, and saved classifiers."""
+"""The kinds of teachers: fitted models, files of probabilities, classifiers, pipelines and functions."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+from transformers import TextClassificationPipeline
 
 from ..data import FILE_SUFFIXES, stream_file
-from ..inference import fastest_device, load_model_and_tokenizer, match_labels, predict_texts, probabilities
-from ..messages import format_count
+from ..inference import load_any_config
+from ..messages import format_count, progress_bar
 from ..models import ROUNDING
 from ..text import clean_text
-from .linear import Features, LinearModel, NgramModel, latent_vectors, ngram_vectorizer, predict_out_of_fold
+from .fitted_teachers import FITTED_TEACHERS, EncoderTeacher, Task, Teacher
+from .teacher_labels import LabelMatch, match_teacher_labels
+from .transformer import load_any_classifier, predict_with_classifier, problem_type_of
 
-
-@dataclass
-class Task:
-    """
-    Texts that teachers label, and labelled texts that some of them are fitted to.
-
-    Args:
-        label_names: Names of the labels.
-        problem_type: As in the config of a model.
-        train_texts: The labelled texts.
-        targets: `(labelled texts, num_labels)`, probabilities, or scores for a regression.
-        unlabelled: Texts to label, or `None` to label the training texts.
-    """
-
-    label_names: Sequence[str]
-    problem_type: str
-    train_texts: list[str]
-    targets: np.ndarray
-    unlabelled: list[str] | None
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts to label."""
-        return self.train_texts if self.unlabelled is None else self.unlabelled
-
-    @cached_property
-    def ngrams(self) -> sp.csr_matrix:
-        """N-grams of the training texts, followed by those of the unlabelled texts: `(all texts, n-grams)`."""
-        try:
-            return ngram_vectorizer().fit_transform(self.train_texts + (self.unlabelled or []))
-        except ValueError:
-            raise ValueError(
-                f"No word occurs in two texts, so the teachers {' and '.join(FITTED_TEACHERS)} cannot be fitted. "
-                "Remove them."
-            ) from None
-
-
-class Teacher(Protocol):
-    """Anything that predicts soft labels."""
-
-    def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
-        """
-        Predict the texts of a task.
-
-        Args:
-            task: Its `texts` are predicted.
-            earlier: Predictions of the teachers before this one, `(texts, num_labels)` each.
-
-        Returns:
-            Probabilities, or scores, `(texts, num_labels)`.
-        """
+# Start of the name of a teacher that is a sentence encoder with a fitted regression.
+ENCODER_PREFIX = "encoder:"
+# Texts that a function is called with at a time.
+CALL_TEXTS = 1_024
 
 
 @dataclass(frozen=True)
-class FittedTeacher:
-    """
-    A linear model that is fitted to the labels and, for unlabelled texts, to the predictions of earlier teachers.
-
-    Without unlabelled texts, each training text is predicted by a model that did not see its label.
-
-    Args:
-        model_class: The model.
-        features_of: Returns the features of all texts of a task, given the rows whose targets may be used.
-    """
-
-    model_class: type[LinearModel]
-    features_of: Callable[[Task, np.ndarray], Features]
-
-    def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
-        model, labelled = self.model_class(task.problem_type), len(task.targets)
-        if task.unlabelled is None:
-            return predict_out_of_fold(model, lambda rows: self.features_of(task, rows), task.targets)
-        features = self.features_of(task, np.arange(labelled))  # (labelled and unlabelled texts, features)
-        targets = np.concatenate([task.targets, np.mean(earlier, axis=0)]) if earlier else task.targets
-        return model.fit(features[: len(targets)], targets).predict(features[labelled:])
-
-
-def _latent_features(task: Task, rows: np.ndarray) -> np.ndarray:
-    targets = None if task.problem_type == "regression" else task.targets[rows]
-    return latent_vectors(task.ngrams, targets, rows)  # (texts, size)
-
-
-FITTED_TEACHERS = {
-    "linear": FittedTeacher(NgramModel, lambda task, rows: task.ngrams),
-    "latent": FittedTeacher(LinearModel, _latent_features),
-}
-
-
-@dataclass(frozen=True)
-class FileTeacher:
+class FileTeacher(Teacher):
     """Probabilities in a file; see [`read_probabilities`]."""
 
-    path: str
+    name: str
 
     def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
-        return read_probabilities(self.path, task.texts, task.label_names, task.problem_type)
+        return read_probabilities(self.name, task.texts, task.label_names, task.problem_type)
+
+    def known_texts(self, texts: Sequence[str]) -> list[int]:
+        known = {row.get("text") for row in stream_file(self.name)}
+        return [i for i, text in enumerate(texts) if clean_text(text) in known]
 
 
 @dataclass(frozen=True)
-class SavedClassifier:
-    """A classifier in a folder or on the Hub, with the same labels in any order."""
-
-    source: str
-
-    def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
-        model, tokenizer = load_model_and_tokenizer(self.source)
-        columns = match_labels(model.config, task.label_names, task.problem_type, self.source)
-        model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-        logits = predict_texts(model, tokenizer, task.texts, show_progress=True)  # (texts, labels of the teacher)
-        return probabilities(logits[:, columns], task.problem_type)
-
-
-def find_teacher(name: str) -> Teacher:
+class SavedClassifier(Teacher):
     """
-    Return a teacher by its name.
+    A classifier of this package or of transformers, with the same labels in any order.
 
     Args:
-        name: `linear`, `latent`, a file of probabilities, or a folder or Hub id of a classifier.
+        name: Folder or Hub id.
+        labels: Labels of the data by labels of the teacher, where they differ; see [`match_teacher_labels`].
+        trust_remote_code: Run the code of a repository that has its own model class.
     """
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    trust_remote_code: bool = False
+
+    def config(self) -> Any:
+        """Return the config of the classifier."""
+        return load_any_config(self.name, self.trust_remote_code)
+
+    def load(self) -> tuple[Any, Any]:
+        """Return the model and its tokenizer."""
+        return load_any_classifier(self.name, self.config(), self.trust_remote_code)
+
+    def label_names(self) -> list[str]:
+        """Return the labels of the classifier, in the order of its outputs."""
+        config = self.config()
+        return [config.id2label[i] for i in range(config.num_labels)]
+
+    def match(self, task: Task) -> LabelMatch:
+        """Return which label of the task each label of the classifier stands for, or raise a `ValueError`."""
+        own = self.label_names(), problem_type_of(self.config())
+        return match_teacher_labels(own, (task.label_names, task.problem_type), self.labels, self.name)
+
+    def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
+        match = self.match(task)  # before the model is loaded
+        model, tokenizer = self.load()
+        return match.convert(predict_with_classifier(model, tokenizer, task.texts), task.problem_type)
+
+
+@dataclass(frozen=True)
+class PipelineTeacher(SavedClassifier):
+    """
+    The model and the tokenizer of a text-classification pipeline; long texts are read in windows.
+
+    Args:
+        pipeline: The pipeline. Its model stays on its device.
+    """
+
+    pipeline: Any = None
+
+    def config(self) -> Any:
+        return self.pipeline.model.config
+
+    def load(self) -> tuple[Any, Any]:
+        return self.pipeline.model.eval(), self.pipeline.tokenizer
+
+
+@dataclass(frozen=True)
+class FunctionTeacher(Teacher):
+    """
+    A function of the user.
+
+    Args:
+        name: What messages call it.
+        function: From a list of texts to an array `(texts, num_labels)`, whose columns are the labels of the data in
+            sorted order, or to a list of dictionaries with the probability (or score) of each label.
+    """
+
+    name: str
+    function: Callable[[list[str]], Any]
+
+    def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
+        parts = []
+        with progress_bar(total=len(task.texts), unit="text", leave=False) as progress:
+            for start in range(0, len(task.texts), CALL_TEXTS):
+                texts = task.texts[start : start + CALL_TEXTS]
+                parts.append(self._to_array(self.function(texts), len(texts), task.label_names))
+                progress.update(len(texts))
+        predicted = np.concatenate(parts)  # (texts, num_labels)
+        check_probabilities(predicted, task.problem_type, f"The {self.name}", task.texts)
+        return predicted
+
+    def _to_array(self, returned: Any, rows: int, names: Sequence[str]) -> np.ndarray:
+        """Return the result of a call as an array in the order of `names`, `(rows, num_labels)`."""
+        if isinstance(returned, list | tuple) and returned and isinstance(returned[0], Mapping):
+            for row in returned:
+                if row.keys() != set(names):
+                    raise ValueError(
+                        f"The {self.name} returned the labels {', '.join(map(str, row))}, but the data has "
+                        f"{', '.join(names)}."
+                    )
+            returned, columns = [[row[name] for name in names] for row in returned], list(names)
+        else:
+            columns = sorted(names)
+        values = np.asarray(returned, dtype=float)
+        if values.shape != (rows, len(names)):
+            raise ValueError(
+                f"The {self.name} returned an array of shape {values.shape} for {format_count(rows, 'text')}, but "
+                f"({rows}, {len(names)}) is needed: one column for each of {', '.join(sorted(names))}."
+            )
+        return values[:, [columns.index(name) for name in names]]
+
+
+def find_teacher(teacher: Any, labels: Mapping[str, str] | None = None, trust_remote_code: bool = False) -> Teacher:
+    """
+    Return a teacher by its name, or for an object of another library. Nothing is loaded yet.
+
+    Args:
+        teacher: `linear`, `latent`, `encoder:` and a folder or Hub id of a sentence encoder, a file of probabilities,
+            the folder or Hub id of a classifier, a text-classification pipeline, a function ([`FunctionTeacher`]), or a
+            teacher, which is returned unchanged.
+        labels: Labels of the data by labels of a classifier, where they differ.
+        trust_remote_code: Run the code of repositories that have their own model class.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    labels = labels or {}
+    if isinstance(teacher, Teacher):
+        return teacher
+    if isinstance(teacher, TextClassificationPipeline):
+        source = teacher.model.config.name_or_path or type(teacher.model).__name__
+        return PipelineTeacher(f"pipeline of {source}", labels, pipeline=teacher)
+    if callable(teacher):
+        return FunctionTeacher(f"function {getattr(teacher, '__name__', type(teacher).__name__)}", teacher)
+    if not isinstance(teacher, str | Path):
+        raise ValueError(
+            f"A teacher must be a name, a text-classification pipeline or a function, got a {type(teacher).__name__}."
+        )
+    name = str(teacher)
     if name in FITTED_TEACHERS:
         return FITTED_TEACHERS[name]
-    return FileTeacher(name) if Path(name).suffix.lower() in FILE_SUFFIXES else SavedClassifier(name)
+    if name.startswith(ENCODER_PREFIX):
+        return EncoderTeacher(name.removeprefix(ENCODER_PREFIX), trust_remote_code)
+    if Path(name).suffix.lower() in FILE_SUFFIXES:
+        return FileTeacher(name)
+    return SavedClassifier(name, labels, trust_remote_code)
 
 
 def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[str], problem_type: str) -> np.ndarray:
@@ -180,11 +216,28 @@ def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[st
             f"{_start(absent[0])}."
         )
     values = np.array([rows[text] for text in cleaned])  # (texts, num_labels)
+    check_probabilities(values, problem_type, path, cleaned)
+    return values
+
+
+def check_probabilities(values: np.ndarray, problem_type: str, source: str, texts: Sequence[str]) -> None:
+    """
+    Raise an error if a teacher returned impossible values.
+
+    Args:
+        values: `(texts, num_labels)`.
+        problem_type: As in the config of a model.
+        source: What the message calls the teacher.
+        texts: The texts.
+
+    Raises:
+        ValueError: A value is not finite or not a probability, or the probabilities of a text do not sum to 1.
+    """
     valid = np.isfinite(values).all(1)  # (texts,)
     if problem_type != "regression":
         valid &= ((values >= 0) & (values <= 1)).all(1)
     if problem_type == "single_label_classification":
-        valid &= np.abs(values.sum(1) - 1) <= ROUNDING * len(label_names)
+        valid &= np.abs(values.sum(1) - 1) <= ROUNDING * values.shape[1]
     if not valid.all():
         first = int(np.flatnonzero(~valid)[0])
         expected = {
@@ -193,10 +246,9 @@ def read_probabilities(path: str, texts: Sequence[str], label_names: Sequence[st
             "single_label_classification": "probabilities that sum to 1",
         }[problem_type]
         raise ValueError(
-            f"{path} must have {expected}, but the values of {_start(cleaned[first])} are from "
+            f"{source} must have {expected}, but the values of {_start(texts[first])} are from "
             f"{values[first].min():g} to {values[first].max():g} with a sum of {values[first].sum():g}."
         )
-    return values
 
 
 def _start(text: object) -> str:
