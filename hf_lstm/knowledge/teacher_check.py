@@ -22,8 +22,8 @@ MIN_CORRELATION = 0.2
 STANDARD_ERRORS = 3
 
 WRONG_TOKENIZER = (
-    " Note that transformers 5 loads another tokenizer than the one of the training for some repositories, without a warning: "
-    "compare its tokens with an example of the model card, or give a pipeline with the right tokenizer."
+    " Note that transformers 5 loads another tokenizer than the one of the training for some repositories, without a "
+    "warning: compare its tokens with an example of the model card, or give a pipeline with the right tokenizer."
 )
 
 

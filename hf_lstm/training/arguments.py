@@ -68,9 +68,7 @@ class DataArguments(TextArguments):
     )
     teacher_labels: dict[str, str] | str | None = field(
         default=None,
-        metadata={
-            "help": "labels of teachers, as in LABEL_0=bad,LABEL_1=good; LABEL_2= drops one (default: same names)"
-        },
+        metadata={"help": "their labels, as in LABEL_0=bad,LABEL_1=good; LABEL_2= drops one (default: same names)"},
     )
     trust_remote_code: bool = field(
         default=False, metadata={"help": "run model code from the repositories of teachers"}

@@ -4,7 +4,7 @@ import os
 import time
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
@@ -232,27 +232,21 @@ def label_unlabelled(
     """
     if not data_args.teacher:
         return corpus.splits, []
-    save_to = Path(args.output_dir) / SOFT_LABELS_FILE
-    labels: Any = data_args.teacher_labels
+    path, labels = Path(args.output_dir) / SOFT_LABELS_FILE, cast(dict[str, str] | None, data_args.teacher_labels)
     teachers = [find_teacher(teacher, labels, data_args.trust_remote_code) for teacher in data_args.teacher]
     unlabelled, read = unlabelled_texts(corpus, data_args.unlabelled)
     print(*read, sep="\n", end="\n" if read else "")
-    if checkpoint is not None and save_to.is_file():
+    save_to: Path | None = path
+    if checkpoint is not None and path.is_file():
         checks = saved_teacher_checks(checkpoint)
         names = ", ".join(teacher.name for teacher in teachers)
-        read.append(f"{save_to} has the soft labels of the interrupted training, from {names}.")
+        read.append(f"{path} has the soft labels of the interrupted training, from {names}.")
         print(*checks, read[-1], sep="\n")
-        teachers = [find_teacher(save_to)]
+        teachers, save_to = [find_teacher(path)], None
     else:
         checks = check_teachers(corpus, teachers)
     train, note = label_with_teachers(
-        corpus,
-        teachers,
-        unlabelled,
-        data_args.passage_words,
-        save_to=None if teachers == [find_teacher(save_to)] else save_to,
-        augment=data_args.augment,
-        seed=args.seed,
+        corpus, teachers, unlabelled, data_args.passage_words, save_to, data_args.augment, args.seed
     )
     print(note)
     notes += [*read, *checks, note]
