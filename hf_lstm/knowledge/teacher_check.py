@@ -17,9 +17,9 @@ MAX_CHECKED_TEXTS = 2_000
 
 # Correlation with the labels that a teacher needs. Two balanced classes have it at an accuracy of about 0.6.
 MIN_CORRELATION = 0.2
-# A teacher is rejected if its correlation is below the minimum by more than this number of standard errors, so that a
-# good one is practically never rejected, even if there are few texts.
-STANDARD_ERRORS = 3
+# A teacher is rejected if its correlation is below the minimum by more than this number of standard errors. One with a
+# correlation of 0.4 then passes practically always, even on few texts, and a random one fails on 400 texts.
+STANDARD_ERRORS = 2
 
 WRONG_TOKENIZER = (
     " Note that transformers 5 loads another tokenizer than the one of the training for some repositories, without a "
@@ -43,7 +43,7 @@ def check_teachers(corpus: Corpus, teachers: Sequence[Teacher]) -> list[str]:
 
     Raises:
         ValueError: A teacher is hardly better than chance: the correlation of its predictions with the labels is below
-            [`MIN_CORRELATION`] by more than three standard errors. Or its labels do not match those of the data.
+            [`MIN_CORRELATION`] by more than two standard errors. Or its labels do not match those of the data.
         OSError: A teacher does not exist.
     """
     return on_first_process(lambda: _check_all(corpus, {teacher.name: teacher for teacher in teachers}))

@@ -47,8 +47,8 @@ def test_the_metric_of_each_teacher_is_printed(capsys):
 
 
 def test_a_useless_teacher_is_rejected():
-    with pytest.raises(ValueError, match=r"function by_number is hardly better than chance: accuracy 0\.\d+ on 200"):
-        check_teachers(make_corpus(), [find_teacher(by_number)])
+    with pytest.raises(ValueError, match=r"function by_number is hardly better than chance: accuracy 0\.\d+ on 400"):
+        check_teachers(make_corpus(400), [find_teacher(by_number)])
     with pytest.raises(ValueError, match="chance: accuracy 0.200 on 200 validation texts .* correlation of -0.6"):
         check_teachers(make_corpus(), [find_teacher(lambda texts: np.fliplr(by_first_word(texts)))])
     with pytest.raises(ValueError, match="correlation of 0.00 with the labels, with a standard error of 0.00"):

