@@ -156,12 +156,12 @@ def label_correlation(predicted: np.ndarray, targets: np.ndarray) -> tuple[float
         The correlation, from -1 to 1, and its standard error. Without two different targets nothing is known: 0 and
         infinity. Constant predictions have the correlation 0 with the standard error 0.
     """
+    if not np.ptp(targets, axis=0).any():
+        return 0.0, float("inf")
+    if not np.ptp(predicted, axis=0).any():
+        return 0.0, 0.0
     centred = [values - values.mean(0) for values in (predicted, targets)]  # (texts, num_labels) each
     products = [values.T @ values for values in centred]  # (num_labels, num_labels) each
     scale = float(np.sqrt(np.trace(products[0]) * np.trace(products[1])))
-    if len(targets) < 2 or not np.any(centred[1]):
-        return 0.0, float("inf")
-    if scale == 0:
-        return 0.0, 0.0
     variance = float(np.sum(products[0] * products[1])) / (len(targets) - 1)
     return float(np.sum(centred[0] * centred[1])) / scale, float(np.sqrt(variance)) / scale

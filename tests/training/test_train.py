@@ -135,6 +135,8 @@ def certain(texts):
 def test_a_function_teaches_and_its_accuracy_is_recorded_also_when_resumed(table, tmp_path, interrupt, monkeypatch):
     options = OPTIONS | {"output_dir": tmp_path / "run", "teacher": [certain, "linear"], "augment": 2}
     interrupt(table, **options)
+    with pytest.raises(ValueError, match="augment was 2 and is now 1"):
+        train_classifier(table, **options | {"augment": 1}, resume_from_checkpoint="last")
     monkeypatch.setattr("hf_lstm.knowledge.linear.LinearModel.fit", None)
     trained = train_classifier(table, **options, resume_from_checkpoint="last")
     record = json.loads((trained.folder / "metrics.json").read_text())
@@ -143,9 +145,6 @@ def test_a_function_teaches_and_its_accuracy_is_recorded_also_when_resumed(table
     assert " on 4 validation texts (linear: " in checked
     assert any("changed texts made from 32 training texts" in note for note in record["notes"])
     assert checked in (trained.folder / "README.md").read_text()
-    with pytest.raises(ValueError, match="augment was 2 and is now 1"):
-        interrupt(table, **options)
-        train_classifier(table, **options | {"augment": 1}, resume_from_checkpoint="last")
 
 
 def test_a_label_is_added_to_a_trained_classifier_and_earlier_rows_are_rehearsed(table, tmp_path, capsys):
