@@ -19,8 +19,7 @@ SECTIONS = {
         *("weight_dropout", "classifier_dropout"),
     ),
     "knowledge": (
-        *("pretrained", "rehearse", "drop_missing_labels", "vectors", "teacher", "teacher_labels"),
-        *("unlabelled", "passage_words", "augment", "trust_remote_code"),
+        *("pretrained", "rehearse", "drop_missing_labels", "vectors", "teacher", "unlabelled", "passage_words"),
     ),
     "training and output": (
         *("num_train_epochs", "learning_rate", "per_device_train_batch_size", "label_smoothing", "class_weights"),
