@@ -64,7 +64,7 @@ class DataArguments(TextArguments):
     license: str = field(default="apache-2.0", metadata={"help": "licence of the model, for the model card"})
     teacher: list[str] | None = field(
         default=None,
-        metadata={"help": "classifiers, files, linear, latent, encoder:ID; learn from their mean (default: none)"},
+        metadata={"help": "classifiers, files, linear, latent, encoder:ID: learn from them (default: none)"},
     )
     teacher_labels: dict[str, str] | str | None = field(
         default=None,
