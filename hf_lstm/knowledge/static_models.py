@@ -14,8 +14,8 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 from ..messages import one_line
 from ..models import LstmConfig
 
-# Names of the table in the files of model2vec and sentence-transformers, and in those of this package, whose names other
-# kinds of models have, too.
+# Names of the table in the files of model2vec and sentence-transformers. Those of this package are also used by models
+# of other types.
 STATIC_TABLES = ("embeddings", "embedding.weight")
 OWN_TABLES = ("model.embed_tokens.weight", "embed_tokens.weight")
 

@@ -1,14 +1,71 @@
 """Read text files of word vectors, in the formats of GloVe, word2vec and fastText."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import chain, islice, takewhile
 
 import numpy as np
 
 from ..data import FileError, open_binary, reading
+from ..text import are_words
 
 # Lines that are read before it is decided which of their vectors are needed: 25 MB of 300 dimensions.
 BATCH_LINES = 10_000
+
+
+class VectorFile:
+    """
+    Word vectors in a text file.
+
+    Args:
+        path: The file, in the format of GloVe, word2vec or fastText.
+    """
+
+    def __init__(self, path: str):
+        self.path = path
+        self.dimension = 0
+        self._rows: dict[str, np.ndarray] = {}
+
+    def read(self, wanted: Container[str], others: int, lowercase: bool) -> tuple[list[str], int]:
+        """
+        Read the vectors that may be needed.
+
+        Args:
+            wanted: Words whose vectors are read wherever they are in the file.
+            others: Number of other words whose vectors are read, the first ones of the file.
+            lowercase: Whether texts are converted to lower case.
+
+        Returns:
+            These words in the order of the file, and how many of its entries no text can produce.
+        """
+        left_out, room = 0, others
+        found: set[str] = set()
+
+        def select(words: list[str]) -> list[bool]:
+            nonlocal left_out, room
+            possible = are_words(words, lowercase)
+            left_out += len(words) - int(possible.sum())
+            chosen = []
+            for word, is_possible in zip(words, possible, strict=True):
+                needed = bool(is_possible) and word not in found and (word in wanted or room > 0)
+                if needed:
+                    found.add(word)
+                    room -= word not in wanted
+                chosen.append(needed)
+            return chosen
+
+        words, vectors = read_vector_file(self.path, select)
+        self.dimension = vectors.shape[1]
+        self._rows = dict(zip(words, vectors, strict=True))
+        return words, left_out
+
+    def has(self, words: Sequence[str]) -> np.ndarray:
+        """Return for each word whether it has a vector: `(words,)`, Boolean."""
+        return np.array([word in self._rows for word in words], dtype=bool)
+
+    def embed(self, words: Sequence[str]) -> np.ndarray:
+        """Return the vectors of words, zero for those without one: `(words, dimension)`."""
+        zero = np.zeros(self.dimension, dtype=np.float32)
+        return np.array([self._rows.get(word, zero) for word in words], dtype=np.float32)
 
 
 def read_vector_file(path: str, select: Callable[[list[str]], Sequence[bool]]) -> tuple[list[str], np.ndarray]:

@@ -120,7 +120,9 @@ def count_words(texts: Iterable[str], lowercase: bool = True) -> Counter[str]:
     for start in range(0, len(texts), _BATCH_SIZE):
         for encoding in tokenizer.encode_batch_fast(texts[start : start + _BATCH_SIZE]):
             counts += np.bincount(encoding.ids, minlength=len(counts))
-    return Counter(dict(Counter({word: int(counts[i]) for word, i in tokenizer.get_vocab().items()}).most_common()))
+    # The trainer orders the words by frequency, and words of the same frequency by their characters.
+    words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    return Counter({word: int(counts[i]) for word, i in words})
 
 
 def are_words(strings: Sequence[str], lowercase: bool = True) -> np.ndarray:
@@ -150,7 +152,10 @@ def are_words(strings: Sequence[str], lowercase: bool = True) -> np.ndarray:
 def _build_backend(kind: TokenizerKind, lowercase: bool, vocabulary: dict[str, int] | None = None) -> Tokenizer:
     """Return a tokenizer with a vocabulary, or to be trained."""
     split, byte_level = _pre_tokenizers()
-    given = {} if vocabulary is None else {"vocab": vocabulary}
+    given: dict[str, Any] = {} if vocabulary is None else {"vocab": vocabulary}
+    model: models.Model
+    pre_tokenizer: pre_tokenizers.PreTokenizer
+    decoder: decoders.Decoder
     if kind == "word":
         model, pre_tokenizer, decoder = models.WordLevel(**given, unk_token="[UNK]"), split, _build_decoder()
     elif kind == "wordpiece":

@@ -194,7 +194,7 @@ def test_classifier_starts_from_the_layers_of_a_language_model(corpus, splits, t
     same = ModelArguments(pretrained=folder, hidden_size=8, cell_type="lstm")
     assert_same_backbone(build_model(corpus, splits, tokenizer, same).model, model.model)
     with pytest.raises(ValueError, match="has its own embeddings: remove `vectors`"):
-        build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, vectors=True))
+        build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, vectors="cooccurrence"))
 
 
 @pytest.mark.parametrize(
