@@ -116,6 +116,7 @@ class _Choice:
     tokens: list[str]
     vectors: np.ndarray  # (tokens, dimension of the source)
     known: np.ndarray  # (words of the texts,), whether a word has a vector
+    unknown: int  # words of the texts that the vocabulary lacks
     added: int  # tokens that no text has
     left_out: int  # entries of the source that no text can produce
 
@@ -128,7 +129,8 @@ def _choose_words(source: VectorSource, counts: Counter[str], room: int, lowerca
     tokens = [word for word, has in zip(words, known, strict=True) if has or counts[word] >= MIN_FREQUENCY][:room]
     others = [word for word in candidates if word not in counts][: room - len(tokens)]
     tokens += others
-    return _Choice("word", tokens, source.embed(tokens), known, len(others), left_out)
+    unknown = len(words) + len(others) - len(tokens)
+    return _Choice("word", tokens, source.embed(tokens), known, unknown, len(others), left_out)
 
 
 def _choose_pieces(source: SubwordVectors, counts: Counter[str], room: int, lowercase: bool) -> _Choice:
@@ -139,14 +141,18 @@ def _choose_pieces(source: SubwordVectors, counts: Counter[str], room: int, lowe
     for word, count in counts.items():
         characters.update(dict.fromkeys(word, count))
     frequent = [character for character, count in characters.most_common() if count >= MIN_FREQUENCY]
-    own = set(pieces)
-    pieces += [p for c in frequent for p in (c, CONTINUES + c) if p not in own]
+    entries = set(pieces)
+    new = [p for c in frequent for p in (c, CONTINUES + c) if p not in entries]
+    has_vector = source.has([piece.removeprefix(CONTINUES) for piece in new])
+    pieces += new
     words = list(counts)
     tokenizer = build_given_tokenizer(pieces, "wordpiece", lowercase)
     used = np.zeros(len(tokenizer), dtype=np.int64)
-    known = np.zeros(len(words), dtype=bool)
+    known, unknown = np.zeros(len(words), dtype=bool), 0
+    random = set(tokenizer.convert_tokens_to_ids([p for p, has in zip(new, has_vector, strict=True) if not has]))
     for i, ids in enumerate(tokenizer(words, add_special_tokens=False)["input_ids"]):
-        known[i] = tokenizer.unk_token_id not in ids
+        unknown += tokenizer.unk_token_id in ids
+        known[i] = tokenizer.unk_token_id not in ids and random.isdisjoint(ids)
         used += np.bincount(ids, minlength=len(used)) * counts[words[i]]
     frequencies = dict(zip(pieces, used[len(SPECIAL_TOKENS) :].tolist(), strict=True))
     order = sorted(pieces, key=lambda piece: -frequencies[piece])  # stable: pieces that no text has keep their order
@@ -156,7 +162,7 @@ def _choose_pieces(source: SubwordVectors, counts: Counter[str], room: int, lowe
     kept.update([piece for piece in order if piece not in kept][: room - len(singles)])
     tokens = [piece for piece in order if piece in kept]
     added = sum(frequencies[piece] == 0 for piece in tokens)
-    return _Choice("wordpiece", tokens, source.embed_pieces(tokens), known, added, left_out)
+    return _Choice("wordpiece", tokens, source.embed_pieces(tokens), known, unknown, added, left_out)
 
 
 def _describe(source: str, counts: Counter[str], chosen: _Choice, size: int) -> list[str]:
@@ -170,8 +176,11 @@ def _describe(source: str, counts: Counter[str], chosen: _Choice, size: int) -> 
         f"{chosen.left_out:,} entries that no text can have as a {unit}."
     ]
     random = int((~chosen.vectors.any(axis=1)).sum())
-    if random:
-        notes.append(f"{format_count(random, unit)} of the training texts start from random vectors.")
+    if random or chosen.unknown:
+        notes.append(
+            f"Random initial vectors: {format_count(random, unit)}. Unknown ([UNK]): "
+            f"{format_count(chosen.unknown, 'training word')}."
+        )
     return [*notes, f"The model contains external knowledge from {source}, which may have a licence of its own."]
 
 
