@@ -149,7 +149,8 @@ def _choose_pieces(source: SubwordVectors, counts: Counter[str], room: int, lowe
     tokenizer = build_given_tokenizer(pieces, "wordpiece", lowercase)
     used = np.zeros(len(tokenizer), dtype=np.int64)
     known, unknown = np.zeros(len(words), dtype=bool), 0
-    random = set(tokenizer.convert_tokens_to_ids([p for p, has in zip(new, has_vector, strict=True) if not has]))
+    ids_of = tokenizer.get_vocab()
+    random = {ids_of[piece] for piece, has in zip(new, has_vector, strict=True) if not has}
     for i, ids in enumerate(tokenizer(words, add_special_tokens=False)["input_ids"]):
         unknown += tokenizer.unk_token_id in ids
         known[i] = tokenizer.unk_token_id not in ids and random.isdisjoint(ids)

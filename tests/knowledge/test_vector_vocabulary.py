@@ -34,8 +34,8 @@ def test_words_of_the_texts_come_first_and_those_of_the_source_follow(file):
     np.testing.assert_allclose(vocabulary.vectors, np.concatenate([np.zeros((4, 2)), vectors / scale]), rtol=1e-6)
     # 3 + 2 + 1 of 10 tokens have a vector.
     assert vocabulary.notes[0] == (
-        f"Vectors from {file} (2 dimensions): 3 of 6 training words have one (60.0% of the tokens); added 2 words of the "
-        "source that no training text has; left out 2 entries that no text can have as a word."
+        f"Vectors from {file} (2 dimensions): 3 of 6 training words have one (60.0% of the tokens); added 2 words of "
+        "the source that no training text has; left out 2 entries that no text can have as a word."
     )
     assert vocabulary.notes[1] == ("Random initial vectors: 1 word. Unknown ([UNK]): 2 training words.")
     assert file in vocabulary.notes[2] and "licence" in vocabulary.notes[2]
