@@ -1,21 +1,7 @@
-"""Knowledge beyond the labels: word vectors and soft labels from teachers."""
+"""Knowledge beyond the labels: word vectors and sentence encoders."""
 
-from .fitted_teachers import Teacher
-from .teacher_check import check_teachers
-from .teacher_kinds import find_teacher
-from .teacher_labels import parse_teacher_labels
-from .teachers import SOFT_LABELS_FILE, label_with_teachers
+from .encoders import embed_texts, fast_dtype, load_encoder
 from .vector_vocabulary import VectorVocabulary, read_vocabulary
 from .vectors import train_vectors
 
-__all__ = [
-    "SOFT_LABELS_FILE",
-    "Teacher",
-    "VectorVocabulary",
-    "check_teachers",
-    "find_teacher",
-    "label_with_teachers",
-    "parse_teacher_labels",
-    "read_vocabulary",
-    "train_vectors",
-]
+__all__ = ["VectorVocabulary", "embed_texts", "fast_dtype", "load_encoder", "read_vocabulary", "train_vectors"]

@@ -7,10 +7,10 @@ from typing import Any, Literal, cast
 import torch
 from transformers import Trainer, TrainingArguments
 
-from ..knowledge import parse_teacher_labels
-from ..language_model import cpu_has_bf16
+from ..language_model import has_fast_bf16
 from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
+from ..teachers import parse_teacher_labels
 
 # Fields of the model arguments that are not fields of `LstmConfig`.
 NOT_IN_CONFIG = (
@@ -326,15 +326,3 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
 def arguments_of(trainer: Trainer) -> RecurrentTrainingArguments:
     """Return the arguments of a Trainer of this package; the library declares them as `TrainingArguments`."""
     return cast(RecurrentTrainingArguments, trainer.args)
-
-
-def has_fast_bf16(use_cpu: bool = False) -> bool:
-    """
-    Return whether the device that the Trainer uses multiplies bfloat16 matrices in hardware.
-
-    Args:
-        use_cpu: Ask for the CPU even if there is a GPU.
-    """
-    if torch.cuda.is_available() and not use_cpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return cpu_has_bf16()

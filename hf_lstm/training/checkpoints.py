@@ -17,10 +17,10 @@ from ..data import Corpus, iterate_texts
 from ..evaluation import best_thresholds, label_names
 from ..hub import TRAINING_RECORDS
 from ..inference import load_config, predict_logits, probabilities
-from ..knowledge import find_teacher
 from ..messages import format_names
 from ..models import LstmConfig, LstmForSequenceClassification
 from ..saving import atomic_folder
+from ..teachers import find_teacher
 from .arguments import NOT_IN_CONFIG, DataArguments, ModelArguments, RecurrentTrainingArguments, arguments_of
 from .trainer import RESUME_FILE, ClassifierTrainer
 

@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerFast, set_seed
 from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
 from ..inference import load_config, load_tokenizer
-from ..knowledge import SOFT_LABELS_FILE, check_teachers, find_teacher, label_with_teachers
 from ..messages import library_progress_bars
 from ..saving import full_disk_errors
+from ..teachers import SOFT_LABELS_FILE, check_teachers, find_teacher, label_with_teachers
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from .building import build_model, build_tokenizer, build_vector_vocabulary
 from .checkpoints import (

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hf_lstm.knowledge.teacher_labels import LabelMatch, match_teacher_labels, parse_teacher_labels
+from hf_lstm.teachers.teacher_labels import LabelMatch, match_teacher_labels, parse_teacher_labels
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 DATA = (["bad", "good"], SINGLE)

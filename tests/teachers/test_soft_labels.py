@@ -8,10 +8,10 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, co
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.data.corpus import Corpus
 from hf_lstm.inference.prediction import predict_texts
-from hf_lstm.knowledge.augmentation import augment_texts
-from hf_lstm.knowledge.linear import NgramModel, ngram_vectorizer, predict_out_of_fold
-from hf_lstm.knowledge.teacher_kinds import read_probabilities
-from hf_lstm.knowledge.teachers import label_with_teachers
+from hf_lstm.teachers.augmentation import augment_texts
+from hf_lstm.teachers.linear import NgramModel, ngram_vectorizer, predict_out_of_fold
+from hf_lstm.teachers.soft_labels import label_with_teachers
+from hf_lstm.teachers.teacher_kinds import read_probabilities
 from hf_lstm.text.tokenization import train_tokenizer
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"

@@ -3,7 +3,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, pipeline
 
-from hf_lstm.knowledge.teacher_kinds import (
+from hf_lstm.teachers.teacher_kinds import (
     FITTED_TEACHERS,
     EncoderTeacher,
     FileTeacher,
@@ -125,7 +125,7 @@ def test_the_array_of_a_function_has_the_labels_in_sorted_order():
 
 
 def test_a_function_may_return_dictionaries_and_is_called_with_few_texts_at_a_time(monkeypatch):
-    monkeypatch.setattr("hf_lstm.knowledge.teacher_kinds.CALL_TEXTS", 2)
+    monkeypatch.setattr("hf_lstm.teachers.teacher_kinds.CALL_TEXTS", 2)
     calls = []
 
     def guess(texts):
@@ -153,7 +153,7 @@ def test_unsuitable_results_of_a_function_are_reported(returned, message):
 
 
 def test_a_pipeline_predicts_like_its_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("hf_lstm.knowledge.transformer.fast_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("hf_lstm.teachers.transformer.fast_dtype", lambda device: torch.float32)
     tokenizer = train_tokenizer(TASK.texts * 2, "word", 40, show_progress=False)
     labels = {"id2label": {0: "LABEL_0", 1: "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}

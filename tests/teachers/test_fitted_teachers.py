@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from hf_lstm.knowledge import fitted_teachers
-from hf_lstm.knowledge.fitted_teachers import EncoderTeacher, Task
+from hf_lstm.teachers import fitted_teachers
+from hf_lstm.teachers.fitted_teachers import EncoderTeacher, Task
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 TEXTS = [f"{word} {i}" for i in range(30) for word in ("good", "bad", "odd")]

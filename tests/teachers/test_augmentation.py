@@ -1,7 +1,7 @@
 import numpy as np
 
-from hf_lstm.knowledge import augmentation
-from hf_lstm.knowledge.augmentation import augment_texts
+from hf_lstm.teachers import augmentation
+from hf_lstm.teachers.augmentation import augment_texts
 
 # 40 different words, so that the position of each word of a new text is known.
 TEXT = " ".join(f"w{i}" for i in range(40))

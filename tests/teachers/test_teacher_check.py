@@ -6,9 +6,9 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from sklearn.metrics import f1_score
 
 from hf_lstm.data.corpus import Corpus
-from hf_lstm.knowledge import teacher_check
-from hf_lstm.knowledge.teacher_check import check_teachers, label_correlation, main_metric
-from hf_lstm.knowledge.teacher_kinds import SavedClassifier, find_teacher
+from hf_lstm.teachers import teacher_check
+from hf_lstm.teachers.teacher_check import check_teachers, label_correlation, main_metric
+from hf_lstm.teachers.teacher_kinds import SavedClassifier, find_teacher
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 NAMES = ("bad", "good")

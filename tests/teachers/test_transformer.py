@@ -17,9 +17,9 @@ from transformers import (
 )
 
 from hf_lstm.inference import load_any_config
-from hf_lstm.knowledge import transformer
-from hf_lstm.knowledge.teacher_kinds import find_teacher
-from hf_lstm.knowledge.transformer import load_any_classifier, max_tokens, predict_windows, problem_type_of
+from hf_lstm.teachers import transformer
+from hf_lstm.teachers.teacher_kinds import find_teacher
+from hf_lstm.teachers.transformer import load_any_classifier, max_tokens, predict_windows, problem_type_of
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 WORDS = [f"w{i}" for i in range(30)]

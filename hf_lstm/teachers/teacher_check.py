@@ -9,8 +9,8 @@ from ..data import Corpus
 from ..evaluation import MAIN_METRIC, best_thresholds, compute_metrics
 from ..messages import format_names
 from .fitted_teachers import FITTED_TEACHERS, Task, Teacher
+from .soft_labels import labels_as_targets, on_first_process
 from .teacher_kinds import SavedClassifier
-from .teachers import labels_as_targets, on_first_process
 
 # More texts are hardly more informative: with this number the standard error of an accuracy is at most 1.1 points.
 MAX_CHECKED_TEXTS = 2_000

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import normalize
 
-from .encoders import embed_texts, load_encoder
+from ..knowledge import embed_texts, load_encoder
 from .linear import (
     LATENT_LENGTH,
     Features,

@@ -16,10 +16,10 @@ from ..inference import (
     probabilities,
     remote_code_errors,
 )
+from ..knowledge import fast_dtype
 from ..messages import one_line, progress_bar
 from ..models import LstmConfig
 from ..text import clean_text
-from .encoders import fast_dtype
 
 # Tokens of a window of a model whose config and tokenizer state no maximum length.
 DEFAULT_WINDOW = 512
