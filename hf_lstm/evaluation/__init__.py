@@ -3,7 +3,7 @@
 from .baseline import tfidf_baseline
 from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
 from .evaluation import confident_errors, evaluate_average, evaluate_split
-from .metrics import MAIN_METRIC, build_compute_metrics, check_problem_type, label_names
+from .metrics import MAIN_METRIC, build_compute_metrics, check_problem_type, compute_metrics, label_names
 from .plots import plot_learning_curve, plot_predictions, plot_stream
 from .splits import LabelledSplit, align_labels, load_labelled
 from .thresholds import best_thresholds
@@ -16,6 +16,7 @@ __all__ = [
     "best_thresholds",
     "build_compute_metrics",
     "check_problem_type",
+    "compute_metrics",
     "confident_errors",
     "describe_machine",
     "evaluate_average",

@@ -1,7 +1,14 @@
 """Load classifiers and predict texts, files and streams."""
 
 from .files import WINDOW, predict_file, windows
-from .loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer
+from .loading import (
+    fastest_device,
+    load_any_config,
+    load_config,
+    load_model_and_tokenizer,
+    load_tokenizer,
+    remote_code_errors,
+)
 from .prediction import (
     average_logits,
     format_predictions,
@@ -23,6 +30,7 @@ __all__ = [
     "average_logits",
     "fastest_device",
     "format_predictions",
+    "load_any_config",
     "load_config",
     "load_model_and_tokenizer",
     "load_tokenizer",
@@ -32,5 +40,6 @@ __all__ = [
     "predict_logits",
     "predict_texts",
     "probabilities",
+    "remote_code_errors",
     "windows",
 ]

@@ -1,6 +1,6 @@
 """Score texts with a classifier, in batches of similar length."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ def predict_logits(
     input_ids: Sequence[Sequence[int]],
     batch_tokens: int = BATCH_TOKENS,
     show_progress: bool = False,
+    pad: Callable[[np.ndarray], Mapping[str, torch.Tensor]] | None = None,
 ) -> np.ndarray:
     """Compute the logits of tokenised texts, without truncation, in batches of similar length.
 
@@ -36,10 +37,16 @@ def predict_logits(
             batch of its own.
         show_progress: Show a progress bar on a terminal or in a notebook. It counts tokens, because texts differ in
             length.
+        pad: Returns the padded inputs of the model for a batch, given the numbers of its texts. The default pads
+            `input_ids` on the right, as the models of this package need it.
 
     Returns:
         Logits in the order of the texts, float32, `(texts, num_labels)`.
     """
+
+    def pad_right(rows: np.ndarray) -> Mapping[str, torch.Tensor]:
+        return pad_batch([input_ids[row] for row in rows], model.config.pad_token_id or 0)
+
     model.eval()
     lengths = np.array([len(ids) for ids in input_ids], dtype=np.int64)
     order = np.argsort(lengths, kind="stable")
@@ -52,7 +59,7 @@ def predict_logits(
             while end < len(order) and (end + 1 - start) * lengths[order[end]] <= batch_tokens:
                 end += 1
             rows = order[start:end]
-            batch = pad_batch([input_ids[row] for row in rows], model.config.pad_token_id or 0)
+            batch = (pad or pad_right)(rows)
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
             logits[rows] = output.logits.float().cpu().numpy()
             progress.update(int(lengths[rows].sum()))

@@ -7,9 +7,10 @@ from typing import Any, Literal, cast
 import torch
 from transformers import Trainer, TrainingArguments
 
-from ..language_model import cpu_has_bf16
+from ..language_model import has_fast_bf16
 from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
+from ..teachers import parse_teacher_labels
 
 # Fields of the model arguments that are not fields of `LstmConfig`.
 NOT_IN_CONFIG = (
@@ -66,7 +67,17 @@ class DataArguments(TextArguments):
     license: str = field(default="apache-2.0", metadata={"help": "licence of the model, for the model card"})
     teacher: list[str] | None = field(
         default=None,
-        metadata={"help": "classifiers, files, `linear` or `latent`: learn from their mean (default: none)"},
+        metadata={"help": "classifiers, files, linear, latent, encoder:ID: learn from them (default: none)"},
+    )
+    teacher_labels: dict[str, str] | str | None = field(
+        default=None,
+        metadata={"help": "their labels, as in LABEL_0=bad,LABEL_1=good; LABEL_2= drops one (default: same names)"},
+    )
+    trust_remote_code: bool = field(
+        default=False, metadata={"help": "run model code from the repositories of teachers"}
+    )
+    augment: int = field(
+        default=0, metadata={"help": "changed texts per training text for the teachers to label; 0: none"}
     )
     unlabelled: str | None = field(
         default=None,
@@ -82,12 +93,18 @@ class DataArguments(TextArguments):
     def __post_init__(self):
         if isinstance(self.label_column, str):
             self.label_column = [self.label_column]
-        if isinstance(self.teacher, str):
+        # In Python, a teacher may also be a pipeline or a function.
+        if self.teacher is not None and not isinstance(self.teacher, list | tuple):
             self.teacher = [self.teacher]
-        if self.passage_words < 0:
-            raise ValueError(f"`passage_words` must be at least 0, got {self.passage_words}.")
+        if isinstance(self.teacher_labels, str):
+            self.teacher_labels = parse_teacher_labels(self.teacher_labels)
+        for name in ("passage_words", "augment"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}.")
         if self.teacher is None and (self.unlabelled is not None or self.passage_words):
             raise ValueError("`--unlabelled` and `--passage_words` require `--teacher`.")
+        if self.teacher is None and (self.augment or self.teacher_labels):
+            raise ValueError("`--augment` and `--teacher_labels` require `--teacher`.")
 
 
 @dataclass
@@ -307,15 +324,3 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
 def arguments_of(trainer: Trainer) -> RecurrentTrainingArguments:
     """Return the arguments of a Trainer of this package; the library declares them as `TrainingArguments`."""
     return cast(RecurrentTrainingArguments, trainer.args)
-
-
-def has_fast_bf16(use_cpu: bool = False) -> bool:
-    """
-    Return whether the device that the Trainer uses multiplies bfloat16 matrices in hardware.
-
-    Args:
-        use_cpu: Ask for the CPU even if there is a GPU.
-    """
-    if torch.cuda.is_available() and not use_cpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return cpu_has_bf16()

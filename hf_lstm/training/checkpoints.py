@@ -20,6 +20,7 @@ from ..inference import load_config, predict_logits, probabilities
 from ..messages import format_names
 from ..models import LstmConfig, LstmForSequenceClassification
 from ..saving import atomic_folder
+from ..teachers import find_teacher
 from .arguments import NOT_IN_CONFIG, DataArguments, ModelArguments, RecurrentTrainingArguments, arguments_of
 from .trainer import RESUME_FILE, ClassifierTrainer
 
@@ -33,8 +34,11 @@ ONNX_FILES = (
 # First line of the code files that are saved with a model.
 CODE_MARK = "# Copyright 2026 the hf_lstm authors"
 
+# Key of the sentences on the teachers in the description of the training that each checkpoint has.
+TEACHER_CHECKS = "teacher_checks"
+
 # Options of the data, besides the data itself, that change the training rows.
-DATA_OPTIONS = ("max_length", "teacher", "unlabelled", "passage_words")
+DATA_OPTIONS = ("max_length", "teacher", "teacher_labels", "unlabelled", "passage_words", "augment")
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -94,11 +98,13 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         for text in iterate_texts(corpus.splits[split]):
             digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
         digest.update(np.array(corpus.splits[split]["labels"][:], dtype=np.float64).tobytes())
-    # Texts in memory are described by their type.
+    # Texts in memory are described by their type, and teachers by their names.
     options = {
-        name: value if isinstance(value, str | int | float | list | None) else type(value).__name__
+        name: value if isinstance(value, str | int | float | list | dict | None) else type(value).__name__
         for name, value in (vars(data_args) | vars(model_args)).items()
     }
+    if data_args.teacher:
+        options["teacher"] = [find_teacher(teacher).name for teacher in data_args.teacher]
     return {
         "problem_type": corpus.problem_type,
         "labels": list(corpus.label_names),
@@ -106,6 +112,17 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         "sha256": digest.hexdigest(),
         "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options},
     }
+
+
+def saved_teacher_checks(checkpoint: str | Path) -> list[str]:
+    """
+    Return the sentences on the teachers of an interrupted training, from [`check_teachers`].
+
+    Args:
+        checkpoint: Folder of the checkpoint. One that the stock Trainer saved has none.
+    """
+    path = Path(checkpoint) / RESUME_FILE
+    return json.loads(path.read_text(encoding="utf-8")).get(TEACHER_CHECKS, []) if path.is_file() else []
 
 
 def check_resumed_data(checkpoint: str | Path, current: dict[str, Any]) -> None:

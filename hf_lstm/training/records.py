@@ -21,9 +21,9 @@ from ..evaluation import (
     tfidf_baseline,
 )
 from ..hub import build_card, metrics_table, save_metrics
-from ..knowledge import SOFT_LABELS_FILE
 from ..messages import one_line
 from ..models import LstmForSequenceClassification
+from ..teachers import SOFT_LABELS_FILE
 from .arguments import DataArguments
 from .defaults import ResolvedArguments
 from .trainer import ClassifierTrainer
