@@ -5,6 +5,8 @@ from .loading import fastest_device, load_config, load_model_and_tokenizer, load
 from .prediction import (
     average_logits,
     format_predictions,
+    is_predicted,
+    label_thresholds,
     match_labels,
     predict_logits,
     predict_texts,
@@ -23,6 +25,8 @@ __all__ = [
     "average_logits",
     "fastest_device",
     "format_predictions",
+    "is_predicted",
+    "label_thresholds",
     "load_config",
     "load_model_and_tokenizer",
     "load_tokenizer",

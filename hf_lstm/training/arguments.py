@@ -262,12 +262,21 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     early_stopping_patience: int = field(
         default=5, metadata={"help": "evaluations without improvement before stopping; 0 never stops"}
     )
+    calibrate: bool = field(
+        default=True, metadata={"help": "fit a temperature on the validation split, so that scores are probabilities"}
+    )
+    min_precision: list[str] | None = field(
+        default=None,
+        metadata={"help": "LABEL=0.98: predict it only where it is that precise; 0.98: all labels", "action": "extend"},
+    )
     half_weights: bool = field(
         default=False, metadata={"help": "save the weights in half precision, half the size on disk"}
     )
     baseline: bool = field(default=True, metadata={"help": "also fit and report TF-IDF with logistic regression"})
 
     def __post_init__(self):
+        if isinstance(self.min_precision, str):
+            self.min_precision = [self.min_precision]
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"`layer_decay` must be above 0 and at most 1, got {self.layer_decay}.")
         if self.early_stopping_patience < 0:
