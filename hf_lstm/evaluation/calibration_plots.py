@@ -43,8 +43,8 @@ def _draw_reliability(axes, confidence: np.ndarray, outcome: np.ndarray, problem
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)
     shares.hist(confidence, edges, weights=np.full(len(confidence), 1 / len(confidence)), color="0.85")
     # Most predictions are in one bin; the bars stay below the points of the others.
-    shares.set(ylim=(0, 2.5), yticks=[0, 0.5, 1], ylabel="share of the predictions (grey)")
-    shares.yaxis.set_label_coords(1.1, 0.2)
+    shares.set(ylim=(0, 2.5), yticks=[0, 0.5, 1], ylabel="share (grey)")
+    shares.yaxis.set_label_coords(1.08, 0.2)
     axes.set_zorder(shares.get_zorder() + 1)
     axes.patch.set_visible(False)
     axes.plot([0, 1], [0, 1], color="0.4", linestyle="--", linewidth=1)
