@@ -20,7 +20,7 @@ import onnx
 from hf_lstm.export.onnx_export import check_parity, export_onnx
 from hf_lstm.export.onnx_graph import GATES
 from hf_lstm.export.run_onnx import OnnxClassifier
-from hf_lstm.inference import predict_texts
+from hf_lstm.inference import format_predictions, predict_texts
 from hf_lstm.text import train_tokenizer
 
 OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
@@ -162,7 +162,8 @@ export const InferenceSession = { create: async () => ({ inputNames: ["input_ids
     "@huggingface/tokenizers": "export class Tokenizer { encode() { return { ids: [2, 5] }; } }",
 }
 SCRIPT = """
-const files = { "tokenizer.json": { normalizer: { normalizers: [{}, { pattern: {} }] }, model: {} }, "config.json": CONFIG };
+const rules = { normalizer: { normalizers: [{}, { pattern: {} }] }, model: {} };
+const files = { "tokenizer.json": rules, "config.json": CONFIG };
 globalThis.fetch = async (url) => ({ json: async () => files[url.split("/").pop()] });
 const { load } = await import("./classifier.mjs");
 console.log(JSON.stringify(await (await load("folder"))("a text")));
