@@ -44,7 +44,7 @@ def _draw_reliability(axes, confidence: np.ndarray, outcome: np.ndarray, problem
     shares.hist(confidence, edges, weights=np.full(len(confidence), 1 / len(confidence)), color="0.85")
     # Most predictions are in one bin; the bars stay below the points of the others.
     shares.set(ylim=(0, 2.5), yticks=[0, 0.5, 1], ylabel="share (grey)")
-    shares.yaxis.set_label_coords(1.08, 0.2)
+    shares.yaxis.set_label_coords(1.12, 0.2)
     axes.set_zorder(shares.get_zorder() + 1)
     axes.patch.set_visible(False)
     axes.plot([0, 1], [0, 1], color="0.4", linestyle="--", linewidth=1)
@@ -55,7 +55,7 @@ def _draw_reliability(axes, confidence: np.ndarray, outcome: np.ndarray, problem
     axes.set(
         xlabel="probability of the predicted label" if is_single else "probability of a label",
         ylabel="accuracy" if is_single else "share of texts with the label",
-        xlim=(0, 1),
+        xlim=(0, 1.02),
         ylim=(0, 1.02),
     )
     axes.grid(alpha=0.3)

@@ -285,9 +285,7 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     early_stopping_patience: int = field(
         default=5, metadata={"help": "evaluations without improvement before stopping; 0 never stops"}
     )
-    calibrate: bool = field(
-        default=True, metadata={"help": "fit a temperature on the validation split, so that scores are probabilities"}
-    )
+    calibrate: bool = field(default=True, metadata={"help": "fit a temperature of the scores on validation texts"})
     min_precision: list[str] | None = field(
         default=None,
         metadata={"help": "LABEL=0.98: predict it only where it is that precise; 0.98: all labels", "action": "extend"},
