@@ -69,10 +69,11 @@ def format_line(prediction: dict[str, Any], text: str) -> str:
     Format a prediction as `label<TAB>score<TAB>text`.
 
     Args:
-        prediction: Prediction with `score` and, except for regression, `label`. Several are joined by commas.
+        prediction: Prediction with `score` and, except for regression, `label`. Several are joined by commas; a label
+            of `None` is left empty.
         text: The text, whose white space is reduced to single spaces.
     """
-    label, score = prediction.get("label", ""), prediction["score"]
+    label, score = prediction.get("label") or "", prediction["score"]
     scores = [score] if isinstance(score, float) else score
     label = label if isinstance(label, str) else ",".join(label)
     shown = " ".join(text.split())

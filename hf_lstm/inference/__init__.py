@@ -12,6 +12,8 @@ from .loading import (
 from .prediction import (
     average_logits,
     format_predictions,
+    is_predicted,
+    label_thresholds,
     match_labels,
     predict_logits,
     predict_texts,
@@ -30,6 +32,8 @@ __all__ = [
     "average_logits",
     "fastest_device",
     "format_predictions",
+    "is_predicted",
+    "label_thresholds",
     "load_any_config",
     "load_config",
     "load_model_and_tokenizer",

@@ -18,9 +18,6 @@ NOT_IN_CONFIG = (
     "drop_missing_labels",
 )
 
-# Learning rate of the embeddings relative to the other layers.
-EMBEDDING_RATE = 1.0
-
 
 @dataclass
 class TextArguments:
@@ -290,15 +287,16 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
         metadata={"help": "size of adversarial changes of the embeddings (default: 0.5, regression: 0)"},
     )
     layer_decay: float = field(default=1.0, metadata={"help": "learning rate of each layer relative to the one above"})
-    embedding_rate: float = field(
-        default=EMBEDDING_RATE,
-        metadata={"help": "learning rate of the embeddings relative to the other layers; 0 freezes them"},
-    )
     gradual_unfreezing: bool = field(
         default=False, metadata={"help": "train the head first, then one more layer per epoch"}
     )
     early_stopping_patience: int = field(
         default=5, metadata={"help": "evaluations without improvement before stopping; 0 never stops"}
+    )
+    calibrate: bool = field(default=True, metadata={"help": "fit a temperature of the scores on validation texts"})
+    min_precision: list[str] | None = field(
+        default=None,
+        metadata={"help": "LABEL=0.98: predict it only where it is that precise; 0.98: all labels", "action": "extend"},
     )
     half_weights: bool = field(
         default=False, metadata={"help": "save the weights in half precision, half the size on disk"}
@@ -306,10 +304,10 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     baseline: bool = field(default=True, metadata={"help": "also fit and report TF-IDF with logistic regression"})
 
     def __post_init__(self):
+        if isinstance(self.min_precision, str):
+            self.min_precision = [self.min_precision]
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"`layer_decay` must be above 0 and at most 1, got {self.layer_decay}.")
-        if self.embedding_rate < 0:
-            raise ValueError(f"`embedding_rate` must be at least 0, got {self.embedding_rate}.")
         if self.early_stopping_patience < 0:
             raise ValueError(f"`early_stopping_patience` must be at least 0, got {self.early_stopping_patience}.")
         if self.num_train_epochs is not None and self.num_train_epochs <= 0 and self.max_steps <= 0:

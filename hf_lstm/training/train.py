@@ -12,6 +12,7 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_tokens, tokenize_corpus
+from ..evaluation import precision_targets
 from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
 from ..inference import load_config, load_tokenizer
 from ..messages import library_progress_bars
@@ -99,6 +100,7 @@ def run_training(
         check_push(repo_id, args.hub_token)
 
     corpus, notes = read_corpus(data, data_args, model_args, trainer_args)
+    min_precision = precision_targets(args.min_precision, corpus.label_names, corpus.problem_type)
     training_data = describe_training_data(corpus, data_args, model_args)
     if checkpoint is not None:
         check_resumed_data(checkpoint, training_data)
@@ -126,20 +128,23 @@ def run_training(
         if not trainer.is_world_process_zero():
             trainer.accelerator.wait_for_everyone()
             return load_classifier(folder)
-        saved = save_classifier(trainer, splits["validation"])
+        saved = save_classifier(trainer, splits["validation"], min_precision)
+        notes += saved.notes
     if not data_args.teacher:
         (folder / SOFT_LABELS_FILE).unlink(missing_ok=True)  # of an earlier training
     on_hub = isinstance(data, str) and not Path(data).exists()
     dataset = str(data) if isinstance(data, str | Path) else name_of(data)
     seconds = time.perf_counter() - started
-    run = TrainingRun(dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, seconds)
+    run = TrainingRun(
+        dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, saved.calibration, seconds
+    )
     with full_disk_errors(folder, lambda: RECORDS_LOST):
-        metrics = record_training(run, saved, tokenizer)
+        metrics = record_training(run, saved.model, tokenizer)
     print(f"\nTrained in {seconds:.0f} s and saved to {folder}.")
     if args.push_to_hub:
         print(f"Pushed to {push_repository(str(folder), repo_id, bool(args.hub_private_repo), args.hub_token)}.")
     trainer.accelerator.wait_for_everyone()
-    return TrainedClassifier(folder, saved.eval(), tokenizer, metrics)
+    return TrainedClassifier(folder, saved.model.eval(), tokenizer, metrics, saved.calibration)
 
 
 def name_of(data: Any) -> str:
