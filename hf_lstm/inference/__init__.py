@@ -1,5 +1,6 @@
 """Load classifiers and predict texts, files and streams."""
 
+from .encoding import encode_texts
 from .files import WINDOW, predict_file, windows
 from .loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer
 from .prediction import (
@@ -21,6 +22,7 @@ __all__ = [
     "StreamingClassifier",
     "WINDOW",
     "average_logits",
+    "encode_texts",
     "fastest_device",
     "format_predictions",
     "load_config",
