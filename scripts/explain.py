@@ -1,4 +1,4 @@
-"""Classify texts: the same as `hf-lstm explain`."""
+"""Show which words lead to a prediction: the same as `hf-lstm explain`."""
 
 from hf_lstm.cli import run_command
 

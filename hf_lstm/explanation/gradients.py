@@ -10,8 +10,8 @@ from torch.nn.utils.rnn import pad_sequence
 from ..data import pad_batch
 from ..models import LstmForSequenceClassification
 
-# Points of the path at which gradients are computed. With 16, the integrals miss 0.02 of 4 (log-odds) for reviews of 250
-# words and 0.003 of 2 for sentences; with 128 they miss less than 0.001, and delete the same words.
+# Points of the path at which gradients are computed. With 16, the integrals miss 0.02 (log-odds) of the score of a
+# review of 250 words on average, and 0.003 of that of a sentence.
 POINTS = 16
 
 # Padded tokens in a batch with gradients, which take about 6 kB each at the default sizes.
@@ -66,9 +66,9 @@ def token_contributions(model: LstmForSequenceClassification, texts: Sequence[Sc
     """
     Return the contribution of each token, which sum to the difference between the score and that of the empty text.
 
-    The path from the empty text to the text has two parts. First, tokens whose embedding is zero are added. They are all
-    the same, so each contributes an equal share of the change (their Shapley value). Then all embeddings grow from zero
-    to their values, and the change is divided among the tokens by integrated gradients (Sundararajan et al., 2017,
+    The path from the empty text to the text has two parts. First, tokens whose embedding is zero are added. They are
+    all the same, so each contributes an equal share of the change (their Shapley value). Then all embeddings grow from
+    zero to their values, and the change is divided among the tokens by integrated gradients (Sundararajan et al., 2017,
     https://huggingface.co/papers/1703.01365). What the numerical integration misses is divided in
     proportion to the size of the contributions.
 
