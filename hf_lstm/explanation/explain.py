@@ -1,6 +1,7 @@
 """Explain predictions by the contribution of each word."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,8 +42,9 @@ def explain(
         ValueError: The model has no such label.
         TypeError: `texts` is a single string, or one of its items is not a string.
     """
-    if label is not None and label not in model.config.label2id:
-        raise ValueError(f"The model has no label {label!r}; choose one of {', '.join(model.config.label2id)}.")
+    ids: dict[str, Any] = model.config.label2id or {}
+    if label is not None and label not in ids:
+        raise ValueError(f"The model has no label {label!r}; choose one of {', '.join(ids)}.")
     cleaned = [clean_text(text) for text in check_texts(texts)]
     if not cleaned:
         return []
@@ -65,7 +67,7 @@ def explained_labels(
     model: LstmForSequenceClassification, logits: np.ndarray, label: str | None
 ) -> list[tuple[int, int]]:
     """Return the pairs of a text and a label to explain; see [`explain`]."""
-    ids = model.config.label2id
+    ids: dict[str, Any] = model.config.label2id or {}
     if label is not None:
         return [(row, ids[label]) for row in range(len(logits))]
     pairs = []
@@ -84,19 +86,20 @@ def describe(
     contributions: np.ndarray,
 ) -> Explanation:
     """Return the explanation of a text, from the contributions of its tokens, `(tokens,)`."""
+    config: Any = model.config
     words = find_words(encoding)
     last_tokens = [word.tokens[-1] for word in words]
-    after = scores_after(model, scored, last_tokens) if model.config.reads_forward else [None] * len(words)
+    after = scores_after(model, scored, last_tokens) if config.reads_forward else [None] * len(words)
     return Explanation(
         text=text,
-        label=model.config.id2label[scored.label],
+        label=config.id2label[scored.label],
         words=tuple(
             Word(text[word.start : word.end], word.start, word.end, float(contributions[word.tokens].sum()), score)
             for word, score in zip(words, after, strict=True)
         ),
         base=scored.base,
         score=scored.score,
-        unit="output" if model.config.problem_type == "regression" else "log-odds",
+        unit="output" if config.problem_type == "regression" else "log-odds",
     )
 
 

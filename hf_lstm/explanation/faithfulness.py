@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,7 +97,8 @@ def deletion_curves(
         for share in SHARES
     ]
     logits = torch.tensor(predict_texts(model, tokenizer, texts)).double()  # (texts * shares, num_labels)
-    labels = torch.tensor([model.config.label2id[one.label] for one in explanations]).repeat_interleave(len(SHARES))
+    ids: dict[str, Any] = model.config.label2id or {}
+    labels = torch.tensor([ids[explanation.label] for explanation in explanations]).repeat_interleave(len(SHARES))
     scores = label_scores(logits, labels, model.config.problem_type).reshape(-1, len(SHARES))
     return np.array(
         [[one.shown(score) for score in row] for one, row in zip(explanations, scores.tolist(), strict=True)]

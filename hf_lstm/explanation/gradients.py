@@ -146,14 +146,12 @@ def score_gradients(
         The scores, `(batch,)`, and the derivatives, `(batch, seq)`, which are 0 for special tokens.
     """
     device, config = model.device, model.config
-    inputs = {
-        name: tensor.to(device)
-        for name, tensor in pad_batch([text.ids for text in texts], config.pad_token_id or 0).items()
-    }
-    special = pad_sequence([torch.tensor(text.special) for text in texts], batch_first=True).to(device)  # (batch, seq)
-    labels = torch.tensor([text.label for text in texts], device=device)
     # The recurrent kernel of cuDNN has no gradients in evaluation mode, that of torch has.
     with torch.inference_mode(False), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
+        batch = pad_batch([text.ids for text in texts], config.pad_token_id or 0)
+        inputs = {name: tensor.to(device) for name, tensor in batch.items()}
+        special = pad_sequence([torch.tensor(text.special) for text in texts], batch_first=True).to(device)
+        labels = torch.tensor([text.label for text in texts], device=device)
         embedded = model.get_input_embeddings()(inputs["input_ids"]).detach()  # (batch, seq, embedding_size)
         factors = torch.tensor(scales, dtype=embedded.dtype, device=device)[:, None].repeat(1, special.shape[1])
         factors.requires_grad_()  # (batch, seq)

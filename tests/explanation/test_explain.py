@@ -15,7 +15,7 @@ def test_contributions_sum_to_the_difference_from_the_empty_text(build, tokenize
     texts = [*TEXTS[:6], "good film " * 20]
     logits = torch.tensor(predict_texts(model, tokenizer, [*texts, ""]))
     explanations = explain(model, tokenizer, texts)
-    for text, row, explanation in zip(texts, logits, explanations, strict=True):
+    for text, row, explanation in zip(texts, logits[:-1], explanations, strict=True):
         label = int(row.argmax())
         odds = [probabilities[label].logit().item() for probabilities in (row.softmax(0), logits[-1].softmax(0))]
         assert explanation.label == model.config.id2label[label] and explanation.unit == "log-odds"

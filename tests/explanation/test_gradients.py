@@ -26,7 +26,9 @@ def test_integrals_are_the_change_from_zero_embeddings(build, cell, pooling, bid
         end, expected_start = (logits[:, 1] - logits[:, 0]).tolist()
         assert start == pytest.approx(expected_start, abs=1e-5)
         assert contributions[0] == 0
-        assert contributions.sum() == pytest.approx(end - start, abs=2e-3)
+        # The gradient of a maximum is not continuous, so that its integral is less exact.
+        error = 2e-2 if pooling in ("max", "concat") else 1e-4
+        assert contributions.sum() == pytest.approx(end - start, abs=error)
 
 
 def test_contributions_of_a_linear_model(build):
@@ -74,6 +76,7 @@ def test_label_scores_are_log_odds():
 
 
 def test_gradients_work_in_inference_mode(build):
+    model = build()
     with torch.inference_mode():
-        ((contributions, _),) = integrate([scored([2, 5, 6])], build(), points=2)
+        ((contributions, _),) = integrate([scored([2, 5, 6])], model, points=2)
     assert np.abs(contributions).sum() > 0
