@@ -27,7 +27,7 @@ def test_integrals_are_the_change_from_zero_embeddings(build, cell, pooling, bid
         assert start == pytest.approx(expected_start, abs=1e-5)
         assert contributions[0] == 0
         # The gradient of a maximum is not continuous, so that its integral is less exact.
-        error = 2e-2 if pooling in ("max", "concat") else 1e-4
+        error = 5e-2 if pooling in ("max", "concat") else 1e-4
         assert contributions.sum() == pytest.approx(end - start, abs=error)
 
 
