@@ -10,8 +10,8 @@ from .batching import (
     tokenize_corpus,
 )
 from .corpus import Corpus, load_corpus
-from .files import is_data_file, stream_file
-from .formats import FILE_SUFFIXES
+from .files import is_data_file, reading, stream_file
+from .formats import FILE_SUFFIXES, FileError, open_binary
 from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
 from .reading import read_source
 from .sample_reviews import build_sample_reviews
@@ -25,6 +25,7 @@ __all__ = [
     "Columns",
     "Corpus",
     "FILE_SUFFIXES",
+    "FileError",
     "LABEL_COLUMNS",
     "LabelledRows",
     "SimilarLengthSampler",
@@ -42,8 +43,10 @@ __all__ = [
     "load_corpus",
     "load_texts",
     "name_source",
+    "open_binary",
     "pad_batch",
     "read_source",
+    "reading",
     "select_labelled",
     "stream_file",
     "summarize_tokens",

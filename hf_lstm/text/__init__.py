@@ -3,13 +3,23 @@
 from .boundaries import SPECIAL_TOKENS, clean_text, stable_length, take_stable_text
 from .inputs import check_texts
 from .scripts import share_without_spaces
-from .tokenization import TokenizerKind, is_streamable, train_tokenizer
+from .tokenization import (
+    TokenizerKind,
+    are_words,
+    build_given_tokenizer,
+    count_words,
+    is_streamable,
+    train_tokenizer,
+)
 
 __all__ = [
     "SPECIAL_TOKENS",
     "TokenizerKind",
+    "are_words",
+    "build_given_tokenizer",
     "check_texts",
     "clean_text",
+    "count_words",
     "is_streamable",
     "share_without_spaces",
     "stable_length",

@@ -4,10 +4,12 @@ All kinds of tokenizers share one normaliser and one rule for where a token may 
 in pieces: if it is cut where `stable_length` allows, the tokens of the pieces, joined, are those of the whole text.
 """
 
-from collections.abc import Iterable, Iterator, Sized
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from typing import Any, Literal, get_args
 
+import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -77,14 +79,102 @@ def train_tokenizer(
     """
     if kind not in get_args(TokenizerKind):
         raise ValueError(f"Unknown tokenizer kind {kind!r}; choose one of: {', '.join(get_args(TokenizerKind))}.")
-    model, trainer, pre_tokenizer, decoder = _build_parts(kind, vocab_size, show_progress and progress_is_visible())
+    trainer = _build_trainer(kind, vocab_size, show_progress and progress_is_visible())
+    tokenizer = _build_backend(kind, lowercase)
+    length = len(texts) if isinstance(texts, Sized) else None
+    tokenizer.train_from_iterator(_clean_batches(texts), trainer=trainer, length=length)
+    return _wrap(tokenizer)
 
+
+def build_given_tokenizer(
+    tokens: Sequence[str], kind: Literal["word", "wordpiece"], lowercase: bool = True
+) -> PreTrainedTokenizerFast:
+    """Build a tokenizer with a given vocabulary, and with all other parts as in [`train_tokenizer`].
+
+    Args:
+        tokens: The tokens after the special tokens, without duplicates. With `"wordpiece"`, a token that continues a
+            word starts with `##`.
+        kind: Model of the tokenizer.
+        lowercase: Convert to lower case.
+
+    Returns:
+        The tokenizer. The ids of the special tokens are 0 to 3, and those of the tokens follow in their order.
+    """
+    return _wrap(_build_backend(kind, lowercase, {token: i for i, token in enumerate([*SPECIAL_TOKENS, *tokens])}))
+
+
+def count_words(texts: Iterable[str], lowercase: bool = True) -> Counter[str]:
+    """Count the words of texts as a tokenizer of the kind `"word"` splits them.
+
+    Args:
+        texts: The texts.
+        lowercase: Convert to lower case.
+
+    Returns:
+        How often each word occurs, in decreasing order.
+    """
+    tokenizer = _build_backend("word", lowercase)
+    texts = [clean_text(text) for text in iterate_checked(texts)]
+    tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(vocab_size=2**31, show_progress=False))
+    counts = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
+    for start in range(0, len(texts), _BATCH_SIZE):
+        for encoding in tokenizer.encode_batch_fast(texts[start : start + _BATCH_SIZE]):
+            counts += np.bincount(encoding.ids, minlength=len(counts))
+    # The trainer orders the words by frequency, and words of the same frequency by their characters.
+    words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    return Counter({word: int(counts[i]) for word, i in words})
+
+
+def are_words(strings: Sequence[str], lowercase: bool = True) -> np.ndarray:
+    """Return for each string whether a tokenizer of the kind `"word"` has it as one word.
+
+    It is not if the normaliser changes it or the pre-tokenizer splits it: no text has such a word.
+
+    Args:
+        strings: The strings.
+        lowercase: Convert to lower case.
+
+    Returns:
+        `(strings,)`, Boolean.
+    """
+    result = np.zeros(len(strings), dtype=bool)
+    for start in range(0, len(strings), _BATCH_SIZE * 10):
+        batch = strings[start : start + _BATCH_SIZE * 10]
+        ids = {string: i for i, string in enumerate(dict.fromkeys(["[UNK]", *batch]))}
+        tokenizer = _build_backend("word", lowercase, ids)
+        encodings = tokenizer.encode_batch_fast([clean_text(string) for string in batch])
+        result[start : start + len(batch)] = [
+            encoding.ids == [ids[string]] for string, encoding in zip(batch, encodings, strict=True)
+        ]
+    return result
+
+
+def _build_backend(kind: TokenizerKind, lowercase: bool, vocabulary: dict[str, int] | None = None) -> Tokenizer:
+    """Return a tokenizer with a vocabulary, or to be trained."""
+    split, byte_level = _pre_tokenizers()
+    given: dict[str, Any] = {} if vocabulary is None else {"vocab": vocabulary}
+    model: models.Model
+    pre_tokenizer: pre_tokenizers.PreTokenizer
+    decoder: decoders.Decoder
+    if kind == "word":
+        model, pre_tokenizer, decoder = models.WordLevel(**given, unk_token="[UNK]"), split, _build_decoder()
+    elif kind == "wordpiece":
+        # Compatibility normalisation turns one character into up to 18.
+        model = models.WordPiece(**given, unk_token="[UNK]", max_input_chars_per_word=18 * MAX_RUN_LENGTH)
+        pre_tokenizer, decoder = split, _build_decoder(decoders.Replace(Regex(r"\A ##(?=.)"), ""))
+    else:
+        model = models.BPE() if kind == "bpe" else models.Unigram()
+        pre_tokenizer, decoder = byte_level, decoders.ByteLevel()
     tokenizer = Tokenizer(model)
     tokenizer.normalizer = _build_normalizer(lowercase)
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.decoder = decoder
-    length = len(texts) if isinstance(texts, Sized) else None
-    tokenizer.train_from_iterator(_clean_batches(texts), trainer=trainer, length=length)
+    return tokenizer
+
+
+def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    """Add the special tokens to a tokenizer that has a vocabulary."""
+    tokenizer.add_special_tokens(SPECIAL_TOKENS)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A",
         pair="[CLS] $A [SEP] $B:1",
@@ -103,35 +193,25 @@ def train_tokenizer(
     )
 
 
-def _build_parts(
-    kind: TokenizerKind, vocab_size: int, show_progress: bool
-) -> tuple[models.Model, trainers.Trainer, pre_tokenizers.PreTokenizer, decoders.Decoder]:
+def _build_trainer(kind: TokenizerKind, vocab_size: int, show_progress: bool) -> trainers.Trainer:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet()) if kind in ("bpe", "unigram") else []
     smallest = 2 * len(SPECIAL_TOKENS) + len(alphabet)
     if vocab_size < smallest:
         raise ValueError(f"vocab_size={vocab_size} is too small: a {kind!r} tokenizer needs at least {smallest}.")
 
-    split, byte_level = _pre_tokenizers()
     common: dict[str, Any] = {
         "vocab_size": vocab_size,
         "special_tokens": SPECIAL_TOKENS,
         "show_progress": show_progress,
     }
     if kind == "word":
-        word_trainer = trainers.WordLevelTrainer(min_frequency=2, **common)
-        return models.WordLevel(unk_token="[UNK]"), word_trainer, split, _build_decoder()
+        return trainers.WordLevelTrainer(min_frequency=2, **common)
     if kind == "wordpiece":
         # Each character may take two entries ("x" and "##x"); half of the vocabulary is left for longer pieces.
-        wordpiece = trainers.WordPieceTrainer(min_frequency=2, limit_alphabet=vocab_size // 4, **common)
-        # Compatibility normalisation turns one character into up to 18.
-        model = models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=18 * MAX_RUN_LENGTH)
-        return model, wordpiece, split, _build_decoder(decoders.Replace(Regex(r"\A ##(?=.)"), ""))
-
+        return trainers.WordPieceTrainer(min_frequency=2, limit_alphabet=vocab_size // 4, **common)
     if kind == "bpe":
-        bpe = trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **common)
-        return models.BPE(), bpe, byte_level, decoders.ByteLevel()
-    unigram = trainers.UnigramTrainer(initial_alphabet=alphabet, unk_token="[UNK]", **common)
-    return models.Unigram(), unigram, byte_level, decoders.ByteLevel()
+        return trainers.BpeTrainer(min_frequency=2, initial_alphabet=alphabet, **common)
+    return trainers.UnigramTrainer(initial_alphabet=alphabet, unk_token="[UNK]", **common)
 
 
 def _pre_tokenizers() -> tuple[pre_tokenizers.PreTokenizer, pre_tokenizers.PreTokenizer]:

@@ -17,6 +17,9 @@ NOT_IN_CONFIG = (
     "drop_missing_labels",
 )
 
+# Learning rate of the embeddings relative to the other layers.
+EMBEDDING_RATE = 1.0
+
 
 @dataclass
 class TextArguments:
@@ -95,8 +98,8 @@ class BackboneArguments:
         default=None,
         metadata={"help": "model or vectors to start from: folder or Hub id (default: new weights)"},
     )
-    tokenizer: str = field(
-        default="word", metadata={"help": "kind (word, bpe, wordpiece, unigram) or folder of a saved one"}
+    tokenizer: str | None = field(
+        default=None, metadata={"help": "kind (word, bpe, wordpiece, unigram) or folder of a saved one (default: word)"}
     )
     vocab_size: int = field(default=30_000, metadata={"help": "maximum vocabulary size of a trained tokenizer"})
     lowercase: bool = field(default=True, metadata={"help": "lowercase all texts in a trained tokenizer"})
@@ -152,9 +155,11 @@ class BackboneArguments:
 class ModelArguments(BackboneArguments):
     """The classifier to train."""
 
-    vectors: bool | None = field(
+    vectors: str | None = field(
         default=None,
-        metadata={"help": "initialise embeddings from co-occurrence (default: in large corpora only)"},
+        metadata={
+            "help": "initial embeddings: file, folder or Hub id, `cooccurrence` or `none` (default: by corpus size)"
+        },
     )
     pooling: str | None = field(
         default=None,
@@ -176,6 +181,20 @@ class ModelArguments(BackboneArguments):
     drop_missing_labels: bool = field(
         default=False, metadata={"help": "remove labels of `pretrained` that the data lacks"}
     )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.pretrained is not None and self.vectors not in (None, "none"):
+            raise ValueError(f"{self.pretrained} has its own embeddings: remove `vectors`.")
+        if self.vector_source is not None and self.tokenizer not in (None, "word", "wordpiece"):
+            raise ValueError(
+                f"`vectors` {self.vectors} requires `tokenizer` word or wordpiece, got {self.tokenizer!r}."
+            )
+
+    @property
+    def vector_source(self) -> str | None:
+        """The source of `vectors` if it is not the training texts."""
+        return None if self.vectors in (None, "none", "cooccurrence") else self.vectors
 
 
 @dataclass
@@ -256,6 +275,10 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
         metadata={"help": "size of adversarial changes of the embeddings (default: 0, large corpora: 0.5)"},
     )
     layer_decay: float = field(default=1.0, metadata={"help": "learning rate of each layer relative to the one above"})
+    embedding_rate: float = field(
+        default=EMBEDDING_RATE,
+        metadata={"help": "learning rate of the embeddings relative to the other layers; 0 freezes them"},
+    )
     gradual_unfreezing: bool = field(
         default=False, metadata={"help": "train the head first, then one more layer per epoch"}
     )
@@ -270,6 +293,8 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     def __post_init__(self):
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"`layer_decay` must be above 0 and at most 1, got {self.layer_decay}.")
+        if self.embedding_rate < 0:
+            raise ValueError(f"`embedding_rate` must be at least 0, got {self.embedding_rate}.")
         if self.early_stopping_patience < 0:
             raise ValueError(f"`early_stopping_patience` must be at least 0, got {self.early_stopping_patience}.")
         if self.num_train_epochs is not None and self.num_train_epochs <= 0 and self.max_steps <= 0:

@@ -1,8 +1,8 @@
 """Build a tokenizer and a model from arguments, new or from a saved model."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from ..data import Corpus
 from ..inference import load_config, load_tokenizer
-from ..knowledge import train_vectors
+from ..knowledge import VectorVocabulary, read_vocabulary, train_vectors
 from ..messages import format_count, format_names, show_progress
 from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmPreTrainedModel
 from ..text import TokenizerKind, share_without_spaces, train_tokenizer
@@ -26,6 +26,7 @@ LAYER_FIELDS = ("cell_type", "hidden_size", "num_hidden_layers", "bidirectional"
 SCRIPT_TEXTS, MAX_WITHOUT_SPACES = 1_000, 0.3
 
 Model = TypeVar("Model", bound=LstmPreTrainedModel)
+Result = TypeVar("Result")
 
 
 def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrainedTokenizerFast:
@@ -50,7 +51,7 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
         _refuse_changes(args.pretrained, changed)
         load_config(args.pretrained)
         return load_tokenizer(args.pretrained)
-    if args.tokenizer not in kinds:
+    if args.tokenizer is not None and args.tokenizer not in kinds:
         _refuse_changes(args.tokenizer, changed - {"tokenizer"})
         try:
             return load_tokenizer(args.tokenizer)
@@ -58,20 +59,47 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
             raise ValueError(
                 f"`tokenizer` must be {', '.join(kinds)} or the folder of a saved tokenizer, got {args.tokenizer!r}."
             ) from None
-    kind = cast(TokenizerKind, args.tokenizer)
-    if "tokenizer" not in changed:
-        kind, texts = _choose_kind(kind, texts)
-    tokenizer = train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress())
-    if torch.distributed.is_initialized():
-        # The processes may have trained different tokenizers: some kinds break ties at random.
-        shared = [tokenizer]
-        torch.distributed.broadcast_object_list(shared)
-        tokenizer = shared[0]
-    return tokenizer
+    kind = cast(TokenizerKind | None, args.tokenizer)
+    if kind is None:
+        kind, texts = _choose_kind(texts)
+    # Other processes might train a different tokenizer: some kinds break ties at random.
+    return _on_first_process(lambda: train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress()))
 
 
-def _choose_kind(kind: TokenizerKind, texts: Iterable[str]) -> tuple[TokenizerKind, Iterable[str]]:
-    """Return `bpe` and print a message if the first texts have no words, otherwise `kind`; and all of the texts."""
+def build_vector_vocabulary(texts: Iterable[str], args: ModelArguments) -> VectorVocabulary:
+    """
+    Build a tokenizer from texts and the source of `vectors`, with the vectors of its tokens, and print what was found.
+
+    Args:
+        texts: The training texts.
+        args: `vectors` is a source, `tokenizer` is a kind or `None`, and `embedding_size` the dimension of the vectors.
+
+    Returns:
+        The vocabulary, the same in all processes of a distributed training.
+
+    Raises:
+        ValueError: The source cannot be used.
+        OSError: There is no such file, folder or Hub id, or the Hub cannot be reached.
+    """
+    source, kind = cast(str, args.vector_source), cast(Literal["word", "wordpiece"] | None, args.tokenizer)
+    vocabulary = _on_first_process(
+        lambda: read_vocabulary(source, texts, kind, args.vocab_size, args.lowercase, args.embedding_size)
+    )
+    print(*vocabulary.notes, sep="\n")
+    return vocabulary
+
+
+def _on_first_process(compute: Callable[[], Result]) -> Result:
+    """In distributed training, compute on the first process and send the result to the others."""
+    if not torch.distributed.is_initialized():
+        return compute()
+    shared: list[Any] = [compute() if torch.distributed.get_rank() == 0 else None]
+    torch.distributed.broadcast_object_list(shared)
+    return cast(Result, shared[0])
+
+
+def _choose_kind(texts: Iterable[str]) -> tuple[TokenizerKind, Iterable[str]]:
+    """Return `bpe` and print a message if the first texts have no words, otherwise `word`; and all of the texts."""
     if isinstance(texts, Iterator):  # it can be read only once
         first = list(islice(texts, SCRIPT_TEXTS))
         texts = chain(first, texts)
@@ -79,9 +107,9 @@ def _choose_kind(kind: TokenizerKind, texts: Iterable[str]) -> tuple[TokenizerKi
         first = list(islice(texts, SCRIPT_TEXTS))
     share = share_without_spaces(text for text in first if isinstance(text, str))
     if share <= MAX_WITHOUT_SPACES:
-        return kind, texts
+        return "word", texts
     reason = f"{share:.0%} of the characters are in scripts without spaces between words"
-    print(f"{reason}: the tokenizer is bpe, not {kind}.")
+    print(f"{reason}: the tokenizer is bpe, not word.")
     return "bpe", texts
 
 
@@ -92,16 +120,21 @@ def _refuse_changes(source: str, names: set[str]) -> None:
 
 
 def build_model(
-    corpus: Corpus, splits: DatasetDict, tokenizer: PreTrainedTokenizerFast, args: ModelArguments
+    corpus: Corpus,
+    splits: DatasetDict,
+    tokenizer: PreTrainedTokenizerFast,
+    args: ModelArguments,
+    vectors: np.ndarray | None = None,
 ) -> LstmForSequenceClassification:
     """
     Create a classifier, with new weights or with the layers of a saved model.
 
     Args:
         corpus: Provides the labels and the class weights.
-        splits: The tokenized corpus. With `vectors`, its `train` split initialises the embeddings.
+        splits: The tokenized corpus. Its `train` split initialises the embeddings if `vectors` is `cooccurrence`.
         tokenizer: Provides the size of the vocabulary and the special tokens.
         args: Resolved arguments of the model.
+        vectors: `(vocab_size, embedding_size)`, the initial embeddings of the tokens, from [`build_vector_vocabulary`].
 
     Returns:
         The classifier.
@@ -117,11 +150,11 @@ def build_model(
         "class_weights": balanced_weights(corpus) if args.class_weights else None,
     }
     if args.pretrained is not None:
-        if args.vectors:
-            raise ValueError(f"{args.pretrained} has its own embeddings: remove `vectors`.")
         return load_layers(LstmForSequenceClassification, args.pretrained, fields)
     model = LstmForSequenceClassification(new_config(tokenizer, fields))
-    if args.vectors:
+    if vectors is not None:
+        set_embeddings(model, vectors)
+    elif args.vectors == "cooccurrence":
         start_from_vectors(model, splits["train"])
     return model
 
@@ -200,20 +233,29 @@ def start_from_vectors(model: LstmPreTrainedModel, rows: Dataset) -> None:
     """
     Initialise the embeddings of the tokens that occur in the texts with the vectors of [`train_vectors`].
 
-    All other tokens keep their random embeddings. The vectors are scaled to the same standard deviation.
-
     Args:
-        model: Model with new embeddings, which are changed in place.
+        model: Model with new embeddings, which are changed in place by [`set_embeddings`].
         rows: Tokenized texts, with `input_ids`.
     """
     config = model.config
     ids = (ids for batch in rows.iter(1_000) for ids in batch["input_ids"])
-    vectors = torch.from_numpy(train_vectors(ids, config.vocab_size, config.embedding_size))
-    vectors = vectors * config.initializer_range  # (vocab_size, embedding_size)
-    occurred = vectors.abs().sum(1, keepdim=True) > 0  # (vocab_size, 1)
+    set_embeddings(model, train_vectors(ids, config.vocab_size, config.embedding_size))
+
+
+def set_embeddings(model: LstmPreTrainedModel, vectors: np.ndarray) -> None:
+    """
+    Initialise the embeddings with vectors, scaled to the standard deviation of random embeddings.
+
+    Args:
+        model: Model with new embeddings, which are changed in place.
+        vectors: `(vocab_size, embedding_size)`, with a mean square of 1. A token whose vector is zero keeps its random
+            embedding.
+    """
+    scaled = torch.from_numpy(vectors) * model.config.initializer_range  # (vocab_size, embedding_size)
+    has_vector = scaled.abs().sum(1, keepdim=True) > 0  # (vocab_size, 1)
     embeddings = cast(nn.Embedding, model.get_input_embeddings()).weight
     with torch.no_grad():
-        embeddings.copy_(torch.where(occurred, vectors, embeddings))
+        embeddings.copy_(torch.where(has_vector, scaled, embeddings))
 
 
 def balanced_weights(corpus: Corpus) -> list[float]:

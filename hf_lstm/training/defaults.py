@@ -77,7 +77,7 @@ def resolve_defaults(
     if model_args.embedding_dropout is None and model_args.pretrained is None and is_large:
         chosen["embedding_dropout"] = 0.3
     if model_args.vectors is None:
-        chosen["vectors"] = is_large and model_args.pretrained is None
+        chosen["vectors"] = "cooccurrence" if is_large and model_args.pretrained is None else "none"
     resolved_model = replace(model_args, **chosen)
 
     resolved = copy(args)

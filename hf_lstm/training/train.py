@@ -3,20 +3,22 @@
 import os
 import time
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
-from ..inference import load_tokenizer
+from ..inference import load_config, load_tokenizer
 from ..knowledge import SOFT_LABELS_FILE, label_with_teachers
 from ..messages import library_progress_bars
 from ..saving import full_disk_errors
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
-from .building import build_model, build_tokenizer
+from .building import build_model, build_tokenizer, build_vector_vocabulary
 from .checkpoints import (
     advise_on_full_disk,
     check_resumed_data,
@@ -99,14 +101,14 @@ def run_training(
     if checkpoint is not None:
         check_resumed_data(checkpoint, training_data)
     labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes, is_resumed=checkpoint is not None)
-    tokenizer = _load_or_build_tokenizer(checkpoint, labelled, model_args)
+    tokenizer, model_args, vectors = _load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
     print(*summary, sep="\n")
     notes += summary
     resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
-    model = build_model(corpus, splits, tokenizer, resolved.model)
+    model = build_model(corpus, splits, tokenizer, resolved.model, vectors)
     if checkpoint is not None:
         check_resumed_model(checkpoint, model.config)
     trainer = build_trainer(model, tokenizer, splits, resolved.training)
@@ -260,9 +262,20 @@ def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[
     return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
-def _load_or_build_tokenizer(
-    checkpoint: str | None, labelled: DatasetDict, model_args: ModelArguments
-) -> PreTrainedTokenizerFast:
-    if checkpoint:
-        return load_tokenizer(checkpoint)
-    return build_tokenizer(labelled["train"]["text"], model_args)
+def _load_or_build_vocabulary(
+    checkpoint: str | None, labelled: DatasetDict, model_args: ModelArguments, notes: list[str]
+) -> tuple[PreTrainedTokenizerFast, ModelArguments, np.ndarray | None]:
+    """Return the tokenizer, the arguments with the size of the embeddings, and vectors if they have a source."""
+    source = model_args.vector_source
+    if checkpoint is not None:
+        if source is not None:
+            notes.append(f"The embeddings of the interrupted training started from the vectors of {source}.")
+            print(notes[-1])
+            size = model_args.embedding_size or load_config(checkpoint).embedding_size
+            model_args = replace(model_args, embedding_size=size)
+        return load_tokenizer(checkpoint), model_args, None
+    if source is None:
+        return build_tokenizer(labelled["train"]["text"], model_args), model_args, None
+    vocabulary = build_vector_vocabulary(labelled["train"]["text"], model_args)
+    notes += vocabulary.notes
+    return vocabulary.tokenizer, replace(model_args, embedding_size=vocabulary.vectors.shape[1]), vocabulary.vectors

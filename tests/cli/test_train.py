@@ -27,7 +27,7 @@ def test_defaults_that_depend_on_the_data_are_printed_and_recorded(trained):
     chosen = json.loads((folder / "metrics.json").read_text())["training"]["defaults"]
     assert chosen == {
         "label_smoothing": 0.1,
-        "vectors": False,
+        "vectors": "none",
         "adversarial_size": 0,
         "metric_for_best_model": "accuracy",
     }

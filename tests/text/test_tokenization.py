@@ -14,7 +14,13 @@ from transformers import AutoTokenizer
 
 from hf_lstm.text import tokenization
 from hf_lstm.text.boundaries import MAX_RUN_LENGTH, clean_text, stable_length
-from hf_lstm.text.tokenization import is_streamable, train_tokenizer
+from hf_lstm.text.tokenization import (
+    are_words,
+    build_given_tokenizer,
+    count_words,
+    is_streamable,
+    train_tokenizer,
+)
 
 KINDS = ["bpe", "wordpiece", "unigram", "word"]
 CORPUS = [
@@ -328,3 +334,25 @@ def test_tokenizers_of_earlier_versions_are_streamable(lowercase):
     assert is_streamable(tokenizer)
     tokenizer.backend_tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC()])
     assert not is_streamable(tokenizer)
+
+
+@pytest.mark.parametrize("kind", ["word", "wordpiece"])
+def test_a_given_vocabulary_becomes_a_tokenizer_like_the_trained_ones(kind):
+    trained = train_tokenizer(CORPUS, kind, vocab_size=400, show_progress=False)
+    tokens = trained.convert_ids_to_tokens(list(range(len(trained))))[4:]
+    given = build_given_tokenizer(tokens, kind)
+    assert json.loads(given.backend_tokenizer.to_str()) == json.loads(trained.backend_tokenizer.to_str())
+    assert is_streamable(given) and len(given) == len(trained)
+
+
+def test_words_are_counted_as_they_are_split():
+    counts = count_words(["Don't! don't", "film!\x00 Film A", "a"])
+    assert list(counts.items()) == [("!", 2), ("a", 2), ("don't", 2), ("film", 2)]
+    assert count_words(["Film film"], lowercase=False) == {"Film": 1, "film": 1}
+
+
+def test_words_that_no_text_has_are_found():
+    words = ["film", "don't", "!!!", "...", "naïve", "漢字", "12"]
+    others = ["Film", "new york", "u.s.", "'s", "!!!!", "[CLS]", "[UNK]", "", "a1", "ﬁ", "x" * 65]
+    assert are_words(words + others).tolist() == [True] * len(words) + [False] * len(others)
+    assert are_words(["Film"], lowercase=False).all()

@@ -14,6 +14,7 @@ from hf_lstm.training.building import (
     balanced_weights,
     build_model,
     build_tokenizer,
+    build_vector_vocabulary,
     new_config,
     start_from_vectors,
 )
@@ -194,7 +195,7 @@ def test_classifier_starts_from_the_layers_of_a_language_model(corpus, splits, t
     same = ModelArguments(pretrained=folder, hidden_size=8, cell_type="lstm")
     assert_same_backbone(build_model(corpus, splits, tokenizer, same).model, model.model)
     with pytest.raises(ValueError, match="has its own embeddings: remove `vectors`"):
-        build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, vectors=True))
+        build_model(corpus, splits, tokenizer, ModelArguments(pretrained=folder, vectors="cooccurrence"))
 
 
 @pytest.mark.parametrize(
@@ -276,3 +277,28 @@ def test_other_texts_and_a_chosen_kind_are_kept(capsys):
         tokenizer = build_tokenizer(texts, ModelArguments(tokenizer=kind, vocab_size=400))
         assert type(tokenizer.backend_tokenizer.model).__name__.lower() in ("wordlevel", "wordpiece")
     assert capsys.readouterr().out == ""
+
+
+def test_words_of_the_source_alone_have_their_vectors_in_the_model(corpus, tmp_path, capsys):
+    (tmp_path / "words.txt").write_text("good 3 0\nbad -3 0\nscene 0 4\nNew 5 5\nnew york 5 5\n")
+    args = ModelArguments(vectors=str(tmp_path / "words.txt"), hidden_size=8)
+    vocabulary = build_vector_vocabulary(corpus.splits["train"]["text"], args)
+    assert "2 of 5 training words have one" in capsys.readouterr().out
+    splits = tokenize_corpus(corpus.splits, vocabulary.tokenizer)
+    args.embedding_size = 2
+    model = build_model(corpus, splits, vocabulary.tokenizer, args, vocabulary.vectors)
+    embeddings = model.get_input_embeddings().weight
+    # Special tokens, the five words of the texts and "scene"
+    assert embeddings.shape == (10, 2) and len(vocabulary.tokenizer) == 10
+    good, bad, scene, film = vocabulary.tokenizer.convert_tokens_to_ids(["good", "bad", "scene", "film"])
+    scale = model.config.initializer_range / ((9 + 9 + 16) / 6) ** 0.5
+    torch.testing.assert_close(embeddings[[good, bad, scene]], torch.tensor([[3.0, 0], [-3, 0], [0, 4]]) * scale)
+    assert embeddings[film].abs().sum() > 0
+
+
+def test_sources_of_vectors_are_not_combined_with_other_vocabularies():
+    with pytest.raises(ValueError, match="has its own embeddings: remove `vectors`"):
+        ModelArguments(pretrained="x", vectors="words.txt")
+    with pytest.raises(ValueError, match="requires `tokenizer` word or wordpiece, got 'bpe'"):
+        ModelArguments(vectors="words.txt", tokenizer="bpe")
+    assert ModelArguments(pretrained="x", vectors="none").vector_source is None

@@ -29,14 +29,18 @@ def test_default_epochs_read_about_80_000_texts():
 
 def test_a_corpus_is_large_from_a_million_training_tokens():
     small, large = resolve(make_splits(999_999)), resolve(make_splits(1_000_000))
-    assert (small.training.adversarial_size, small.model.vectors, small.model.embedding_dropout) == (0, False, None)
-    assert (large.training.adversarial_size, large.model.vectors, large.model.embedding_dropout) == (0.5, True, 0.3)
+    assert (small.training.adversarial_size, small.model.vectors, small.model.embedding_dropout) == (0, "none", None)
+    assert (large.training.adversarial_size, large.model.vectors, large.model.embedding_dropout) == (
+        0.5,
+        "cooccurrence",
+        0.3,
+    )
     assert "999,999 training tokens (a small corpus)" in str(small)
     assert "1,000,000 training tokens (a large corpus)" in str(large) and "embedding_dropout 0.3" in str(large)
 
 
 def test_arguments_that_were_set_are_kept_and_none_is_modified():
-    model = ModelArguments(embedding_dropout=0.2, vectors=False, label_smoothing=0.3)
+    model = ModelArguments(embedding_dropout=0.2, vectors="none", label_smoothing=0.3)
     args = ClassifierTrainingArguments("x", adversarial_size=0.0, num_train_epochs=2, metric_for_best_model="f1_macro")
     before = (dict(vars(model)), dict(vars(args)))
     resolved = resolve_defaults(make_splits(2_000_000), SINGLE, model, args)
@@ -50,7 +54,7 @@ def test_arguments_that_were_set_are_kept_and_none_is_modified():
 
 def test_embeddings_and_dropout_of_a_saved_model_are_kept_in_a_large_corpus():
     model = resolve(make_splits(2_000_000), model=ModelArguments(pretrained="x")).model
-    assert (model.vectors, model.embedding_dropout) == (False, None)
+    assert (model.vectors, model.embedding_dropout) == ("none", None)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,18 @@ def test_resumed_training_does_not_fit_its_teachers_again(table, tmp_path, inter
     assert trained.model.config.label2id == {"good": 0, "other": 1}
 
 
+def test_resumed_training_does_not_read_its_vectors_again(table, tmp_path, interrupt):
+    words = tmp_path / "words.txt"
+    words.write_text("good 1 0 0\nbad 0 1 0\nscene 0 0 1\n")
+    options = OPTIONS | {"output_dir": tmp_path / "run", "vectors": str(words), "embedding_size": None}
+    interrupt(table, **options)
+    words.unlink()
+    trained = train_classifier(table, **options, resume_from_checkpoint="last")
+    assert trained.model.config.embedding_size == 3 and "scene" in trained.tokenizer.get_vocab()
+    notes = json.loads((tmp_path / "run" / "metrics.json").read_text())["notes"]
+    assert f"The embeddings of the interrupted training started from the vectors of {words}." in notes
+
+
 def test_a_label_is_added_to_a_trained_classifier_and_earlier_rows_are_rehearsed(table, tmp_path, capsys):
     train_classifier(table, output_dir=tmp_path / "old", **OPTIONS)
     new = pd.DataFrame({"text": [f"{word} film" for word in "abcdefghij" * 2], "label": ["third", "good"] * 10})
