@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .explanation import Explanation, explain
     from .hub import TrainedClassifier, load_classifier
     from .inference import StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
@@ -15,6 +16,7 @@ __version__ = "0.1.0"
 
 # Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
 _FOLDERS = {
+    "Explanation": "explanation",
     "LstmConfig": "models",
     "LstmForCausalLM": "models",
     "LstmForSequenceClassification": "models",
@@ -22,6 +24,7 @@ _FOLDERS = {
     "LstmPreTrainedModel": "models",
     "StreamingClassifier": "inference",
     "TrainedClassifier": "hub",
+    "explain": "explanation",
     "format_predictions": "inference",
     "load_classifier": "hub",
     "predict_texts": "inference",
@@ -31,6 +34,7 @@ _FOLDERS = {
 }
 
 __all__ = [
+    "Explanation",
     "LstmConfig",
     "LstmForCausalLM",
     "LstmForSequenceClassification",
@@ -38,6 +42,7 @@ __all__ = [
     "LstmPreTrainedModel",
     "StreamingClassifier",
     "TrainedClassifier",
+    "explain",
     "format_predictions",
     "load_classifier",
     "predict_texts",

@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from transformers import PreTrainedTokenizerFast, TextClassificationPipeline, pipeline
 
+from ..explanation import Explanation, explain
 from ..inference import fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
 from ..messages import library_progress_bars
 from ..models import LstmForSequenceClassification
@@ -54,6 +55,23 @@ class TrainedClassifier:
             TypeError: An item is not a string, or `texts` is a single string or no list of texts.
         """
         return format_predictions(predict_texts(self.model, self.tokenizer, texts), self.model.config)
+
+    def explain(self, texts: Sequence[str], label: str | None = None) -> list[Explanation]:
+        """
+        Compute the contribution of each word to a label; see [`explain`].
+
+        Args:
+            texts: As in [`TrainedClassifier.predict`].
+            label: Label to explain; by default the predicted one, and each predicted one of a multi-label classifier.
+
+        Returns:
+            The explanations, which a notebook shows with coloured words.
+
+        Raises:
+            ValueError: The classifier has no such label.
+            TypeError: As in [`TrainedClassifier.predict`].
+        """
+        return explain(self.model, self.tokenizer, texts, label)
 
     def pipeline(self, **kwargs: Any) -> TextClassificationPipeline:
         """

@@ -1,5 +1,6 @@
 """Load classifiers and predict texts, files and streams."""
 
+from .encoding import encode_texts
 from .files import WINDOW, predict_file, windows
 from .loading import (
     fastest_device,
@@ -30,6 +31,7 @@ __all__ = [
     "StreamingClassifier",
     "WINDOW",
     "average_logits",
+    "encode_texts",
     "fastest_device",
     "format_predictions",
     "is_predicted",
