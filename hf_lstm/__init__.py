@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .auditing import AuditResult, audit
     from .hub import TrainedClassifier, load_classifier
     from .inference import StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
@@ -15,6 +16,7 @@ __version__ = "0.1.0"
 
 # Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
 _FOLDERS = {
+    "AuditResult": "auditing",
     "LstmConfig": "models",
     "LstmForCausalLM": "models",
     "LstmForSequenceClassification": "models",
@@ -22,6 +24,7 @@ _FOLDERS = {
     "LstmPreTrainedModel": "models",
     "StreamingClassifier": "inference",
     "TrainedClassifier": "hub",
+    "audit": "auditing",
     "format_predictions": "inference",
     "load_classifier": "hub",
     "predict_texts": "inference",
@@ -31,6 +34,7 @@ _FOLDERS = {
 }
 
 __all__ = [
+    "AuditResult",
     "LstmConfig",
     "LstmForCausalLM",
     "LstmForSequenceClassification",
@@ -38,6 +42,7 @@ __all__ = [
     "LstmPreTrainedModel",
     "StreamingClassifier",
     "TrainedClassifier",
+    "audit",
     "format_predictions",
     "load_classifier",
     "predict_texts",

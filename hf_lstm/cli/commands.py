@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "train a classifier on labelled texts",
     "predict": "classify texts, lines or the rows of a file",
     "evaluate": "measure a classifier, or the average of several, on labelled texts",
+    "audit": "find likely label errors in labelled texts",
     "pretrain": "train a language model or word vectors on texts without labels",
     "stream": "classify standard input while it arrives",
     "export": "export a classifier to ONNX",
@@ -113,6 +114,10 @@ def load_command(name: str) -> Callable[[Sequence[str]], None]:
             from .evaluate import main as evaluate
 
             return evaluate
+        case "audit":
+            from .audit import main as audit
+
+            return audit
         case "pretrain":
             from .pretrain import main as pretrain
 
