@@ -1,6 +1,6 @@
 """Read text files of word vectors, in the formats of GloVe, word2vec and fastText."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain, islice, takewhile
 
 import numpy as np
@@ -25,7 +25,7 @@ class VectorFile:
         self.dimension = 0
         self._rows: dict[str, np.ndarray] = {}
 
-    def read(self, wanted: Container[str], others: int, lowercase: bool) -> tuple[list[str], int]:
+    def read(self, wanted: Collection[str], others: int, lowercase: bool) -> tuple[list[str], int]:
         """
         Read the vectors that may be needed.
 
@@ -39,6 +39,7 @@ class VectorFile:
         """
         left_out, room = 0, others
         found: set[str] = set()
+        parts = {part for word in wanted for part in split_contraction(word)}
 
         def select(words: list[str]) -> list[bool]:
             nonlocal left_out, room
@@ -46,26 +47,51 @@ class VectorFile:
             left_out += len(words) - int(possible.sum())
             chosen = []
             for word, is_possible in zip(words, possible, strict=True):
-                needed = bool(is_possible) and word not in found and (word in wanted or room > 0)
+                is_word = bool(is_possible) and (word in wanted or room > 0)
+                needed = word not in found and (is_word or word in parts)
                 if needed:
                     found.add(word)
-                    room -= word not in wanted
+                    room -= is_word and word not in wanted
                 chosen.append(needed)
             return chosen
 
         words, vectors = read_vector_file(self.path, select)
         self.dimension = vectors.shape[1]
         self._rows = dict(zip(words, vectors, strict=True))
-        return words, left_out
+        return [word for word, possible in zip(words, are_words(words, lowercase), strict=True) if possible], left_out
 
     def has(self, words: Sequence[str]) -> np.ndarray:
         """Return for each word whether it has a vector: `(words,)`, Boolean."""
-        return np.array([word in self._rows for word in words], dtype=bool)
+        return np.array([bool(self._parts(word)) for word in words], dtype=bool)
 
     def embed(self, words: Sequence[str]) -> np.ndarray:
         """Return the vectors of words, zero for those without one: `(words, dimension)`."""
-        zero = np.zeros(self.dimension, dtype=np.float32)
-        return np.array([self._rows.get(word, zero) for word in words], dtype=np.float32)
+        vectors = np.zeros((len(words), self.dimension), dtype=np.float32)
+        for i, word in enumerate(words):
+            if parts := self._parts(word):
+                vectors[i] = np.mean([self._rows[part] for part in parts], axis=0)
+        return vectors
+
+    def _parts(self, word: str) -> list[str]:
+        """Return the entries whose mean is the vector of a word: the word itself, or all parts of a contraction."""
+        parts = [word] if word in self._rows else split_contraction(word)
+        return parts if all(part in self._rows for part in parts) else []
+
+
+def split_contraction(word: str) -> list[str]:
+    """
+    Split a contraction as the Penn Treebank does, whose rules made the words of GloVe.
+
+    Args:
+        word: A word, such as "don't" or "it's".
+
+    Returns:
+        Its parts, such as "do" and "n't"; none if the word has no apostrophe between letters.
+    """
+    if word.endswith("n't") and len(word) > 3:
+        return [word[:-3], "n't"]
+    start, apostrophe, end = word.rpartition("'")
+    return [start, apostrophe + end] if start and end else []
 
 
 def read_vector_file(path: str, select: Callable[[list[str]], Sequence[bool]]) -> tuple[list[str], np.ndarray]:

@@ -163,9 +163,7 @@ class ModelArguments(BackboneArguments):
 
     vectors: str | None = field(
         default=None,
-        metadata={
-            "help": "initial embeddings: file, folder or Hub id, `cooccurrence` or `none` (default: by corpus size)"
-        },
+        metadata={"help": "initial embeddings: file, folder or Hub id, `cooccurrence` (default), or `none`"},
     )
     pooling: str | None = field(
         default=None,
@@ -278,7 +276,7 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     hub_strategy: str = field(default="end", metadata={"help": "when the Trainer pushes to the Hub"})
     adversarial_size: float | None = field(
         default=None,
-        metadata={"help": "size of adversarial changes of the embeddings (default: 0, large corpora: 0.5)"},
+        metadata={"help": "size of adversarial changes of the embeddings (default: 0.5, regression: 0)"},
     )
     layer_decay: float = field(default=1.0, metadata={"help": "learning rate of each layer relative to the one above"})
     embedding_rate: float = field(

@@ -14,13 +14,16 @@ from ..inference import load_config
 from ..models import LstmConfig
 from .arguments import ClassifierTrainingArguments, ModelArguments
 
-# A corpus of at least this many training tokens is large: co-occurrence is informative enough to initialise embeddings,
-# and more regularization is needed, because the model would rely too much on single words, such as names.
+# A corpus of at least this many training tokens is large. It needs more regularization, because the model would rely
+# too much on single words, such as names, and fewer epochs.
 LARGE_CORPUS_TOKENS = 1_000_000
 
 # The default epochs read about this many texts in total, because small corpora need more passes than large ones.
 TEXTS_TO_READ = 80_000
-MIN_EPOCHS, MAX_EPOCHS = 3, 30
+MIN_EPOCHS, MIN_EPOCHS_LARGE, MAX_EPOCHS = 5, 3, 30
+
+# Adversarial training was measured for classification, where it raises the accuracy on small and on large corpora.
+ADVERSARIAL_SIZE = 0.5
 
 LOWER_IS_BETTER = ("loss", "mse", "mae")
 
@@ -77,15 +80,16 @@ def resolve_defaults(
     if model_args.embedding_dropout is None and model_args.pretrained is None and is_large:
         chosen["embedding_dropout"] = 0.3
     if model_args.vectors is None:
-        chosen["vectors"] = "cooccurrence" if is_large and model_args.pretrained is None else "none"
+        chosen["vectors"] = "cooccurrence" if model_args.pretrained is None else "none"
     resolved_model = replace(model_args, **chosen)
 
     resolved = copy(args)
     if args.adversarial_size is None:
-        resolved.adversarial_size = chosen["adversarial_size"] = 0.5 if is_large else 0.0
+        size = 0.0 if problem_type == "regression" else ADVERSARIAL_SIZE
+        resolved.adversarial_size = chosen["adversarial_size"] = size
     if args.num_train_epochs is None:
         # An adversarial epoch reads each text twice.
-        epochs = default_epochs(len(train), readings=2 if resolved.adversarial_size else 1)
+        epochs = default_epochs(len(train), 2 if resolved.adversarial_size else 1, is_large)
         if args.gradual_unfreezing:
             epochs = max(epochs, _num_layer_groups(resolved_model))
         resolved.num_train_epochs = chosen["num_train_epochs"] = epochs
@@ -110,16 +114,17 @@ def validation_metrics(problem_type: str) -> list[str]:
     return ["loss", *build_compute_metrics(problem_type, scores.shape[1])(EvalPrediction(scores, labels))]
 
 
-def default_epochs(num_texts: int, readings: int = 1) -> int:
+def default_epochs(num_texts: int, readings: int = 1, is_large: bool = False) -> int:
     """
-    Return the number of epochs that read about 80,000 texts: at most 30, and at least 3 readings of each text.
+    Return the number of epochs that read about 80,000 texts: at most 30, and at least 5, or 3 for a large corpus.
 
     Args:
         num_texts: Number of training texts.
         readings: How often an epoch reads each text; 2 with adversarial training.
+        is_large: Whether the corpus has at least [`LARGE_CORPUS_TOKENS`].
     """
     wanted = math.ceil(TEXTS_TO_READ / num_texts / readings)
-    return min(MAX_EPOCHS, max(math.ceil(MIN_EPOCHS / readings), wanted))
+    return min(MAX_EPOCHS, max(MIN_EPOCHS_LARGE if is_large else MIN_EPOCHS, wanted))
 
 
 def _num_layer_groups(model_args: ModelArguments) -> int:

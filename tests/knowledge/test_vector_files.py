@@ -76,3 +76,13 @@ def test_wanted_words_and_the_first_others_are_kept(tmp_path):
     assert source.has(["late", "film", "absent", "the"]).tolist() == [True, False, False, True]
     assert source.embed(["the", "absent", "late"]).tolist() == [[1, 1], [0, 0], [8, 8]]
     assert VectorFile(str(tmp_path / "a.txt")).read(set(), others=9, lowercase=False)[0][0] == "The"
+
+
+def test_a_contraction_without_a_vector_gets_the_mean_of_its_parts(tmp_path):
+    (tmp_path / "a.txt").write_text("do 1 2\nn't 3 4\nit 5 6\n's 7 8\no'clock 9 9\nca 1 1\n")
+    source = VectorFile(str(tmp_path / "a.txt"))
+    words = ["don't", "it's", "o'clock", "can't", "y'all"]
+    found, left_out = source.read(words, 0, lowercase=True)
+    assert set(found) == {"do", "n't", "it", "o'clock", "ca"} and left_out == 1  # no text has 's as a word
+    assert source.has(words).tolist() == [True, True, True, True, False]
+    assert source.embed(words).tolist() == [[2, 3], [6, 7], [9, 9], [2, 2.5], [0, 0]]

@@ -1,7 +1,6 @@
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 
-from hf_lstm import LstmConfig
 from hf_lstm.training.arguments import ClassifierTrainingArguments, ModelArguments
 from hf_lstm.training.defaults import default_epochs, resolve_defaults
 
@@ -23,20 +22,23 @@ def resolve(splits, problem_type=SINGLE, model=None, **fields):
 
 
 def test_default_epochs_read_about_80_000_texts():
-    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 4, 3]
-    assert [default_epochs(n, readings=2) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 8, 2, 2]
+    assert [default_epochs(n) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 5, 5]
+    assert [default_epochs(n, readings=2) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 8, 5, 5]
+    assert [default_epochs(n, is_large=True) for n in (10, 5_000, 22_500, 1_000_000)] == [30, 16, 4, 3]
 
 
 def test_a_corpus_is_large_from_a_million_training_tokens():
-    small, large = resolve(make_splits(999_999)), resolve(make_splits(1_000_000))
-    assert (small.training.adversarial_size, small.model.vectors, small.model.embedding_dropout) == (0, "none", None)
-    assert (large.training.adversarial_size, large.model.vectors, large.model.embedding_dropout) == (
-        0.5,
-        "cooccurrence",
-        0.3,
-    )
+    small, large = resolve(make_splits(999_999, 40_000)), resolve(make_splits(1_000_000, 40_000))
+    assert (small.training.num_train_epochs, small.model.embedding_dropout) == (5, None)
+    assert (large.training.num_train_epochs, large.model.embedding_dropout) == (3, 0.3)
     assert "999,999 training tokens (a small corpus)" in str(small)
     assert "1,000,000 training tokens (a large corpus)" in str(large) and "embedding_dropout 0.3" in str(large)
+
+
+@pytest.mark.parametrize(("problem_type", "size"), [(SINGLE, 0.5), (MULTI, 0.5), ("regression", 0)])
+def test_classification_is_adversarial_and_starts_from_cooccurrence(problem_type, size):
+    resolved = resolve(make_splits(100), problem_type)
+    assert (resolved.training.adversarial_size, resolved.model.vectors) == (size, "cooccurrence")
 
 
 def test_arguments_that_were_set_are_kept_and_none_is_modified():
@@ -70,16 +72,14 @@ def test_only_hard_labels_are_smoothed(feature, problem_type, smoothing):
 
 
 def test_adversarial_epochs_read_each_text_twice():
-    assert resolve(make_splits(100, texts=8_000)).training.num_train_epochs == 10
-    assert resolve(make_splits(100, texts=8_000), adversarial_size=0.5).training.num_train_epochs == 5
+    assert resolve(make_splits(100, texts=5_000), adversarial_size=0).training.num_train_epochs == 16
+    assert resolve(make_splits(100, texts=5_000)).training.num_train_epochs == 8
 
 
 def test_gradual_unfreezing_has_an_epoch_for_each_layer():
-    model = ModelArguments(num_hidden_layers=3)
-    resolved = resolve(make_splits(100, texts=80_000), model=model, gradual_unfreezing=True)
-    assert resolved.training.num_train_epochs == 5  # head, three layers, embeddings
-    resolved = resolve(make_splits(100, texts=80_000), gradual_unfreezing=True)
-    assert resolved.training.num_train_epochs == LstmConfig.num_hidden_layers + 2
+    model = ModelArguments(num_hidden_layers=4)
+    resolved = resolve(make_splits(2_000_000, texts=80_000), model=model, gradual_unfreezing=True)
+    assert resolved.training.num_train_epochs == 6  # head, four layers, embeddings
 
 
 @pytest.mark.parametrize(
