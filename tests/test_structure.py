@@ -15,7 +15,8 @@ LAYERS = (
     *("messages", "saving", "models", "text", "language_model", "data", "inference", "evaluation", "hub", "export"),
     *("knowledge", "training", "pretraining", "auditing", "recipes", "benchmark", "cli"),
 )
-MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 12, 330, 60
+# `cli` has one module for each of the 11 commands, and two that they share.
+MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 13, 330, 60
 # Pairs of a folder and another one that it imports. Lower this number with the code; raise it only for a good reason.
 MAX_RELATIONS = 78
 REMOTE_CODE = tuple(sorted(path.stem for path in (PACKAGE / "models").glob("*_lstm.py")))
