@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .auditing import AuditResult, audit
+    from .explanation import Explanation, explain
     from .hub import TrainedClassifier, load_classifier
     from .inference import StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 # Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
 _FOLDERS = {
     "AuditResult": "auditing",
+    "Explanation": "explanation",
     "LstmConfig": "models",
     "LstmForCausalLM": "models",
     "LstmForSequenceClassification": "models",
@@ -25,6 +27,7 @@ _FOLDERS = {
     "StreamingClassifier": "inference",
     "TrainedClassifier": "hub",
     "audit": "auditing",
+    "explain": "explanation",
     "format_predictions": "inference",
     "load_classifier": "hub",
     "predict_texts": "inference",
@@ -35,6 +38,7 @@ _FOLDERS = {
 
 __all__ = [
     "AuditResult",
+    "Explanation",
     "LstmConfig",
     "LstmForCausalLM",
     "LstmForSequenceClassification",
@@ -43,6 +47,7 @@ __all__ = [
     "StreamingClassifier",
     "TrainedClassifier",
     "audit",
+    "explain",
     "format_predictions",
     "load_classifier",
     "predict_texts",

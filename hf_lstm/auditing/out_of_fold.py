@@ -18,9 +18,9 @@ from transformers import set_seed
 
 from ..data import Corpus, tokenize_corpus
 from ..inference import predict_logits, probabilities
-from ..knowledge import Task, find_teacher
 from ..messages import format_count, format_names
 from ..saving import PARTIAL, atomic_folder
+from ..teachers import Task, find_teacher
 from ..training import (
     ClassifierTrainingArguments,
     DataArguments,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 COMMANDS = {
     "train": "train a classifier on labelled texts",
     "predict": "classify texts, lines or the rows of a file",
+    "explain": "show which words lead to a prediction",
     "evaluate": "measure a classifier, or the average of several, on labelled texts",
     "audit": "find likely label errors in labelled texts",
     "pretrain": "train a language model or word vectors on texts without labels",
@@ -110,6 +111,10 @@ def load_command(name: str) -> Callable[[Sequence[str]], None]:
             from .predict import main as predict
 
             return predict
+        case "explain":
+            from .explain import main as explain
+
+            return explain
         case "evaluate":
             from .evaluate import main as evaluate
 

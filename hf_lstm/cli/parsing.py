@@ -2,7 +2,8 @@
 
 import argparse
 import shlex
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,27 @@ def add_switch(parser: argparse.ArgumentParser, name: str, default: bool, help: 
     """
     parser.add_argument(f"--{name}", type=string_to_bool, default=default, help=help)
     complete_switches(parser)
+
+
+def add_text_options(parser: argparse.ArgumentParser, verb: str) -> None:
+    """
+    Add the model and the options that select texts without labels.
+
+    Args:
+        parser: Parser of the command.
+        verb: What the command does with the texts.
+    """
+    parser.add_argument("texts", nargs="*", help=f"texts to {verb} (default: the lines of standard input)")
+    parser.add_argument("--model", required=True, help="folder or Hub id of a trained classifier")
+    parser.add_argument("--input", help="csv, tsv, json, jsonl, parquet or txt file of texts")
+    parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
+    parser.add_argument("--separator", help="separator of the columns of a csv or tsv file (default: detected)")
+    parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
+
+
+def given_texts(args: argparse.Namespace) -> Iterable[str]:
+    """Return the texts that are arguments of the command, or else the lines of standard input as they arrive."""
+    return args.texts or (line.rstrip("\r\n") for line in sys.stdin)
 
 
 def add_dataset_options(parser: argparse.ArgumentParser, what: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..inference import WINDOW, fastest_device, format_predictions, load_model_and_tokenizer, predict_texts, windows
 from ..inference import predict_file as predict_rows
-from .parsing import command_parser
+from .parsing import add_text_options, command_parser, given_texts
 
 DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows of a file.
 
@@ -22,13 +22,8 @@ def main(argv: Sequence[str]) -> None:
         argv: Options of the command.
     """
     parser = command_parser("predict", DESCRIPTION)
-    parser.add_argument("texts", nargs="*", help="texts to classify (default: the lines of standard input)")
-    parser.add_argument("--model", required=True, help="folder or Hub id of a trained classifier")
-    parser.add_argument("--input", help="csv, tsv, json, jsonl, parquet or txt file of texts")
+    add_text_options(parser, "classify")
     parser.add_argument("--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions")
-    parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
-    parser.add_argument("--separator", help="separator of the columns of a csv or tsv file (default: detected)")
-    parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
     args = parser.parse_args(argv)
     if bool(args.input) != bool(args.output):
         parser.error("--input and --output require each other")
@@ -55,10 +50,9 @@ def main(argv: Sequence[str]) -> None:
         if skipped:
             print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
         return
-    lines = args.texts or (line.rstrip("\r\n") for line in sys.stdin)
     # Lines of a pipe are classified in windows, which is faster. On a terminal, each line is answered immediately.
     window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
-    for texts in windows(lines, window):
+    for texts in windows(given_texts(args), window):
         predictions = format_predictions(predict_texts(model, tokenizer, texts), model.config)
         for text, prediction in zip(texts, predictions, strict=True):
             print(format_line(prediction, text), flush=window == 1)
@@ -69,10 +63,11 @@ def format_line(prediction: dict[str, Any], text: str) -> str:
     Format a prediction as `label<TAB>score<TAB>text`.
 
     Args:
-        prediction: Prediction with `score` and, except for regression, `label`. Several are joined by commas.
+        prediction: Prediction with `score` and, except for regression, `label`. Several are joined by commas; a label
+            of `None` is left empty.
         text: The text, whose white space is reduced to single spaces.
     """
-    label, score = prediction.get("label", ""), prediction["score"]
+    label, score = prediction.get("label") or "", prediction["score"]
     scores = [score] if isinstance(score, float) else score
     label = label if isinstance(label, str) else ",".join(label)
     shown = " ".join(text.split())

@@ -23,7 +23,7 @@ SECTIONS = {
     ),
     "training and output": (
         *("num_train_epochs", "learning_rate", "per_device_train_batch_size", "label_smoothing", "class_weights"),
-        *("adversarial_size", "average_decay", "early_stopping_patience", "layer_decay", "gradual_unfreezing"),
+        *("adversarial_size", "average_decay", "early_stopping_patience", "gradual_unfreezing", "min_precision"),
         *("bf16", "seed", "resume_from_checkpoint", "output_dir", "baseline", "half_weights"),
         *("language", "license", "push_to_hub"),
     ),

@@ -8,7 +8,7 @@ from datasets import Dataset
 from transformers import EvalPrediction, PreTrainedModel, PreTrainedTokenizerFast
 
 from ..data import tokenize_corpus
-from ..inference import average_logits, match_labels, predict_logits, predict_texts, probabilities
+from ..inference import average_logits, label_thresholds, match_labels, predict_logits, predict_texts, probabilities
 from ..models import LstmConfig, LstmForSequenceClassification
 from .calibration import calibration
 from .intervals import confidence_interval
@@ -64,7 +64,7 @@ def evaluate_average(
         order = match_labels(model.config, names, problem_type, model.config.name_or_path or "A model")
         input_ids = tokenize_corpus({"rows": rows}, tokenizer)["rows"]["input_ids"][:]
         logits.append(predict_logits(model, input_ids, show_progress=show_progress)[:, order])
-        thresholds.append(np.broadcast_to(np.asarray(model.config.threshold), len(order))[order])
+        thresholds.append(label_thresholds(model.config)[order])
         config.threshold = thresholds[-1].tolist()
         metrics.append(evaluate_logits(logits[-1], labels, config))
     config.threshold = np.mean(thresholds, axis=0).tolist()
@@ -83,14 +83,14 @@ def evaluate_logits(logits: np.ndarray, labels: np.ndarray, config) -> Metrics:
 
     Returns:
         The metrics of `compute_metrics`; for two or more texts the confidence interval of the main metric,
-        `NAME_interval`; for single-label classification also those of [`calibration`].
+        `NAME_interval`; for classification also those of [`calibration`].
     """
     compute_metrics = build_compute_metrics(config.problem_type, config.num_labels, config.threshold)
     metrics: Metrics = {**compute_metrics(EvalPrediction(predictions=logits, label_ids=labels))}
     if len(labels) > 1:
         metrics[f"{MAIN_METRIC[config.problem_type]}_interval"] = confidence_interval(config, logits, labels)
-    if config.problem_type == "single_label_classification":
-        metrics.update(calibration(logits, labels))
+    if config.problem_type != "regression":
+        metrics.update(calibration(logits, labels, config.problem_type))
     return metrics
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import bootstrap
 
-from ..inference import probabilities
+from ..inference import is_predicted, probabilities
 
 RESAMPLES = 1_000
 
@@ -37,7 +37,7 @@ def confidence_interval(config, logits: np.ndarray, labels: np.ndarray, seed: in
     elif config.problem_type == "regression":
         statistic = _mean_of(np.square(scores - np.reshape(labels, scores.shape)).mean(1))
     else:
-        statistic = _macro_f1_of(scores >= config.threshold, np.asarray(labels, dtype=bool))
+        statistic = _macro_f1_of(is_predicted(scores, config.threshold), np.asarray(labels, dtype=bool))
     interval = bootstrap(
         (np.arange(len(labels)),),
         statistic,

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import metrics as sk
 from transformers import EvalPrediction
 
-from ..inference import probabilities
+from ..inference import is_predicted, probabilities
 from ..models import PROBLEM_TYPES
 
 # Metric that selects the best checkpoint; reports list it first.
@@ -187,7 +187,7 @@ def compute_metrics(
         return metrics | ScoreMetrics().compute(prediction_scores=scores, references=labels)
     if problem_type == "multi_label_classification":
         labels = labels.astype(int)
-        predictions = (scores >= np.asarray(threshold)).astype(int)
+        predictions = is_predicted(scores, threshold).astype(int)
         metrics = MultiLabelMetrics().compute(predictions=predictions, references=labels)
         return metrics | ScoreMetrics().compute(prediction_scores=scores, references=labels)
     return RegressionMetrics().compute(predictions=scores, references=labels.reshape(scores.shape))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, f1_score
 
-from ..inference import probabilities
+from ..inference import is_predicted, probabilities
 from .metrics import label_names
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ CHARACTER_WIDTH = 0.602 * FONT_SIZE / 72
 
 
 @contextmanager
-def _new_figure(path: str | Path, width: float, height: float, constrained: bool = True) -> Iterator["Figure"]:
+def new_figure(path: str | Path, width: float, height: float, constrained: bool = True) -> Iterator["Figure"]:
     """Yield an empty figure of this size in inches, and write it to a PNG file afterwards."""
     # matplotlib takes half a second to import, and most commands draw nothing.
     from matplotlib import rc_context
@@ -59,7 +59,7 @@ def plot_learning_curve(log_history: list[dict], metric: str, path: str | Path) 
     train = [(entry["epoch"], entry["loss"]) for entry in log_history if "loss" in entry]
     evaluations = [entry for entry in log_history if "eval_loss" in entry]
     epochs = [entry["epoch"] for entry in evaluations]
-    with _new_figure(path, 9, 3.6) as figure:
+    with new_figure(path, 9, 3.6) as figure:
         loss_axes, metric_axes = figure.subplots(1, 2)
         if train:
             loss_axes.plot(*zip(*train, strict=True), marker="o", label="train")
@@ -90,9 +90,9 @@ def plot_predictions(logits: np.ndarray, labels: np.ndarray, config, title: str,
     if config.problem_type == "single_label_classification":
         _plot_confusion_matrix(scores.argmax(1), labels, label_names(config), title, path)
     elif config.problem_type == "multi_label_classification":
-        _plot_f1_by_label(scores >= config.threshold, labels.astype(bool), label_names(config), title, path)
+        _plot_f1_by_label(is_predicted(scores, config.threshold), labels.astype(bool), label_names(config), title, path)
     else:
-        with _new_figure(path, 4.6, 4.2) as figure:
+        with new_figure(path, 4.6, 4.2) as figure:
             axes = figure.subplots()
             axes.scatter(labels, logits.reshape(labels.shape), s=6, alpha=0.4)
             axes.set(xlabel="true score", ylabel="predicted score", title=title)
@@ -107,7 +107,7 @@ def _plot_confusion_matrix(
     if len(matrix) > len(shown):
         ticks.append(f"{len(names) - len(shown)} other labels")
     size = _plot_size(len(ticks))
-    with _new_figure(path, size + 0.8, size) as figure:
+    with new_figure(path, size + 0.8, size) as figure:
         axes = figure.subplots()
         ConfusionMatrixDisplay(matrix, display_labels=ticks).plot(
             ax=axes,
@@ -153,7 +153,7 @@ def _plot_f1_by_label(
     shown = _most_frequent(actual.sum(0))
     f1 = f1_score(actual[:, shown], predicted[:, shown], average=None, zero_division=0)  # (shown labels,)
     order = np.argsort(f1, kind="stable")
-    with _new_figure(path, 6, _plot_size(len(shown))) as figure:
+    with new_figure(path, 6, _plot_size(len(shown))) as figure:
         axes = figure.subplots()
         # Bars are placed by position, because equal names would share a bar.
         axes.barh(np.arange(len(order)), f1[order])
@@ -197,7 +197,7 @@ def plot_stream(text: str, spans: list[tuple[int, int]], scores: np.ndarray, lab
     title = f"probability of {_shorten(label)!r} after each token"
     if len(starts) > len(shown):
         title += f", first {starts[len(shown)]:,} of {len(text):,} characters"
-    with _new_figure(path, width + 2 * margin, height, constrained=False) as figure:
+    with new_figure(path, width + 2 * margin, height, constrained=False) as figure:
         figure.text(0.5, 1 - 0.2 / height, title, ha="center", va="center")
         for i, start in enumerate(shown):
             end = starts[i + 1] if i + 1 < len(starts) else len(text)

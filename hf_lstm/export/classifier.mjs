@@ -3,18 +3,22 @@
  *
  *   import { load } from "./classifier.mjs";
  *   const classify = await load("/models/reviews");  // URL of the exported folder
- *   await classify("What a film.");                  // [{ label: "positive", score: 0.98 }, ...]
+ *   await classify("What a film.");                  // [{ label: "positive", score: 0.98, predicted: true }, ...]
  *
  * A bundler or an import map has to resolve the two packages.
  */
 import * as ort from "onnxruntime-web/wasm";
 import { Tokenizer } from "@huggingface/tokenizers";
 
-/** Load the graph, tokenizer and labels; return a function from a text to all labels with scores, best first. */
+/**
+ * Load the graph, tokenizer and labels; return a function from a text to all labels with scores, best first. A label is
+ * `predicted` if it reaches its threshold, and in single-label classification is the best one.
+ */
 export async function load(folder, model = "model.onnx") {
   const read = async (name) => (await fetch(`${folder}/${name}`)).json();
   const [rules, config] = [await read("tokenizer.json"), await read("config.json")];
   const tokenizer = new Tokenizer(adapt(rules), {});
+  const isSingle = config.problem_type === "single_label_classification";
   const session = await ort.InferenceSession.create(`${folder}/${model}`);
   if (session.inputNames.length > 2) {
     throw new Error("This model was exported with --stateful. Export it without --stateful to run it in a browser.");
@@ -26,8 +30,9 @@ export async function load(folder, model = "model.onnx") {
       attention_mask: new ort.Tensor("int64", ids.map(() => 1n), [1, ids.length]),
     });
     return scores(Array.from(logits.data), config.problem_type)
-      .map((score, i) => ({ label: config.id2label[i], score }))
-      .sort((a, b) => b.score - a.score);
+      .map((score, i) => ({ label: config.id2label[i], score, predicted: reaches(score, i, config) }))
+      .sort((a, b) => b.score - a.score)
+      .map((row, rank) => (isSingle && rank ? { ...row, predicted: false } : row));
   };
 }
 
@@ -41,6 +46,15 @@ function adapt(rules) {
     rules.model = { ...rules.model, ...wordpiece };
   }
   return rules;
+}
+
+/** Return whether a label reaches its threshold. Only a list applies to a single label; 1 is never reached. */
+function reaches(score, i, { threshold, problem_type: problemType }) {
+  if (problemType === "regression" || (problemType === "single_label_classification" && !Array.isArray(threshold))) {
+    return true;
+  }
+  const limit = Array.isArray(threshold) ? threshold[i] : threshold;
+  return limit < 1 && score >= limit;
 }
 
 /** Convert logits to probabilities: softmax, sigmoid (multi-label) or unchanged (regression). */

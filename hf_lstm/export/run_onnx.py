@@ -7,6 +7,7 @@ some_program | python run_onnx.py --stream              # the prediction so far;
 from run_onnx import OnnxClassifier
 classifier = OnnxClassifier("folder")
 classifier("What a film.")                              # [{"label": "positive", "score": 0.98}], as from the pipeline
+classifier.predict(["What a film."])                    # the same, but without labels below their threshold
 """
 
 import argparse
@@ -76,6 +77,10 @@ class OnnxClassifier:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.problem_type = config["problem_type"]
         self.labels = [label for _, label in sorted((int(i), label) for i, label in config["id2label"].items())]
+        threshold, is_single = config["threshold"], self.problem_type == "single_label_classification"
+        if not isinstance(threshold, list):
+            threshold = [0.0 if is_single else threshold] * len(self.labels)
+        self.thresholds = dict(zip(self.labels, threshold, strict=True))
         self.pad_token_id = config["pad_token_id"] or 0
         self.outputs = [output.name for output in self.session.get_outputs()]
 
@@ -95,6 +100,28 @@ class OnnxClassifier:
         if top_k is None:
             return rows
         return [row[0] for row in rows] if top_k == 1 else [row[:top_k] for row in rows]
+
+    def predict(self, texts: list[str]) -> list[dict]:
+        """Return the prediction for each text, see [`OnnxClassifier.choose`]."""
+        return [self.choose(row) for row in self(texts, top_k=None)]
+
+    def choose(self, row: list[dict]) -> dict:
+        """
+        Apply the thresholds of the model.
+
+        Args:
+            row: All labels with their scores, highest score first.
+
+        Returns:
+            `label` and `score` as `hf-lstm predict` writes them: the label is `None` if its score is below its
+            threshold; both are lists in multi-label classification; a regression keeps its first score.
+        """
+        if self.problem_type == "regression":
+            return row[0]
+        reached = [entry for entry in row if entry["score"] >= self.thresholds[entry["label"]] < 1]
+        if self.problem_type == "multi_label_classification":
+            return {name: [entry[name] for entry in reached] for name in ("label", "score")}
+        return row[0] | {"label": row[0]["label"] if row[0] in reached else None}
 
     def predict_logits(self, texts: list[str]) -> np.ndarray:
         """Return logits `(texts, num_labels)`, computed in batches of texts of similar length."""
@@ -192,13 +219,19 @@ def main() -> None:
         state = classifier.start()
         while piece := os.read(sys.stdin.fileno(), 65_536):  # returns as soon as anything has arrived
             scores, state = classifier.feed(state, piece)
-            print(f"{scores[0]['label']}\t{scores[0]['score']:.4f}", flush=True)
-        best = classifier.finish(state)[0]
-        print(f"{best['label']}\t{best['score']:.4f}")
+            print(format_line(classifier.choose(scores)), flush=True)
+        print(format_line(classifier.choose(classifier.finish(state))))
         return
     texts = args.texts or [line.rstrip("\r\n") for line in sys.stdin]
-    for text, best in zip(texts, classifier(texts), strict=True):
-        print(f"{best['label']}\t{best['score']:.4f}\t{text}")
+    for text, prediction in zip(texts, classifier.predict(texts), strict=True):
+        print(f"{format_line(prediction)}\t{text}")
+
+
+def format_line(prediction: dict) -> str:
+    """Return `label<TAB>score`; several are joined by commas, and no label is left empty."""
+    label, score = prediction["label"] or "", prediction["score"]
+    labels, scores = (value if isinstance(value, list) else [value] for value in (label, score))
+    return f"{','.join(labels)}\t{','.join(f'{value:.4f}' for value in scores)}"
 
 
 if __name__ == "__main__":

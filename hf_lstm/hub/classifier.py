@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import snapshot_download
 from transformers import PreTrainedTokenizerFast, TextClassificationPipeline, pipeline
 
+from ..explanation import Explanation, explain
 from ..inference import fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
 from ..messages import library_progress_bars
 from ..models import LstmForSequenceClassification
@@ -28,12 +29,15 @@ class TrainedClassifier:
         tokenizer: Its tokenizer.
         metrics: Metrics of the model by split, such as `metrics["test"]["accuracy"]`; an interval is a pair. Empty for
             a model that was trained with the Trainer directly.
+        calibration: What the temperature changed on the validation split, such as `calibration["temperature"]`, and
+            `calibration["log_loss"]` before and after. Empty for a model without one.
     """
 
     folder: Path
     model: LstmForSequenceClassification
     tokenizer: PreTrainedTokenizerFast
     metrics: dict[str, dict[str, Any]]
+    calibration: dict[str, Any]
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """
@@ -43,13 +47,31 @@ class TrainedClassifier:
             texts: A list, tuple, pandas Series, numpy array or `datasets` column of strings.
 
         Returns:
-            One dictionary per text with `label` and `score`. For multi-label classification, both are lists: the labels
-            above their thresholds, and their scores. For regression, there is only `score`.
+            One dictionary per text with `label` and `score`. The label is `None` if the score is below the threshold
+            that `min_precision` has set for it. For multi-label classification, both are lists: the labels above their
+            thresholds, and their scores. For regression, there is only `score`.
 
         Raises:
             TypeError: An item is not a string, or `texts` is a single string or no list of texts.
         """
         return format_predictions(predict_texts(self.model, self.tokenizer, texts), self.model.config)
+
+    def explain(self, texts: Sequence[str], label: str | None = None) -> list[Explanation]:
+        """
+        Compute the contribution of each word to a label; see [`explain`].
+
+        Args:
+            texts: As in [`TrainedClassifier.predict`].
+            label: Label to explain; by default the predicted one, and each predicted one of a multi-label classifier.
+
+        Returns:
+            The explanations, which a notebook shows with coloured words.
+
+        Raises:
+            ValueError: The classifier has no such label.
+            TypeError: As in [`TrainedClassifier.predict`].
+        """
+        return explain(self.model, self.tokenizer, texts, label)
 
     def pipeline(self, **kwargs: Any) -> TextClassificationPipeline:
         """
@@ -92,7 +114,7 @@ def load_classifier(source: str | Path) -> TrainedClassifier:
         source: Folder or Hub id of a classifier.
 
     Returns:
-        The classifier, with the metrics that were recorded when it was trained.
+        The classifier, with the metrics and the calibration that were recorded when it was trained.
 
     Raises:
         ValueError: The model is damaged, or is not a classifier of this package.
@@ -103,8 +125,9 @@ def load_classifier(source: str | Path) -> TrainedClassifier:
     model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
     folder = Path(source) if Path(source).is_dir() else Path(snapshot_download(source))
     record = folder / METRICS_FILE
-    metrics = {}
+    metrics, calibration = {}, {}
     if record.is_file():
-        by_split = json.loads(record.read_text(encoding="utf-8"))["figures"]
-        metrics = {split: by_model["model"] for split, by_model in by_split.items()}
-    return TrainedClassifier(folder, model, tokenizer, metrics)
+        recorded = json.loads(record.read_text(encoding="utf-8"))
+        metrics = {split: by_model["model"] for split, by_model in recorded["figures"].items()}
+        calibration = recorded.get("calibration", {})  # earlier versions did not calibrate
+    return TrainedClassifier(folder, model, tokenizer, metrics, calibration)

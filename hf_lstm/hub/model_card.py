@@ -13,7 +13,7 @@ from ..models import LstmConfig
 METRICS_FILE = "metrics.json"
 
 # Files that describe a training, saved next to the model.
-TRAINING_RECORDS = ("README.md", METRICS_FILE, "learning_curve.png", "predictions.png")
+TRAINING_RECORDS = ("README.md", METRICS_FILE, "learning_curve.png", "predictions.png", "calibration.png")
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
@@ -91,8 +91,9 @@ def build_card(config, location: str, record: dict[str, Any] | None = None, exam
             `dataset_on_hub`, `language`, `license`, `notes` (messages about the data), `splits` (rows by split),
             `figures` (metrics by split, then `model` or `baseline`), `training` (`command`, `epochs`, `seconds`,
             `precision`, `seed`, `metric`, `parameters`), `machine`, `bytes` and `texts_per_second`. Optional keys:
-            `failures` (`on`, `accuracy`, `examples`), `steps` (`command`, `seconds` and `machine` of each step) with
-            the command that runs all steps, `reproduce`.
+            `calibration` (what the temperature changed; empty if the scores are not calibrated), `failures` (`on`,
+            `accuracy`, `examples`), `steps` (`command`, `seconds` and `machine` of each step) with the command that
+            runs all steps, `reproduce`.
         example: Text for the usage example.
 
     Returns:
@@ -113,6 +114,7 @@ def build_card(config, location: str, record: dict[str, Any] | None = None, exam
         "is_regression": config.problem_type == "regression",
         "is_single_label": config.problem_type == "single_label_classification",
         "is_multi_label": config.problem_type == "multi_label_classification",
+        "abstains": config.problem_type == "single_label_classification" and isinstance(config.threshold, list | tuple),
     }
     if record:
         values |= _recorded_values(config, record)
@@ -189,6 +191,8 @@ def _recorded_values(config, record: dict[str, Any]) -> dict[str, Any]:
         "calibration_error": None if calibration_error is None else f"{calibration_error:.3f}",
         "plot_title": "Confusion matrix" if config.problem_type == "single_label_classification" else "Predictions",
     }
+    if "calibration" in record:
+        values |= {"has_calibration_plot": config.problem_type != "regression", "temperature": record["calibration"]}
     if "steps" in record:
         values |= {"steps": _step_list(record["steps"]), "reproduce": record["reproduce"]}
     if "failures" in record:

@@ -1,10 +1,20 @@
 """Load classifiers and predict texts, files and streams."""
 
+from .encoding import encode_texts
 from .files import WINDOW, predict_file, windows
-from .loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer
+from .loading import (
+    fastest_device,
+    load_any_config,
+    load_config,
+    load_model_and_tokenizer,
+    load_tokenizer,
+    remote_code_errors,
+)
 from .prediction import (
     average_logits,
     format_predictions,
+    is_predicted,
+    label_thresholds,
     match_labels,
     predict_logits,
     predict_texts,
@@ -21,8 +31,12 @@ __all__ = [
     "StreamingClassifier",
     "WINDOW",
     "average_logits",
+    "encode_texts",
     "fastest_device",
     "format_predictions",
+    "is_predicted",
+    "label_thresholds",
+    "load_any_config",
     "load_config",
     "load_model_and_tokenizer",
     "load_tokenizer",
@@ -32,5 +46,6 @@ __all__ = [
     "predict_logits",
     "predict_texts",
     "probabilities",
+    "remote_code_errors",
     "windows",
 ]

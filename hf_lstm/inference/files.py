@@ -35,6 +35,8 @@ def predict_file(
 ) -> tuple[int, int]:
     """Copy a table and add the columns `predicted_label` and `predicted_score`, in constant memory.
 
+    A label below its threshold is missing, as in [`format_predictions`], but its score is not.
+
     The source is read twice: first to find all columns and their types, and to check the texts before anything is
     predicted. Every value of every row is kept. In a parquet file, whole numbers become fractions if other rows of the
     column have fractions, and a column with values of several types becomes text. In csv and tsv files, lists and

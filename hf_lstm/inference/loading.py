@@ -1,15 +1,58 @@
 """Load saved classifiers and tokenizers, with clear errors for damaged or unsuitable ones."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
 from ..messages import one_line
 from ..models import LstmConfig, LstmForSequenceClassification
+
+
+@contextmanager
+def remote_code_errors(source: str) -> Iterator[None]:
+    """Replace the error about code in a repository, which `trust_remote_code=False` causes, by one that names the flag.
+
+    Args:
+        source: What the message calls the repository.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ValueError(
+            f"{source} needs model code of its own repository, which is not run by default. Read that code, and if "
+            "you trust it, add `--trust_remote_code`."
+        ) from None
+
+
+def load_any_config(source: str | Path, trust_remote_code: bool = False) -> PreTrainedConfig:
+    """Load the config of any model.
+
+    Args:
+        source: Folder or Hub id.
+        trust_remote_code: Run the code of a repository that has its own config class.
+
+    Raises:
+        ValueError: The config is of an unknown kind, or needs code that was not trusted.
+        OSError: There is no such folder or Hub id, or the Hub cannot be reached.
+    """
+    source = os.path.expanduser(str(source))
+    path = Path(source)
+    # "runs/name" is also a valid Hub id, but if there is a folder "runs" the user means a local path.
+    local = source.startswith((".", "/")) or (path.parent != Path(".") and path.parent.is_dir())
+    if local and not path.is_dir():
+        raise FileNotFoundError(f"There is no folder {source}.")
+    if path.is_dir() and not (path / "config.json").is_file():
+        raise FileNotFoundError(f"The folder {source} has no config.json, so it is not a saved model.")
+    with remote_code_errors(source):
+        return AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
 
 
 def load_config(source: str | Path) -> LstmConfig:
@@ -22,18 +65,10 @@ def load_config(source: str | Path) -> LstmConfig:
         ValueError: It is the config of another kind of model.
         OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
-    source = os.path.expanduser(str(source))
-    path = Path(source)
-    # "runs/name" is also a valid Hub id, but if there is a folder "runs" the user means a local path.
-    local = source.startswith((".", "/")) or (path.parent != Path(".") and path.parent.is_dir())
-    if local and not path.is_dir():
-        raise FileNotFoundError(f"There is no folder {source}.")
-    if path.is_dir() and not (path / "config.json").is_file():
-        raise FileNotFoundError(f"The folder {source} has no config.json, so it is not a saved model.")
-    config = AutoConfig.from_pretrained(source)
+    config = load_any_config(source)
     if config.model_type != LstmConfig.model_type:
         raise ValueError(f"{source} is a {config.model_type!r} model, not a model of hf_lstm.")
-    return config
+    return cast(LstmConfig, config)
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerFast:

@@ -1,6 +1,6 @@
 """Score texts with a classifier, in batches of similar length."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ def predict_logits(
     input_ids: Sequence[Sequence[int]],
     batch_tokens: int = BATCH_TOKENS,
     show_progress: bool = False,
+    pad: Callable[[np.ndarray], Mapping[str, torch.Tensor]] | None = None,
 ) -> np.ndarray:
     """Compute the logits of tokenised texts, without truncation, in batches of similar length.
 
@@ -36,10 +37,16 @@ def predict_logits(
             batch of its own.
         show_progress: Show a progress bar on a terminal or in a notebook. It counts tokens, because texts differ in
             length.
+        pad: Returns the padded inputs of the model for a batch, given the numbers of its texts. The default pads
+            `input_ids` on the right, as the models of this package need it.
 
     Returns:
         Logits in the order of the texts, float32, `(texts, num_labels)`.
     """
+
+    def pad_right(rows: np.ndarray) -> Mapping[str, torch.Tensor]:
+        return pad_batch([input_ids[row] for row in rows], model.config.pad_token_id or 0)
+
     model.eval()
     lengths = np.array([len(ids) for ids in input_ids], dtype=np.int64)
     order = np.argsort(lengths, kind="stable")
@@ -52,7 +59,7 @@ def predict_logits(
             while end < len(order) and (end + 1 - start) * lengths[order[end]] <= batch_tokens:
                 end += 1
             rows = order[start:end]
-            batch = pad_batch([input_ids[row] for row in rows], model.config.pad_token_id or 0)
+            batch = (pad or pad_right)(rows)
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})
             logits[rows] = output.logits.float().cpu().numpy()
             progress.update(int(lengths[rows].sum()))
@@ -150,6 +157,23 @@ def average_logits(logits: Sequence[np.ndarray], problem_type: str) -> np.ndarra
     return odds.astype(np.float32)
 
 
+def label_thresholds(config: Any) -> np.ndarray:
+    """Return the probability from which each label is predicted, `(num_labels,)`.
+
+    In single-label classification, only a list of thresholds has an effect: otherwise, the most probable label is
+    always predicted, and the thresholds are 0.
+    """
+    if config.problem_type == "single_label_classification" and not isinstance(config.threshold, list | tuple):
+        return np.zeros(config.num_labels)
+    return np.broadcast_to(np.asarray(config.threshold, dtype=np.float64), config.num_labels)
+
+
+def is_predicted(scores: np.ndarray, thresholds: np.ndarray | float | Sequence[float]) -> np.ndarray:
+    """Return where scores `(..., num_labels)` reach their thresholds; a threshold of 1 is never reached."""
+    limits = np.asarray(thresholds)
+    return (scores >= limits) & (limits < 1)
+
+
 def format_predictions(logits: np.ndarray, config: Any) -> list[dict[str, Any]]:
     """Convert logits to labels and scores.
 
@@ -158,19 +182,23 @@ def format_predictions(logits: np.ndarray, config: Any) -> list[dict[str, Any]]:
         config: The config of the model, with its label names, problem type and threshold.
 
     Returns:
-        One dictionary per text. A single-label model gives `label` and its probability `score`. A multi-label model
-        gives lists of both, with the labels that reach `config.threshold`, the most probable first. A regression gives
-        only `score`.
+        One dictionary per text. A single-label model gives `label` and its probability `score`; the label is `None` if
+        the model has a list of thresholds and the score of the most probable label is below its threshold. A
+        multi-label model gives lists of both, with the labels that reach `config.threshold`, the most probable first. A
+        regression gives only `score`.
     """
     scores = probabilities(logits, config.problem_type)
     names = [config.id2label[i] for i in range(config.num_labels)]
     if config.problem_type == "regression":
         return [{"score": row.tolist() if len(row) > 1 else float(row[0])} for row in scores]
+    reached = is_predicted(scores, label_thresholds(config))  # (texts, num_labels)
     if config.problem_type == "single_label_classification":
-        best = scores.argmax(1)
-        return [{"label": names[i], "score": float(row[i])} for i, row in zip(best, scores, strict=True)]
-    predictions, thresholds = [], np.broadcast_to(config.threshold, len(names))
-    for row in scores:
-        chosen = [i for i in np.argsort(-row, kind="stable") if row[i] >= thresholds[i]]
+        return [
+            {"label": names[i] if row_reached[i] else None, "score": float(row[i])}
+            for i, row, row_reached in zip(scores.argmax(1), scores, reached, strict=True)
+        ]
+    predictions = []
+    for row, row_reached in zip(scores, reached, strict=True):
+        chosen = [i for i in np.argsort(-row, kind="stable") if row_reached[i]]
         predictions.append({"label": [names[i] for i in chosen], "score": [float(row[i]) for i in chosen]})
     return predictions

@@ -109,8 +109,8 @@ class StreamResult:
     Prediction for the text so far.
 
     Args:
-        label: The most probable label; for a multi-label problem, the list of the labels that reach the threshold;
-            `None` in a regression.
+        label: The most probable label, or `None` if it is below its threshold; for a multi-label problem, the list of
+            the labels that reach the threshold; `None` in a regression.
         scores: Probability of each label; in a regression, the scores.
         num_tokens: Number of tokens read, including the `[CLS]` at the start.
         stopped_at: Character of the text at which the stop rule was met; `None` if it was not met or there is no rule.

@@ -1,16 +1,7 @@
-"""Knowledge beyond the labels: word vectors and soft labels from teachers."""
+"""Knowledge beyond the labels: word vectors and sentence encoders."""
 
-from .teacher_kinds import Task, find_teacher
-from .teachers import SOFT_LABELS_FILE, label_with_teachers
+from .encoders import embed_texts, fast_dtype, load_encoder
 from .vector_vocabulary import VectorVocabulary, read_vocabulary
 from .vectors import train_vectors
 
-__all__ = [
-    "SOFT_LABELS_FILE",
-    "Task",
-    "VectorVocabulary",
-    "find_teacher",
-    "label_with_teachers",
-    "read_vocabulary",
-    "train_vectors",
-]
+__all__ = ["VectorVocabulary", "embed_texts", "fast_dtype", "load_encoder", "read_vocabulary", "train_vectors"]

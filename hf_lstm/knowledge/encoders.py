@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..inference import fastest_device
+from ..inference import fastest_device, remote_code_errors
 from ..language_model import cpu_has_bf16
 from ..messages import show_progress
 
@@ -31,6 +31,7 @@ def load_encoder(source: str, trust_remote_code: bool = False) -> Any:
 
     Raises:
         ImportError: The package sentence-transformers is not installed.
+        ValueError: The encoder needs code of its repository that was not trusted.
         OSError: There is no such folder or Hub id, or the Hub cannot be reached.
     """
     try:
@@ -40,12 +41,13 @@ def load_encoder(source: str, trust_remote_code: bool = False) -> Any:
             'A sentence encoder requires sentence-transformers: pip install "hf_lstm[encoders]"'
         ) from None
     device = fastest_device()
-    return SentenceTransformer(
-        source,
-        device=str(device),
-        trust_remote_code=trust_remote_code,
-        model_kwargs={"dtype": fast_dtype(device)},
-    )
+    with remote_code_errors(source):
+        return SentenceTransformer(
+            source,
+            device=str(device),
+            trust_remote_code=trust_remote_code,
+            model_kwargs={"dtype": fast_dtype(device)},
+        )
 
 
 def embed_texts(encoder: Any, texts: Sequence[str]) -> np.ndarray:

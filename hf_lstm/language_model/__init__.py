@@ -4,7 +4,7 @@ from .budget import Budget, ModelSize
 from .classifier import FineTuningSettings, LabelledTexts, fine_tune, layer_groups, predict_probabilities
 from .loop import LoopResult, LoopSettings, default_sampled_tokens, stream_perplexity, train_on_streams
 from .packed import NO_LABEL, SPLITS, PackedCorpus
-from .precision import choose_precision, cpu_has_bf16
+from .precision import choose_precision, cpu_has_bf16, has_fast_bf16
 from .recipe import PUBLISHED_SIZE, RecipeSettings, run_recipe
 from .results import MAX_FILE_BYTES, read_probabilities_by_row
 from .streams import TokenStreams
@@ -29,6 +29,7 @@ __all__ = [
     "cpu_has_bf16",
     "default_sampled_tokens",
     "fine_tune",
+    "has_fast_bf16",
     "layer_groups",
     "predict_probabilities",
     "read_probabilities_by_row",

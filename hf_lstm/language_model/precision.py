@@ -102,3 +102,15 @@ def _layer_seconds(device: torch.device, dtype: torch.dtype) -> float:
         layer(inputs)[0].sum().backward()
     torch.cuda.synchronize(device)
     return time.perf_counter() - started
+
+
+def has_fast_bf16(use_cpu: bool = False) -> bool:
+    """
+    Return whether the device of a Trainer multiplies bfloat16 matrices in hardware.
+
+    Args:
+        use_cpu: Ask for the CPU even if there is a GPU.
+    """
+    if torch.cuda.is_available() and not use_cpu:
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return cpu_has_bf16()

@@ -7,18 +7,16 @@ from typing import Any, Literal, cast
 import torch
 from transformers import Trainer, TrainingArguments
 
-from ..language_model import cpu_has_bf16
+from ..language_model import has_fast_bf16
 from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
+from ..teachers import parse_teacher_labels
 
 # Fields of the model arguments that are not fields of `LstmConfig`.
 NOT_IN_CONFIG = (
     *("pretrained", "tokenizer", "vocab_size", "lowercase", "vectors", "class_weights", "objective"),
     "drop_missing_labels",
 )
-
-# Learning rate of the embeddings relative to the other layers.
-EMBEDDING_RATE = 1.0
 
 
 @dataclass
@@ -66,7 +64,17 @@ class DataArguments(TextArguments):
     license: str = field(default="apache-2.0", metadata={"help": "licence of the model, for the model card"})
     teacher: list[str] | None = field(
         default=None,
-        metadata={"help": "classifiers, files, `linear` or `latent`: learn from their mean (default: none)"},
+        metadata={"help": "classifiers, files, linear, latent, encoder:ID: learn from them (default: none)"},
+    )
+    teacher_labels: dict[str, str] | str | None = field(
+        default=None,
+        metadata={"help": "their labels, as in LABEL_0=bad,LABEL_1=good; LABEL_2= drops one (default: same names)"},
+    )
+    trust_remote_code: bool = field(
+        default=False, metadata={"help": "run model code from the repositories of teachers"}
+    )
+    augment: int = field(
+        default=0, metadata={"help": "changed texts per training text for the teachers to label; 0: none"}
     )
     unlabelled: str | None = field(
         default=None,
@@ -88,12 +96,18 @@ class DataArguments(TextArguments):
     def __post_init__(self):
         if isinstance(self.label_column, str):
             self.label_column = [self.label_column]
-        if isinstance(self.teacher, str):
+        # In Python, a teacher may also be a pipeline or a function.
+        if self.teacher is not None and not isinstance(self.teacher, list | tuple):
             self.teacher = [self.teacher]
-        if self.passage_words < 0:
-            raise ValueError(f"`passage_words` must be at least 0, got {self.passage_words}.")
+        if isinstance(self.teacher_labels, str):
+            self.teacher_labels = parse_teacher_labels(self.teacher_labels)
+        for name in ("passage_words", "augment"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}.")
         if self.teacher is None and (self.unlabelled is not None or self.passage_words):
             raise ValueError("`--unlabelled` and `--passage_words` require `--teacher`.")
+        if self.teacher is None and (self.augment or self.teacher_labels):
+            raise ValueError("`--augment` and `--teacher_labels` require `--teacher`.")
 
 
 @dataclass
@@ -279,15 +293,16 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
         metadata={"help": "size of adversarial changes of the embeddings (default: 0.5, regression: 0)"},
     )
     layer_decay: float = field(default=1.0, metadata={"help": "learning rate of each layer relative to the one above"})
-    embedding_rate: float = field(
-        default=EMBEDDING_RATE,
-        metadata={"help": "learning rate of the embeddings relative to the other layers; 0 freezes them"},
-    )
     gradual_unfreezing: bool = field(
         default=False, metadata={"help": "train the head first, then one more layer per epoch"}
     )
     early_stopping_patience: int = field(
         default=5, metadata={"help": "evaluations without improvement before stopping; 0 never stops"}
+    )
+    calibrate: bool = field(default=True, metadata={"help": "fit a temperature of the scores on validation texts"})
+    min_precision: list[str] | None = field(
+        default=None,
+        metadata={"help": "LABEL=0.98: predict it only where it is that precise; 0.98: all labels", "action": "extend"},
     )
     half_weights: bool = field(
         default=False, metadata={"help": "save the weights in half precision, half the size on disk"}
@@ -295,10 +310,10 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     baseline: bool = field(default=True, metadata={"help": "also fit and report TF-IDF with logistic regression"})
 
     def __post_init__(self):
+        if isinstance(self.min_precision, str):
+            self.min_precision = [self.min_precision]
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"`layer_decay` must be above 0 and at most 1, got {self.layer_decay}.")
-        if self.embedding_rate < 0:
-            raise ValueError(f"`embedding_rate` must be at least 0, got {self.embedding_rate}.")
         if self.early_stopping_patience < 0:
             raise ValueError(f"`early_stopping_patience` must be at least 0, got {self.early_stopping_patience}.")
         if self.num_train_epochs is not None and self.num_train_epochs <= 0 and self.max_steps <= 0:
@@ -313,15 +328,3 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
 def arguments_of(trainer: Trainer) -> RecurrentTrainingArguments:
     """Return the arguments of a Trainer of this package; the library declares them as `TrainingArguments`."""
     return cast(RecurrentTrainingArguments, trainer.args)
-
-
-def has_fast_bf16(use_cpu: bool = False) -> bool:
-    """
-    Return whether the device that the Trainer uses multiplies bfloat16 matrices in hardware.
-
-    Args:
-        use_cpu: Ask for the CPU even if there is a GPU.
-    """
-    if torch.cuda.is_available() and not use_cpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return cpu_has_bf16()

@@ -3,9 +3,9 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from datasets import Dataset
@@ -14,12 +14,13 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ..data import Corpus, iterate_texts
-from ..evaluation import best_thresholds, label_names
+from ..evaluation import calibrate_head, choose_thresholds, label_names
 from ..hub import TRAINING_RECORDS
-from ..inference import load_config, predict_logits, probabilities
+from ..inference import load_config, predict_logits
 from ..messages import format_names
 from ..models import LstmConfig, LstmForSequenceClassification
 from ..saving import atomic_folder
+from ..teachers import find_teacher
 from .arguments import NOT_IN_CONFIG, DataArguments, ModelArguments, RecurrentTrainingArguments, arguments_of
 from .trainer import RESUME_FILE, ClassifierTrainer
 
@@ -33,8 +34,11 @@ ONNX_FILES = (
 # First line of the code files that are saved with a model.
 CODE_MARK = "# Copyright 2026 the hf_lstm authors"
 
+# Key of the sentences on the teachers in the description of the training that each checkpoint has.
+TEACHER_CHECKS = "teacher_checks"
+
 # Options of the data, besides the data itself, that change the training rows.
-DATA_OPTIONS = ("max_length", "teacher", "unlabelled", "passage_words")
+DATA_OPTIONS = ("max_length", "teacher", "teacher_labels", "unlabelled", "passage_words", "augment")
 
 
 def is_complete(checkpoint: Path) -> bool:
@@ -94,11 +98,13 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         for text in iterate_texts(corpus.splits[split]):
             digest.update(text.encode("utf-8", "surrogatepass") + b"\0")
         digest.update(np.array(corpus.splits[split]["labels"][:], dtype=np.float64).tobytes())
-    # Texts in memory are described by their type.
+    # Texts in memory are described by their type, and teachers by their names.
     options = {
-        name: value if isinstance(value, str | int | float | list | None) else type(value).__name__
+        name: value if isinstance(value, str | int | float | list | dict | None) else type(value).__name__
         for name, value in (vars(data_args) | vars(model_args)).items()
     }
+    if data_args.teacher:
+        options["teacher"] = [find_teacher(teacher).name for teacher in data_args.teacher]
     return {
         "problem_type": corpus.problem_type,
         "labels": list(corpus.label_names),
@@ -106,6 +112,17 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         "sha256": digest.hexdigest(),
         "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options},
     }
+
+
+def saved_teacher_checks(checkpoint: str | Path) -> list[str]:
+    """
+    Return the sentences on the teachers of an interrupted training, from [`check_teachers`].
+
+    Args:
+        checkpoint: Folder of the checkpoint. One that the stock Trainer saved has none.
+    """
+    path = Path(checkpoint) / RESUME_FILE
+    return json.loads(path.read_text(encoding="utf-8")).get(TEACHER_CHECKS, []) if path.is_file() else []
 
 
 def check_resumed_data(checkpoint: str | Path, current: dict[str, Any]) -> None:
@@ -179,40 +196,74 @@ def _cannot_resume(checkpoint: str | Path, changed: str) -> ValueError:
     )
 
 
-def save_classifier(trainer: ClassifierTrainer, validation: Dataset) -> LstmForSequenceClassification:
+class SavedClassifier(NamedTuple):
     """
-    Save the best model and its tokenizer to the output folder, and load them again.
+    Result of [`save_classifier`].
+
+    Args:
+        model: The model, as loaded from its folder, on the device of the Trainer.
+        calibration: What the temperature changed, see [`calibrate_head`]; empty if none was fitted.
+        notes: Sentences about the calibration and the thresholds, which were printed.
+    """
+
+    model: LstmForSequenceClassification
+    calibration: dict[str, Any]
+    notes: list[str]
+
+
+def save_classifier(
+    trainer: ClassifierTrainer, validation: Dataset, min_precision: Mapping[str, float] | None = None
+) -> SavedClassifier:
+    """
+    Save the best model and its tokenizer to the output folder, calibrate it, choose its thresholds, and load it again.
 
     Evaluations use the loaded model, which computes in full precision: the Trainer keeps the trained model wrapped for
     mixed precision.
 
     Args:
         trainer: Trainer after training, with the best model loaded.
-        validation: Tokenized validation split, which decides the thresholds of a multi-label classifier.
+        validation: Tokenized validation split, which decides the temperature and the thresholds.
+        min_precision: Precision that the threshold of a label has to reach, by label.
 
     Returns:
-        The loaded model, on the device of the Trainer.
+        The loaded model, its calibration, and notes.
     """
-    folder = Path(trainer.args.output_dir)
+    folder, labels = Path(trainer.args.output_dir), np.array(validation["labels"][:])
+    calibration, notes = dict[str, Any](), list[str]()
+
+    def load() -> LstmForSequenceClassification:
+        model = LstmForSequenceClassification.from_pretrained(partial)
+        model.to(trainer.args.device)  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+        return model
+
+    def score() -> np.ndarray:
+        return predict_logits(model, validation["input_ids"][:], show_progress=not trainer.args.disable_tqdm)
+
     with atomic_folder(folder) as partial:
         trainer.save_model(str(partial), _internal_call=True)  # must not push an unfinished model
-        model = LstmForSequenceClassification.from_pretrained(partial)
-        if trainer.args.half_weights:
-            halves = {name: weight.half() for name, weight in model.state_dict().items()}
-            model.save_pretrained(partial, state_dict=halves)  # the config keeps float32, the precision of inference
-            model = LstmForSequenceClassification.from_pretrained(partial)
-        model.to(trainer.args.device)  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-        if model.config.problem_type == "multi_label_classification":
-            logits = predict_logits(model, validation["input_ids"][:], show_progress=not trainer.args.disable_tqdm)
-            scores = probabilities(logits, model.config.problem_type)
-            model.config.threshold = best_thresholds(scores, np.array(validation["labels"][:]))
-            model.config.save_pretrained(partial)
+        model = load()
+        problem_type = model.config.problem_type
+        if trainer.args.calibrate and problem_type != "regression":
+            calibration, notes = calibrate_head(model, score(), labels)
+        if calibration or trainer.args.half_weights:
+            weights = model.state_dict()
+            if trainer.args.half_weights:
+                weights = {name: weight.half() for name, weight in weights.items()}
+            model.save_pretrained(partial, state_dict=weights)  # the config keeps float32, the precision of inference
+            model = load()
+        if problem_type == "multi_label_classification" or min_precision:
+            # The saved weights are scored again, because they may be rounded.
+            notes += choose_thresholds(model.config, score(), labels, min_precision or {})
+        elif problem_type == "single_label_classification":
+            model.config.threshold = LstmConfig.threshold  # those of a pretrained model are not those of this one
+        model.config.save_pretrained(partial)
         written = {path.name for path in partial.iterdir()}
         remove_training_records(folder)  # last, so that an earlier model keeps its records if saving fails
     if removed := remove_stale_files(folder, written):
         print(f"Removed files of an earlier model from {folder}: {', '.join(removed)}.")
     remove_checkpoints(trainer)
-    return model
+    print(*notes, sep="\n", end="\n" if notes else "")
+    return SavedClassifier(model, calibration, notes)
 
 
 def advise_on_full_disk(folder: str | Path) -> str:

@@ -13,11 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def split_groups(
-    optimizer: torch.optim.Optimizer,
-    layers: list[list[nn.Parameter]],
-    learning_rate: float,
-    layer_decay: float,
-    embedding_rate: float = 1.0,
+    optimizer: torch.optim.Optimizer, layers: list[list[nn.Parameter]], learning_rate: float, layer_decay: float
 ) -> None:
     """
     Split the parameter groups of an optimizer by layer, and set the learning rate of each layer.
@@ -27,7 +23,6 @@ def split_groups(
         layers: Parameters by layer, from [`layer_groups`].
         learning_rate: Learning rate of the first layer, the head.
         layer_decay: Factor between the learning rates of a layer and the one above it.
-        embedding_rate: Another factor of the learning rate of the last layer, the embeddings; 0 freezes them.
     """
     depths = {parameter: depth for depth, layer in enumerate(layers) for parameter in layer}
     groups = []
@@ -36,8 +31,6 @@ def split_groups(
             parameters = [parameter for parameter in group["params"] if depths[parameter] == depth]
             if parameters:
                 rate = learning_rate * layer_decay**depth
-                if depth == len(layers) - 1:
-                    rate *= embedding_rate
                 groups.append(group | {"params": parameters, "lr": rate, "initial_lr": rate, "depth": depth})
     optimizer.param_groups[:] = groups
 

@@ -7,7 +7,7 @@ from dataclasses import Field, fields
 from difflib import get_close_matches
 from numbers import Real
 from pathlib import Path
-from types import UnionType
+from types import FunctionType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from transformers.hf_argparser import string_to_bool
@@ -165,9 +165,11 @@ def format_call(function: str, data: Any, options: Mapping[str, Any]) -> str:
 
 
 def _format_value(value: Any) -> str:
-    """Return the source text of a plain value or path, and the type of any other object in angle brackets."""
+    """Return the source text of a plain value, path or function, and the type of other objects in angle brackets."""
     if isinstance(value, Path):
         value = str(value)
     if isinstance(value, list | tuple):
-        value = [str(item) if isinstance(item, Path) else item for item in value]
-    return repr(value) if isinstance(value, str | int | float | bool | list | None) else f"<{type(value).__name__}>"
+        return f"[{', '.join(map(_format_value, value))}]"
+    if isinstance(value, FunctionType):
+        return value.__name__
+    return repr(value) if isinstance(value, str | int | float | bool | dict | None) else f"<{type(value).__name__}>"

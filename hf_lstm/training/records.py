@@ -15,15 +15,16 @@ from ..evaluation import (
     describe_machine,
     evaluate_split,
     folder_bytes,
+    plot_calibration,
     plot_learning_curve,
     plot_predictions,
     texts_per_second,
     tfidf_baseline,
 )
 from ..hub import build_card, metrics_table, save_metrics
-from ..knowledge import SOFT_LABELS_FILE
 from ..messages import one_line
 from ..models import LstmForSequenceClassification
+from ..teachers import SOFT_LABELS_FILE
 from .arguments import DataArguments
 from .defaults import ResolvedArguments
 from .trainer import ClassifierTrainer
@@ -46,6 +47,7 @@ class TrainingRun:
         corpus: The labelled texts.
         splits: The tokenized texts.
         trainer: The Trainer after training.
+        calibration: What the calibration changed, see [`SavedClassifier`].
         seconds: Time to load, tokenize and train, in seconds.
     """
 
@@ -58,6 +60,7 @@ class TrainingRun:
     corpus: Corpus
     splits: DatasetDict
     trainer: ClassifierTrainer
+    calibration: dict[str, Any]
     seconds: float
 
     @property
@@ -108,6 +111,8 @@ def record_training(
     _draw(plot_learning_curve, history, metric, run.folder / "learning_curve.png")
     labels, title = np.array(run.splits[final]["labels"][:]), f"{run.folder.name}, {final} split"
     _draw(plot_predictions, logits, labels, model.config, title, run.folder / "predictions.png")
+    if model.config.problem_type != "regression":
+        _draw(plot_calibration, logits, labels, model.config, title, run.folder / "calibration.png")
     example = run.corpus.splits[final]["text"][0][:200]
     build_card(model.config, str(run.folder), record, example).save(run.folder / "README.md")
     return {split: by_model["model"] for split, by_model in figures.items()}
@@ -134,6 +139,7 @@ def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[s
         "notes": run.notes,
         "splits": {split: len(rows) for split, rows in run.splits.items()},
         "figures": figures,
+        "calibration": run.calibration,
         "training": {
             "command": run.command,
             "defaults": run.resolved.chosen,

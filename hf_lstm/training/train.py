@@ -5,27 +5,30 @@ import time
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_tokens, tokenize_corpus
+from ..evaluation import precision_targets
 from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
 from ..inference import load_config, load_tokenizer
-from ..knowledge import SOFT_LABELS_FILE, label_with_teachers
 from ..messages import library_progress_bars
 from ..saving import full_disk_errors
+from ..teachers import SOFT_LABELS_FILE, check_teachers, find_teacher, label_with_teachers
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from .building import build_model, build_tokenizer, build_vector_vocabulary
 from .checkpoints import (
+    TEACHER_CHECKS,
     advise_on_full_disk,
     check_resumed_data,
     check_resumed_model,
     describe_training_data,
     find_resume_checkpoint,
     save_classifier,
+    saved_teacher_checks,
 )
 from .defaults import resolve_defaults
 from .labels import add_rehearsal, drop_suspicious, keep_trained_labels
@@ -97,10 +100,11 @@ def run_training(
         check_push(repo_id, args.hub_token)
 
     corpus, notes = read_corpus(data, data_args, model_args, trainer_args)
+    min_precision = precision_targets(args.min_precision, corpus.label_names, corpus.problem_type)
     training_data = describe_training_data(corpus, data_args, model_args)
     if checkpoint is not None:
         check_resumed_data(checkpoint, training_data)
-    labelled = label_unlabelled(corpus, data_args, trainer_args.output_dir, notes, is_resumed=checkpoint is not None)
+    labelled, training_data[TEACHER_CHECKS] = label_unlabelled(corpus, data_args, trainer_args, notes, checkpoint)
     tokenizer, model_args, vectors = load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
@@ -124,20 +128,23 @@ def run_training(
         if not trainer.is_world_process_zero():
             trainer.accelerator.wait_for_everyone()
             return load_classifier(folder)
-        saved = save_classifier(trainer, splits["validation"])
+        saved = save_classifier(trainer, splits["validation"], min_precision)
+        notes += saved.notes
     if not data_args.teacher:
         (folder / SOFT_LABELS_FILE).unlink(missing_ok=True)  # of an earlier training
     on_hub = isinstance(data, str) and not Path(data).exists()
     dataset = str(data) if isinstance(data, str | Path) else name_of(data)
     seconds = time.perf_counter() - started
-    run = TrainingRun(dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, seconds)
+    run = TrainingRun(
+        dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, saved.calibration, seconds
+    )
     with full_disk_errors(folder, lambda: RECORDS_LOST):
-        metrics = record_training(run, saved, tokenizer)
+        metrics = record_training(run, saved.model, tokenizer)
     print(f"\nTrained in {seconds:.0f} s and saved to {folder}.")
     if args.push_to_hub:
         print(f"Pushed to {push_repository(str(folder), repo_id, bool(args.hub_private_repo), args.hub_token)}.")
     trainer.accelerator.wait_for_everyone()
-    return TrainedClassifier(folder, saved.eval(), tokenizer, metrics)
+    return TrainedClassifier(folder, saved.model.eval(), tokenizer, metrics, saved.calibration)
 
 
 def name_of(data: Any) -> str:
@@ -218,36 +225,48 @@ def read_corpus(
 
 
 def label_unlabelled(
-    corpus: Corpus, data_args: DataArguments, output_dir: str, notes: list[str], is_resumed: bool = False
-) -> DatasetDict:
+    corpus: Corpus,
+    data_args: DataArguments,
+    args: ClassifierTrainingArguments,
+    notes: list[str],
+    checkpoint: str | None = None,
+) -> tuple[DatasetDict, list[str]]:
     """
-    Label the training texts and the unlabelled texts with teachers, if there are any.
+    Check the teachers, if there are any, and label the training texts or other texts with them.
 
     Args:
         corpus: The labelled texts.
         data_args: Arguments of the data, which name the teachers.
-        output_dir: Folder in which the soft labels are saved.
+        args: Arguments of the Trainer, with the folder in which the soft labels are saved and the seed.
         notes: Notes of the training; notes on the unlabelled texts and the teachers are added.
-        is_resumed: Whether the training is resumed: the soft labels are then read from the file that it wrote.
+        checkpoint: Folder from which the training is resumed: the soft labels are then read from the file that it
+            wrote, and the teachers are not used again.
 
     Returns:
-        The splits of the corpus. With teachers, `train` has soft labels and contains the unlabelled texts, too.
+        The splits of the corpus, and the results of the check. With teachers, `train` has soft labels and contains the
+        unlabelled and changed texts, too.
     """
     if not data_args.teacher:
-        return corpus.splits
+        return corpus.splits, []
+    path, labels = Path(args.output_dir) / SOFT_LABELS_FILE, cast(dict[str, str] | None, data_args.teacher_labels)
+    teachers = [find_teacher(teacher, labels, data_args.trust_remote_code) for teacher in data_args.teacher]
     unlabelled, read = unlabelled_texts(corpus, data_args.unlabelled)
-    notes += read
     print(*read, sep="\n", end="\n" if read else "")
-    save_to, teachers = Path(output_dir) / SOFT_LABELS_FILE, data_args.teacher
-    if is_resumed and save_to.is_file():
-        notes.append(f"{save_to} has the soft labels of the interrupted training, from {', '.join(teachers)}.")
-        print(notes[-1])
-        train, note = label_with_teachers(corpus, [str(save_to)], unlabelled, data_args.passage_words)
+    save_to: Path | None = path
+    if checkpoint is not None and path.is_file():
+        checks = saved_teacher_checks(checkpoint)
+        names = ", ".join(teacher.name for teacher in teachers)
+        read.append(f"{path} has the soft labels of the interrupted training, from {names}.")
+        print(*checks, read[-1], sep="\n")
+        teachers, save_to = [find_teacher(path)], None
     else:
-        train, note = label_with_teachers(corpus, teachers, unlabelled, data_args.passage_words, save_to)
+        checks = check_teachers(corpus, teachers)
+    train, note = label_with_teachers(
+        corpus, teachers, unlabelled, data_args.passage_words, save_to, data_args.augment, args.seed
+    )
     print(note)
-    notes.append(note)
-    return DatasetDict(corpus.splits | {"train": train})
+    notes += [*read, *checks, note]
+    return DatasetDict(corpus.splits | {"train": train}), checks
 
 
 def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[str]]:

@@ -111,10 +111,9 @@ class ClassifierTrainer(Trainer):
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         is_new = self.optimizer is None
         optimizer = super().create_optimizer(model)
-        args = self.args
-        if is_new and (args.layer_decay != 1 or args.embedding_rate != 1 or args.gradual_unfreezing):
+        if is_new and (self.args.layer_decay != 1 or self.args.gradual_unfreezing):
             layers = layer_groups(self.accelerator.unwrap_model(self.model))
-            split_groups(optimizer, layers, args.learning_rate, args.layer_decay, args.embedding_rate)
+            split_groups(optimizer, layers, self.args.learning_rate, self.args.layer_decay)
         return optimizer
 
     def _get_dataloader(

@@ -42,7 +42,9 @@ class LstmConfig(PreTrainedConfig):
         label_smoothing: Fraction of the target that is distributed evenly over the labels, in [0, 1); 0 is the plain
             loss.
         threshold: Probability from which a label is predicted in multi-label classification, or a list with one
-            probability per label. Training sets the best values on the validation split.
+            probability per label; a label with the value 1 is never predicted. Training sets the best values on the
+            validation split. In single-label classification, a list gives the probability below which the most probable
+            label is not returned, and a number has no effect. The stock pipeline does not apply thresholds.
         initializer_range: Standard deviation of the normal initialisation of the embeddings and the linear head.
         pad_token_id: Token whose embedding is zero and receives no gradient.
         bos_token_id: Token at the beginning of every text.
@@ -148,8 +150,8 @@ class LstmConfig(PreTrainedConfig):
             )
         else:
             thresholds = self.threshold
-        if not all(0 <= threshold < 1 for threshold in thresholds):
-            raise ValueError(f"`threshold` must be in [0, 1), got {self.threshold}.")
+        if not all(0 <= threshold <= 1 for threshold in thresholds):
+            raise ValueError(f"`threshold` must be in [0, 1], got {self.threshold}.")
 
     def validate_class_weights(self) -> None:
         if self.class_weights is None:

@@ -36,6 +36,21 @@ def test_the_average_of_two(command, trained, table, tmp_path):
     assert figures[str(folder)]["log_loss"] < figures["average"]["log_loss"] < np.log(2)
 
 
+def test_precision_by_coverage_and_at_the_thresholds(command, trained, table, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(trained[0], folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"threshold": [0.1, 1.0]}))
+    options = ("--plot_calibration", tmp_path / "new" / "calibration.png")
+    done = command("evaluate", "--model", folder, "--dataset", table, *options)
+    assert done.returncode == 0, done.stderr
+    assert "Perfectly calibrated scores" in done.stdout and "| 50%" in done.stdout
+    assert "At the thresholds of the model:" in done.stdout and "| never" in done.stdout
+    assert options[1].stat().st_size > 1000
+    done = command("predict", "--model", folder, "good film number 1", "bad film number 1")
+    assert sorted(bool(line.split("\t")[0]) for line in done.stdout.splitlines()) == [False, True]
+
+
 @pytest.mark.parametrize("rows", [["good film"], ["good film", "bad film"], ["good film"] * 9])
 def test_any_number_of_rows_and_classes(command, trained, tmp_path, rows):
     path = tmp_path / "rows.csv"

@@ -12,7 +12,7 @@ from hf_lstm.inference import load_model_and_tokenizer, predict_texts, probabili
 def test_training_writes_a_complete_folder(trained):
     folder, printed = trained
     expected = ["README.md", "config.json", "learning_curve.png", "metrics.json", "model.safetensors"]
-    expected += ["predictions.png", "tokenizer.json", "tokenizer_config.json", "trainer_state.json"]
+    expected += ["calibration.png", "predictions.png", "tokenizer.json", "tokenizer_config.json", "trainer_state.json"]
     expected += [path.name for path in (ROOT / "hf_lstm" / "models").glob("*_lstm.py") if "causal" not in path.name]
     assert sorted(path.name for path in folder.iterdir()) == sorted(expected)
     record = json.loads((folder / "metrics.json").read_text())

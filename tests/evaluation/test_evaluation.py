@@ -37,12 +37,15 @@ def test_one_text_has_no_interval(tiny_config, problem_type):
     assert not any(name.endswith("interval") for name in evaluate_logits(np.array([[0.3, 0.1]]), labels, config))
 
 
-def test_only_single_label_classification_has_a_calibration(tiny_config):
+def test_classification_has_a_calibration(tiny_config):
     config = tiny_config(problem_type="regression", num_labels=1)
     assert set(evaluate_logits(np.zeros((4, 1)), np.arange(4.0), config)) == {"mse", "mae", "r2", "mse_interval"}
     config = tiny_config(problem_type="single_label_classification")
     metrics = evaluate_logits(np.array([[2.0, 1.0], [0.0, 3.0], [1.0, 1.5]]), np.array([0, 1, 0]), config)
     assert {"accuracy_interval", "log_loss", "calibration_error"} <= set(metrics)
+    config = tiny_config(problem_type="multi_label_classification", num_labels=2)
+    metrics = evaluate_logits(np.zeros((4, 2)), np.ones((4, 2)), config)
+    assert metrics["log_loss"] == pytest.approx(np.log(2)) and metrics["calibration_error"] == 0.5
 
 
 def test_average_of_models_with_different_label_orders_and_vocabularies(tiny_config):

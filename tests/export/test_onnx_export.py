@@ -20,7 +20,7 @@ import onnx
 from hf_lstm.export.onnx_export import check_parity, export_onnx
 from hf_lstm.export.onnx_graph import GATES
 from hf_lstm.export.run_onnx import OnnxClassifier
-from hf_lstm.inference import predict_texts
+from hf_lstm.inference import format_predictions, predict_texts
 from hf_lstm.text import train_tokenizer
 
 OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
@@ -151,6 +151,53 @@ def test_missing_onnx_names_the_extra_to_install():
     code = "import sys; sys.modules['onnx'] = None; import hf_lstm.export"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.splitlines()[-1].endswith('pip install "hf_lstm[onnx]"')
+
+
+MODULES = {
+    "onnxruntime-web/wasm": """
+export class Tensor {}
+const run = async () => ({ logits: { data: LOGITS } });
+export const InferenceSession = { create: async () => ({ inputNames: ["input_ids", "attention_mask"], run }) };
+""",
+    "@huggingface/tokenizers": "export class Tokenizer { encode() { return { ids: [2, 5] }; } }",
+}
+SCRIPT = """
+const rules = { normalizer: { normalizers: [{}, { pattern: {} }] }, model: {} };
+const files = { "tokenizer.json": rules, "config.json": CONFIG };
+globalThis.fetch = async (url) => ({ json: async () => files[url.split("/").pop()] });
+const { load } = await import("./classifier.mjs");
+console.log(JSON.stringify(await (await load("folder"))("a text")));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="requires Node.js")
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
+@pytest.mark.parametrize("threshold", [0.5, [0.9, 0.5, 0.1], [0.1, 0.9, 0.1], [0.1, 1.0, 0.9]])
+def test_javascript_marks_the_predicted_labels(tiny_config, tmp_path, problem_type, threshold):
+    logits, names = np.array([[0.5, 1.5, -1.0]]), ["a", "b", "c"]
+    config = tiny_config(
+        problem_type=problem_type, threshold=threshold, id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+    )  # fmt: skip
+    for name, code in MODULES.items():
+        folder = tmp_path / "node_modules" / name
+        folder.mkdir(parents=True)
+        (folder / "index.mjs").write_text(code.replace("LOGITS", json.dumps(logits[0].tolist())))
+    # Node.js finds a file in a package only by its name or its package.json.
+    for package, entry in (
+        ("onnxruntime-web", {"./wasm": "./wasm/index.mjs"}),
+        ("@huggingface/tokenizers", "./index.mjs"),
+    ):
+        (tmp_path / "node_modules" / package / "package.json").write_text(json.dumps({"exports": entry}))
+    shutil.copy(ROOT / "hf_lstm" / "export" / "classifier.mjs", tmp_path)
+    (tmp_path / "run.mjs").write_text(SCRIPT.replace("CONFIG", config.to_json_string(use_diff=False)))
+    done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["label"] for row in rows] == ["b", "a", "c"]
+    expected = format_predictions(logits, config)[0].get("label", names)
+    expected = [expected] if isinstance(expected, str) else expected or []
+    assert [row["label"] for row in rows if row["predicted"]] == sorted(expected, key=[*"bac"].index)
 
 
 def test_javascript_is_package_data():

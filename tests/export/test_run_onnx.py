@@ -5,12 +5,14 @@ import sys
 import numpy as np
 import pytest
 from helpers import TEXTS, make_classifier
+from scipy.special import softmax
 from transformers import pipeline
 
 pytest.importorskip("onnxruntime")
 
+from hf_lstm.cli import predict
 from hf_lstm.export.onnx_export import export_onnx
-from hf_lstm.export.run_onnx import OnnxClassifier
+from hf_lstm.export.run_onnx import OnnxClassifier, format_line
 from hf_lstm.inference import StreamingClassifier, format_predictions, predict_texts
 
 
@@ -56,6 +58,26 @@ def test_batches_and_long_pieces_are_split_without_changing_the_scores(tokenizer
     state = classifier.feed(classifier.start(), "word " * 40)[1]
     expected = classifier("word " * 40)[0]
     assert classifier.finish(state)[0]["score"] == pytest.approx(expected["score"], abs=1e-5)
+
+
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification"])
+def test_thresholds_are_those_of_the_package(tokenizer, tmp_path, problem_type):
+    model = make_classifier(problem_type=problem_type, bidirectional=False)
+    logits = predict_texts(model, tokenizer, TEXTS)
+    # A threshold in the middle of the scores of each label; the last label is never predicted.
+    scores = softmax(logits, axis=1) if problem_type.startswith("single") else 1 / (1 + np.exp(-logits))
+    model.config.threshold = [*np.median(scores[:, :2], axis=0).tolist(), 1.0]
+    export_onnx(model, tokenizer, tmp_path, TEXTS, stateful=True)
+    classifier, expected = OnnxClassifier(tmp_path), format_predictions(logits, model.config)
+    labels = [row["label"] for row in expected]
+    assert (None if problem_type.startswith("single") else []) in labels and "LABEL_2" not in np.hstack(labels)
+    for found, row in zip(classifier.predict(TEXTS), expected, strict=True):
+        assert found["label"] == row["label"] and found["score"] == pytest.approx(row["score"], abs=1e-5)
+        assert format_line(found) == predict.format_line(row, "")[:-1]
+    stream = StreamingClassifier(model, tokenizer)
+    for text in TEXTS[:6]:
+        found = classifier.choose(classifier.finish(classifier.feed(classifier.start(), text)[1]))
+        assert found["label"] == stream.finish(stream.feed(stream.start(), text)[1]).label
 
 
 WITHOUT_TORCH = """

@@ -46,3 +46,11 @@ def test_push_sends_the_folder(trained, monkeypatch):
 def test_nothing_to_load_is_one_sentence():
     with pytest.raises(FileNotFoundError, match="There is no folder ./absent"):
         load_classifier("./absent")
+
+
+def test_explanations_are_of_the_predictions(trained):
+    texts = ["a good film", "bad"]
+    for prediction, explanation in zip(trained.predict(texts), trained.explain(texts), strict=True):
+        assert explanation.label == prediction["label"]
+        assert explanation.to_dict()["probability"] == pytest.approx(prediction["score"], abs=1e-5)
+    assert trained.explain(texts, label="good")[0].label == "good"

@@ -192,7 +192,7 @@ def test_training_with_push_to_hub_pushes_the_finished_folder_once(hub, tmp_path
     assert done.returncode == 0 and "Pushed to tester/trained." in done.stdout, done.stderr
     assert hub.commits == commits + 1 and "tester/trained" in hub.private
     files = hub.repositories["tester/trained"]
-    assert set(files) == FILES | {"metrics.json", "learning_curve.png", "predictions.png"}
+    assert set(files) == FILES | {"metrics.json", "learning_curve.png", "predictions.png", "calibration.png"}
     card = ModelCard(files["README.md"].decode())
     assert (card.data.language, card.data.license) == ("de", "apache-2.0") and "accuracy" in card.data.metrics
     assert 'model="tester/trained"' in card.text and card.data.eval_results  # the owner of the token was added

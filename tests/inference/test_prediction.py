@@ -98,6 +98,18 @@ def test_format_predictions_single_label(model):
     assert [row["score"] for row in predictions] == pytest.approx([0.75, 0.75])
 
 
+def test_labels_below_their_threshold_are_not_predicted(tiny_config):
+    config = tiny_config(problem_type="single_label_classification", num_labels=2, threshold=[0.7, 1.0])
+    logits = np.array([[np.log(3.0), 0.0], [np.log(2.0), 0.0], [0.0, 99.0]])
+    predictions = format_predictions(logits, config)
+    assert [row["label"] for row in predictions] == ["LABEL_0", None, None]  # 1 is never reached, not even by 1.0
+    assert [row["score"] for row in predictions] == pytest.approx([3 / 4, 2 / 3, 1])
+    config.threshold = 0.9  # a number has no effect on a single label
+    assert [row["label"] for row in format_predictions(logits, config)] == ["LABEL_0", "LABEL_0", "LABEL_1"]
+    config = tiny_config(problem_type="multi_label_classification", num_labels=2, threshold=[0.7, 1.0])
+    assert [row["label"] for row in format_predictions(logits, config)] == [["LABEL_0"], [], []]
+
+
 def test_format_predictions_multi_label(tiny_config):
     names = {0: "joy", 1: "anger", 2: "fear"}
     config = tiny_config(

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from datasets import Dataset, load_dataset
 
-from hf_lstm.knowledge.teacher_kinds import read_probabilities
 from hf_lstm.recipes import checkpoints, distillation
 from hf_lstm.recipes.checkpoints import required_steps
 from hf_lstm.recipes.distillation import distil, distilled_steps, write_teacher_file
 from hf_lstm.recipes.steps import CHECKPOINTS, STEPS
+from hf_lstm.teachers.teacher_kinds import read_probabilities
 
 
 @pytest.fixture

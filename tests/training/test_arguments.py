@@ -52,3 +52,12 @@ def test_what_only_a_teacher_needs_is_refused_without_one():
 
 def test_one_teacher_needs_no_list():
     assert DataArguments(teacher="linear").teacher == ["linear"]
+
+
+def test_labels_of_teachers_are_parsed_and_need_one():
+    arguments = DataArguments(teacher=["me/teacher"], teacher_labels="LABEL_0=bad,LABEL_1=good")
+    assert arguments.teacher_labels == {"LABEL_0": "bad", "LABEL_1": "good"}
+    assert DataArguments(teacher=len, teacher_labels={"a": "b"}).teacher == [len]
+    for alone in ({"augment": 1}, {"teacher_labels": "a=b"}):
+        with pytest.raises(ValueError, match="`--augment` and `--teacher_labels` require `--teacher`"):
+            DataArguments(**alone)

@@ -1,14 +1,16 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
 from helpers import prepare_training, tiny_corpus, training_arguments
-from transformers import TrainerState
+from transformers import TrainerState, pipeline
 
 from hf_lstm.data.corpus import Corpus
 from hf_lstm.export import export_onnx
+from hf_lstm.inference import format_predictions, load_model_and_tokenizer, predict_logits, predict_texts
 from hf_lstm.training.arguments import DataArguments, ModelArguments
 from hf_lstm.training.checkpoints import (
     RESUME_FILE,
@@ -52,11 +54,48 @@ def test_checkpoint_without_a_whole_state_is_not_complete(tmp_path):
 
 def test_half_weights_are_loaded_in_single_precision(tmp_path):
     trainer, _, splits = prepare_training(tmp_path, half_weights=True)
-    model = save_classifier(trainer, splits["validation"])
+    model = save_classifier(trainer, splits["validation"]).model
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     weights = dict(trainer.model.named_parameters())
     for name, value in model.named_parameters():
         assert torch.equal(value, weights[name].half().float())
+
+
+@pytest.mark.parametrize("half_weights", [False, True])
+def test_calibrated_classifier_abstains_alike_on_all_paths(tmp_path, half_weights, monkeypatch):
+    monkeypatch.setattr("hf_lstm.evaluation.temperature.MIN_TEXTS", 20)
+    trainer, corpus, splits = prepare_training(tmp_path, half_weights=half_weights)
+    labels = np.array(splits["validation"]["labels"][:])
+    trainer.model.classifier.weight.data *= 30  # much too confident
+    before = predict_logits(trainer.model, splits["validation"]["input_ids"][:])
+    saved = save_classifier(trainer, splits["validation"], {"good": 0.5, "other": 0.99})
+    temperature = saved.calibration["temperature"]
+    assert temperature > 2 and len(saved.notes) == 3
+    logits = predict_logits(saved.model, splits["validation"]["input_ids"][:])
+    np.testing.assert_allclose(logits, before / temperature, atol=2e-2 if half_weights else 1e-5)
+    assert saved.calibration["log_loss"][1] < saved.calibration["log_loss"][0] and len(labels) == 20
+
+    model, tokenizer = load_model_and_tokenizer(str(tmp_path))
+    assert list(model.config.threshold) == list(saved.model.config.threshold) and model.config.threshold[0] == 1
+    texts = corpus.splits["validation"]["text"][:]
+    stock = pipeline("text-classification", model=model, tokenizer=tokenizer)(texts)
+    limit = float(np.median([row["score"] for row in stock]))
+    model.config.threshold = [limit, limit]
+    found = format_predictions(predict_texts(model, tokenizer, texts), model.config)
+    assert {row["label"] is None for row in found} == {True, False}
+    for row, expected in zip(found, stock, strict=True):
+        assert row["score"] == pytest.approx(expected["score"], abs=1e-5)
+        assert row["label"] == (expected["label"] if row["score"] >= limit else None)
+
+
+def test_calibration_can_be_disabled_and_old_thresholds_are_reset(tmp_path, monkeypatch):
+    monkeypatch.setattr("hf_lstm.evaluation.temperature.MIN_TEXTS", 20)
+    trainer, _, splits = prepare_training(tmp_path, calibrate=False)
+    trainer.model.classifier.weight.data *= 30
+    trainer.model.config.threshold = [0.9, 0.8]  # of a pretrained model
+    saved = save_classifier(trainer, splits["validation"])
+    assert (saved.calibration, saved.notes, saved.model.config.threshold) == ({}, [], 0.5)
+    assert torch.equal(saved.model.classifier.weight, trainer.model.classifier.weight)
 
 
 def test_records_of_an_earlier_training_are_removed(tmp_path):

@@ -98,19 +98,6 @@ def test_optimizer_is_the_stock_one_by_default(tmp_path):
     assert [group["lr"] for group in trainer.create_optimizer().param_groups] == [3e-3, 3e-3]
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.1])
-def test_embeddings_have_their_own_learning_rate(tmp_path, rate):
-    trainer = make_trainer(tmp_path, embedding_rate=rate, save_strategy="no", weight_decay=0.5)
-    names = {parameter: name for name, parameter in trainer.model.named_parameters()}
-    for group in trainer.create_optimizer().param_groups:
-        for parameter in group["params"]:
-            assert group["lr"] == pytest.approx(1e-2 * (rate if depth_of(names[parameter]) == 3 else 1))
-    recorder = Recorder(trainer.model, stop=2)
-    trainer.add_callback(recorder)
-    trainer.train()
-    assert changed_parts(recorder.weights[0], recorder.weights[-1]) == ({0, 1, 2} if rate == 0 else {0, 1, 2, 3})
-
-
 @pytest.mark.parametrize("layer_decay", [1.0, 0.5])
 def test_each_epoch_unfreezes_one_layer(tmp_path, layer_decay):
     weights = unfreeze(tmp_path, layer_decay=layer_decay)

@@ -109,6 +109,8 @@ def test_call_is_recorded_without_data_and_token():
     assert format_call("f", "a.csv", {"count": 3, "kind": "b"}) == "f('a.csv', count=3, kind='b')"
     options = {"teacher": [Path("a"), "b"], "unlabelled": Path("c.csv")}
     assert format_call("f", Path("a.csv"), options) == "f('a.csv', teacher=['a', 'b'], unlabelled='c.csv')"
+    teachers = {"teacher": [format_call, object(), "b"], "teacher_labels": {"a": "b"}}
+    assert format_call("f", None, teachers) == "f(teacher=[format_call, <object>, 'b'], teacher_labels={'a': 'b'})"
     options = {"hub_token": "hf_secret", "unlabelled": pd.DataFrame()}
     assert format_call("f", pd.DataFrame(), options) == "f(<DataFrame>, hub_token='***', unlabelled=<DataFrame>)"
 

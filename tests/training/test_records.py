@@ -18,7 +18,17 @@ def run(tmp_path) -> TrainingRun:
     trainer = build_trainer(model, tokenizer, splits, resolved.training)
     trainer.train()
     return TrainingRun(
-        "a.csv", False, "hf-lstm train", ["A note."], DataArguments(), resolved, corpus, splits, trainer, 1.26
+        "a.csv",
+        False,
+        "hf-lstm train",
+        ["A note."],
+        DataArguments(),
+        resolved,
+        corpus,
+        splits,
+        trainer,
+        {"temperature": 2.0},
+        1.26,
     )
 
 
@@ -31,7 +41,9 @@ def test_metrics_plots_and_card_are_written(run, tmp_path, capsys):
     )
     assert record["notes"] == ["A note."] and record["training"]["seconds"] == 1.3
     assert record["training"]["parameters"] == run.trainer.model.num_parameters()
-    assert (tmp_path / "predictions.png").stat().st_size > 1000
+    assert record["calibration"] == {"temperature": 2.0}
+    for name in ("predictions.png", "calibration.png"):
+        assert (tmp_path / name).stat().st_size > 1000
     assert "hf-lstm train" in (tmp_path / "README.md").read_text()
     assert "The validation split, 20 texts:" in capsys.readouterr().out
 

@@ -121,10 +121,30 @@ def test_resumed_training_must_have_the_same_data_and_model(table, tmp_path, int
 def test_resumed_training_does_not_fit_its_teachers_again(table, tmp_path, interrupt, monkeypatch, capsys):
     options = OPTIONS | {"output_dir": tmp_path / "run", "teacher": "linear"}
     interrupt(table, **options)
-    monkeypatch.setattr("hf_lstm.knowledge.linear.LinearModel.fit", None)
+    monkeypatch.setattr("hf_lstm.teachers.linear.LinearModel.fit", None)
     trained = train_classifier(table, **options, resume_from_checkpoint="last")
     assert "taught.parquet has the soft labels of the interrupted training, from linear." in capsys.readouterr().out
     assert trained.model.config.label2id == {"good": 0, "other": 1}
+
+
+def certain(texts):
+    """A teacher that is a function."""
+    return [{"good": float("good" in text), "other": float("good" not in text)} for text in texts]
+
+
+def test_a_function_teaches_and_its_accuracy_is_recorded_also_when_resumed(table, tmp_path, interrupt, monkeypatch):
+    options = OPTIONS | {"output_dir": tmp_path / "run", "teacher": [certain, "linear"], "augment": 2}
+    interrupt(table, **options)
+    with pytest.raises(ValueError, match="augment was 2 and is now 1"):
+        train_classifier(table, **options | {"augment": 1}, resume_from_checkpoint="last")
+    monkeypatch.setattr("hf_lstm.teachers.linear.LinearModel.fit", None)
+    trained = train_classifier(table, **options, resume_from_checkpoint="last")
+    record = json.loads((trained.folder / "metrics.json").read_text())
+    assert "teacher=[certain, 'linear'], augment=2" in record["training"]["command"]
+    (checked,) = [note for note in record["notes"] if note.startswith("Teacher function certain: accuracy ")]
+    assert " on 4 validation texts (linear: " in checked
+    assert any("changed texts made from 32 training texts" in note for note in record["notes"])
+    assert checked in (trained.folder / "README.md").read_text()
 
 
 def test_resumed_training_does_not_read_its_vectors_again(table, tmp_path, interrupt):

@@ -85,7 +85,7 @@ def test_training_learns_and_saves_one_folder(tmp_path, problem_type):
         tmp_path, problem_type, num_train_epochs=40, learning_rate=2e-2, **keep_last
     )
     trainer.train()
-    model = save_classifier(trainer, splits["validation"])
+    model = save_classifier(trainer, splits["validation"]).model
     names = {path.name for path in tmp_path.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= names
     assert not any(name.startswith("checkpoint") or name.endswith((".bin", ".pt")) for name in names)
@@ -345,7 +345,7 @@ ACCEPTED = (
 def test_options_of_the_trainer_are_accepted(tmp_path, options):
     trainer, _, splits = prepare_training(tmp_path, **options)
     trainer.train()
-    model = save_classifier(trainer, splits["validation"])
+    model = save_classifier(trainer, splits["validation"]).model
     assert trainer.state.global_step == trainer.state.max_steps > 0
     evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     assert bool(evaluations) is (options.get("eval_strategy") != "no" and "eval_delay" not in options)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from hf_lstm.knowledge.linear import (
+from hf_lstm.teachers.linear import (
     LinearModel,
     NgramModel,
     latent_vectors,

@@ -8,9 +8,10 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value, co
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.data.corpus import Corpus
 from hf_lstm.inference.prediction import predict_texts
-from hf_lstm.knowledge.linear import NgramModel, ngram_vectorizer, predict_out_of_fold
-from hf_lstm.knowledge.teacher_kinds import read_probabilities
-from hf_lstm.knowledge.teachers import label_with_teachers
+from hf_lstm.teachers.augmentation import augment_texts
+from hf_lstm.teachers.linear import NgramModel, ngram_vectorizer, predict_out_of_fold
+from hf_lstm.teachers.soft_labels import label_with_teachers
+from hf_lstm.teachers.teacher_kinds import read_probabilities
 from hf_lstm.text.tokenization import train_tokenizer
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
@@ -224,3 +225,26 @@ def test_saved_soft_labels_can_be_used_as_a_teacher(tmp_path, unlabelled):
     second, _ = label_with_teachers(make_corpus(), [str(file)], unlabelled)
     np.testing.assert_allclose(first["labels"][:], second["labels"][:], atol=1e-6)
     assert len(read_probabilities(str(file), NEW, NAMES[SINGLE], SINGLE)) == 3
+
+
+def test_changed_texts_are_added_like_unlabelled_ones():
+    teacher = [lambda texts: [[0.25, 0.75]] * len(texts)]
+    corpus = make_corpus()
+    long = [f"{text} and nothing else at all" for text in TEXTS]
+    table = {"text": long, "labels": corpus.splits["train"]["labels"][:]}
+    corpus.splits["train"] = Dataset.from_dict(table, corpus.splits["train"].features)
+    expected = [text for text in augment_texts(long, 3, seed=7) if text not in TEXTS]  # TEXTS are for validation
+    rows, note = label_with_teachers(corpus, teacher, augment=3, seed=7)
+    assert rows["text"][:] == long + expected and note == (
+        f"Added {len(expected)} changed texts made from 12 training texts, with soft labels from function <lambda>."
+    )
+    labels = np.array(rows["labels"][:])
+    np.testing.assert_array_equal(labels[:12], [[0, 1] if "good" in text else [1, 0] for text in TEXTS])
+    np.testing.assert_allclose(labels[12:], [[0.25, 0.75]] * len(expected))
+
+
+def test_changed_and_unlabelled_texts_are_both_added(unlabelled):
+    teacher = [lambda texts: [[0.25, 0.75]] * len(texts)]
+    rows, note = label_with_teachers(make_corpus(), teacher, unlabelled, augment=2)
+    assert rows["text"][12:15] == NEW and len(rows) > 15
+    assert note.startswith(f"Added 3 texts without labels and {len(rows) - 15} changed texts made from 12 training")

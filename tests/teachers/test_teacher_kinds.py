@@ -1,14 +1,18 @@
 import numpy as np
 import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification, pipeline
 
-from hf_lstm.knowledge.teacher_kinds import (
+from hf_lstm.teachers.teacher_kinds import (
     FITTED_TEACHERS,
+    EncoderTeacher,
     FileTeacher,
     SavedClassifier,
     Task,
     find_teacher,
     read_probabilities,
 )
+from hf_lstm.text.tokenization import train_tokenizer
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 
@@ -105,3 +109,70 @@ def test_probabilities_of_many_labels_may_be_rounded(write_probabilities):
     row = np.random.default_rng(0).dirichlet(np.ones(150)).round(2).tolist()
     path = write_probabilities("soft.jsonl", {"film": row}, names)
     assert read_probabilities(path, ["film"], names, SINGLE).tolist() == [row] and abs(sum(row) - 1) > 0.02
+
+
+TASK = Task(("good", "bad"), SINGLE, ["good film", "bad film", "odd film"], np.eye(2)[[0, 1, 1]], None)
+
+
+def test_the_array_of_a_function_has_the_labels_in_sorted_order():
+    def guess(texts):
+        assert isinstance(texts, list)
+        return np.array([[0.2, 0.8] if text.startswith("good") else [0.9, 0.1] for text in texts])
+
+    teacher = find_teacher(guess)
+    assert teacher.name == "function guess"
+    assert teacher.predict(TASK, ()).tolist() == [[0.8, 0.2], [0.1, 0.9], [0.1, 0.9]]
+
+
+def test_a_function_may_return_dictionaries_and_is_called_with_few_texts_at_a_time(monkeypatch):
+    monkeypatch.setattr("hf_lstm.teachers.teacher_kinds.CALL_TEXTS", 2)
+    calls = []
+
+    def guess(texts):
+        calls.append(texts)
+        return [{"bad": len(text) / 10, "good": 1 - len(text) / 10} for text in texts]
+
+    np.testing.assert_allclose(find_teacher(guess).predict(TASK, ())[:, 1], [0.9, 0.8, 0.8])
+    assert calls == [["good film", "bad film"], ["odd film"]]
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (
+            [[0.5, 0.5]],
+            r"array of shape \(1, 2\) for 3 texts, but \(3, 2\) is needed: one column for each of bad,",
+        ),
+        ([{"bad": 0.5, "great": 0.5}] * 3, "returned the labels bad, great, but the data has good, bad"),
+        ([[0.9, 0.9]] * 3, "The function .* must have probabilities that sum to 1, but the values of 'good film'"),
+    ],
+)
+def test_unsuitable_results_of_a_function_are_reported(returned, message):
+    with pytest.raises(ValueError, match=message):
+        find_teacher(lambda texts: returned).predict(TASK, ())
+
+
+def test_a_pipeline_predicts_like_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("hf_lstm.teachers.transformer.fast_dtype", lambda device: torch.float32)
+    tokenizer = train_tokenizer(TASK.texts * 2, "word", 40, show_progress=False)
+    labels = {"id2label": {0: "LABEL_0", 1: "LABEL_1"}, "label2id": {"LABEL_0": 0, "LABEL_1": 1}}
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=16, initializer_range=1.0, **sizes, **labels)
+    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    mapping = {"LABEL_0": "good", "LABEL_1": "bad"}
+    classify = pipeline("text-classification", model=str(tmp_path), dtype="float32")
+    expected = [[score["score"] for score in classify(text, top_k=None)] for text in TASK.texts]
+    teacher = find_teacher(classify, mapping)
+    assert teacher.name == f"pipeline of {tmp_path}"
+    predicted = teacher.predict(TASK, ())
+    np.testing.assert_allclose(np.sort(predicted), np.sort(expected), atol=1e-5)
+    np.testing.assert_allclose(find_teacher(str(tmp_path), mapping).predict(TASK, ()), predicted, atol=1e-5)
+
+
+def test_other_objects_are_refused_and_teachers_returned():
+    with pytest.raises(ValueError, match="must be a name, a text-classification pipeline or a function, got a int"):
+        find_teacher(3)
+    encoder = find_teacher("encoder:me/encoder", trust_remote_code=True)
+    assert isinstance(encoder, EncoderTeacher) and (encoder.source, encoder.trust_remote_code) == ("me/encoder", True)
+    assert find_teacher(encoder) is encoder

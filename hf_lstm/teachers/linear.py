@@ -186,7 +186,7 @@ def predict_out_of_fold(
         ValueError: There are fewer texts than folds.
     """
     if len(targets) < FOLDS:
-        raise ValueError(f"The teachers linear and latent need at least {FOLDS} training texts, got {len(targets)}.")
+        raise ValueError(f"Teachers that are fitted need at least {FOLDS} training texts, got {len(targets)}.")
     predicted = np.zeros(targets.shape)
     for fitted, held_out in KFold(FOLDS, shuffle=True, random_state=seed).split(targets):
         features = features_of(fitted)

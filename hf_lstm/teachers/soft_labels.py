@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,19 +12,25 @@ from datasets import Dataset, Features, List, Value
 from ..data import Corpus, iterate_texts
 from ..inference import open_writer
 from ..messages import format_count
+from .augmentation import augment_texts
+from .fitted_teachers import Task, Teacher
 from .passages import cut_passages
-from .teacher_kinds import Task, find_teacher
+from .teacher_kinds import find_teacher
 
 # File in the training folder with the mean probabilities of the teachers. Existing training folders have this name.
 SOFT_LABELS_FILE = "taught.parquet"
 
+Result = TypeVar("Result")
+
 
 def label_with_teachers(
     corpus: Corpus,
-    teachers: Sequence[str],
+    teachers: Sequence[Any],
     unlabelled: Dataset | None = None,
     passage_words: int = 0,
     save_to: str | Path | None = None,
+    augment: int = 0,
+    seed: int = 42,
 ) -> tuple[Dataset, str]:
     """
     Return training rows with soft labels from teachers.
@@ -35,18 +42,23 @@ def label_with_teachers(
 
     Args:
         corpus: Labelled training texts. Unlabelled texts that are also in its other splits are left out.
-        teachers: Each is one of
+        teachers: Each is a teacher, or anything that [`find_teacher`] accepts, such as
 
-            - the folder or Hub id of a classifier with the same labels,
+            - the folder or Hub id of a classifier of this package or of transformers with the same labels,
             - a file with the column `text` and one column of probabilities per label,
             - `linear`, a model of n-grams ([`NgramModel`]), which is fitted to the labels and, with unlabelled texts,
               to the mean prediction of the teachers before it,
-            - `latent`, the same with vectors of all texts ([`latent_vectors`]).
+            - `latent`, the same with vectors of all texts ([`latent_vectors`]),
+            - `encoder:` and the folder or Hub id of a sentence encoder, with a regression fitted to the labels,
+            - a text-classification pipeline, or a function from texts to probabilities.
         unlabelled: Rows with the column `text`, or `None`.
         passage_words: If not 0, label passages of about this number of words ([`cut_passages`]) instead of whole texts.
             They are cut from the unlabelled texts or, without those, from the training texts. A soft label then
             describes a few sentences instead of hundreds of words, and is faster to learn.
         save_to: Write the mean probabilities to this parquet file, which can be used as a teacher.
+        augment: Number of changed texts that are made out of each training text ([`augment_texts`]). They are added
+            like unlabelled texts, and in addition to them.
+        seed: Seed of the changed texts.
 
     Returns:
         Rows with `text` and `labels` (`(num_labels,)` probabilities or scores), and a sentence that describes them.
@@ -58,28 +70,33 @@ def label_with_teachers(
     """
     if "text" in corpus.label_names:
         raise ValueError("A label is named 'text', like the column of the texts in a file of probabilities. Rename it.")
-    train = corpus.splits["train"]
-    train_texts = train["text"][:]
-    added, note = None, ""
+    found = [find_teacher(teacher) for teacher in teachers]
+    train_texts = corpus.splits["train"]["text"][:]
+    added, parts, note = None, [], ""
     if unlabelled is not None:
         added = _without_other_splits(unlabelled["text"][:], corpus) or None
         if left_out := len(unlabelled) - len(added or ()):
             note = f" Left out {format_count(left_out, 'unlabelled text')} of the validation or test split."
-    origin = "the training texts" if added is None else "the texts without labels"
     if passage_words:
+        origin = "the training texts" if added is None else "the texts without labels"
         added = cut_passages(train_texts if added is None else added, passage_words)
-    task = Task(corpus.label_names, corpus.problem_type, train_texts, _as_targets(train["labels"][:], corpus), added)
-    predicted = _on_first_process(lambda: _mean_prediction(teachers, task, save_to))  # (task.texts, num_labels)
-    names = ", ".join(teachers)
+        parts.append(f"{format_count(len(added), 'passage')} of {origin}")
+    elif added is not None:
+        parts.append(f"{format_count(len(added), 'text')} without labels")
+    if augment:
+        changed = _without_other_splits(augment_texts(train_texts, augment, seed), corpus)
+        added = (added or []) + changed
+        parts.append(f"{format_count(len(changed), 'changed text')} made from {len(train_texts):,} training texts")
+    task = Task(corpus.label_names, corpus.problem_type, train_texts, labels_as_targets(corpus, "train"), added)
+    predicted = on_first_process(lambda: _mean_prediction(found, task, save_to))  # (task.texts, num_labels)
+    names = ", ".join(teacher.name for teacher in found)
     if added is None:
         texts, labels = train_texts, (task.targets + predicted) / 2
         count = format_count(len(texts), "training text")
         note = f"Averaged the labels of {count} with the predictions of {names}.{note}"
     else:
         texts, labels = train_texts + added, np.concatenate([task.targets, predicted])
-        passages = f"{format_count(len(added), 'passage')} of {origin}"
-        count = passages if passage_words else f"{format_count(len(added), 'text')} without labels"
-        note = f"Added {count}, with soft labels from {names}.{note}"
+        note = f"Added {' and '.join(parts)}, with soft labels from {names}.{note}"
     features = Features({"text": Value("string"), "labels": List(Value("float32"), length=labels.shape[1])})
     return Dataset.from_dict({"text": texts, "labels": labels.astype(np.float32)}, features), note
 
@@ -90,19 +107,28 @@ def _without_other_splits(texts: list[str], corpus: Corpus) -> list[str]:
     return [text for text in texts if text not in held_out]
 
 
-def _as_targets(labels: Sequence, corpus: Corpus) -> np.ndarray:
-    """Convert class ids to one-hot rows, and scores to rows of one column: `(rows, num_labels)`."""
-    array = np.array(labels)
+def labels_as_targets(corpus: Corpus, split: str) -> np.ndarray:
+    """
+    Convert class ids to one-hot rows, and scores to rows of one column.
+
+    Args:
+        corpus: The labelled texts.
+        split: One of its splits.
+
+    Returns:
+        `(rows, num_labels)`.
+    """
+    array = np.array(corpus.splits[split]["labels"][:])
     if corpus.problem_type == "single_label_classification":
         return np.eye(len(corpus.label_names))[array]
     return array.reshape(len(array), -1).astype(float)
 
 
-def _mean_prediction(teachers: Sequence[str], task: Task, save_to: str | Path | None) -> np.ndarray:
+def _mean_prediction(teachers: Sequence[Teacher], task: Task, save_to: str | Path | None) -> np.ndarray:
     """Return the mean prediction of the teachers, `(task.texts, num_labels)`, and write it to a file."""
     predictions: list[np.ndarray] = []
-    for name in teachers:
-        predictions.append(find_teacher(name).predict(task, predictions))
+    for teacher in teachers:
+        predictions.append(teacher.predict(task, predictions))
     mean = np.mean(predictions, axis=0)
     if save_to is not None:
         Path(save_to).parent.mkdir(parents=True, exist_ok=True)
@@ -113,8 +139,13 @@ def _mean_prediction(teachers: Sequence[str], task: Task, save_to: str | Path | 
     return mean
 
 
-def _on_first_process(compute: Callable[[], np.ndarray]) -> np.ndarray:
-    """In distributed training, compute on the first process and send the result to the others."""
+def on_first_process(compute: Callable[[], Result]) -> Result:
+    """
+    In distributed training, compute on the first process and send the result to the others.
+
+    Args:
+        compute: Returns the result.
+    """
     if not torch.distributed.is_initialized():
         return compute()
     results: list = [compute() if torch.distributed.get_rank() == 0 else None]

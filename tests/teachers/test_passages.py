@@ -1,4 +1,4 @@
-from hf_lstm.knowledge.passages import cut_passages
+from hf_lstm.teachers.passages import cut_passages
 
 
 def test_passages_end_with_a_sentence():

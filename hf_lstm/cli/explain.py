@@ -1,0 +1,89 @@
+"""`hf-lstm explain`: show which words lead to a prediction."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+
+from ..data import TEXT_COLUMNS, find_column, stream_file
+from ..explanation import Explanation, check_explanation_file, explain, measure_faithfulness, write_explanations
+from ..inference import fastest_device, load_model_and_tokenizer, windows
+from ..messages import format_count
+from .parsing import add_text_options, command_parser, given_texts
+
+DESCRIPTION = """Show how much each word adds to a label: arguments, lines of standard input, or the texts of a file.
+
+  hf-lstm explain --model runs/reviews "What a film."
+  hf-lstm explain --model runs/reviews --input reviews.csv --output explanations.html
+  hf-lstm explain --model runs/reviews --input reviews.csv --faithfulness"""
+
+# Texts that are explained at a time, which bounds the memory.
+WINDOW = 256
+
+
+def main(argv: Sequence[str]) -> None:
+    """
+    Explain texts, and print or write the explanations.
+
+    Args:
+        argv: Options of the command.
+    """
+    parser = command_parser("explain", DESCRIPTION)
+    add_text_options(parser, "explain")
+    parser.add_argument("--label", help="label to explain (default: the predicted ones)")
+    parser.add_argument("--output", help=".html, .json or .jsonl file to write (default: print)")
+    parser.add_argument(
+        "--faithfulness", action="store_true", help="measure how much more the most important words matter than random"
+    )
+    args = parser.parse_args(argv)
+    if args.input and args.texts:
+        parser.error("texts and --input exclude each other")
+    if args.output and args.faithfulness:
+        parser.error("--output and --faithfulness exclude each other")
+    if args.output:
+        check_explanation_file(args.output)
+
+    model, tokenizer = load_model_and_tokenizer(args.model)
+    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+    texts = read_texts(args) if args.input else given_texts(args)
+    # On a terminal, each line is explained immediately.
+    window = 1 if not (args.texts or args.input) and sys.stdin.isatty() else WINDOW
+    explanations = (one for part in windows(texts, window) for one in explain(model, tokenizer, part, args.label))
+    if args.faithfulness:
+        result = measure_faithfulness(model, tokenizer, list(explanations))
+        print(
+            f"{format_count(result.texts, 'explanation')}: area between the curves {result.area:.4f} "
+            f"(standard error {result.standard_error:.4f}), area below the curve of random words {result.random:.4f}"
+        )
+    elif args.output:
+        count = write_explanations(explanations, args.output)
+        print(f"{format_count(count, 'explanation')} written to {args.output}", file=sys.stderr)
+    else:
+        print_explanations(explanations)
+
+
+def read_texts(args: argparse.Namespace) -> Iterator[str]:
+    """Yield the texts of a file one by one, and print how many rows have none."""
+    notes: list[str] = []
+    rows = stream_file(args.input, separator=args.separator, encoding=args.encoding, notes=notes)
+    for note in notes:
+        print(note, file=sys.stderr)
+    column, skipped = None, 0
+    for number, row in enumerate(rows, start=1):
+        column = column or find_column(list(row), TEXT_COLUMNS, args.text_column, role="text", where=args.input)
+        text = row.get(column)
+        if text is None:
+            skipped += 1
+        elif isinstance(text, str):
+            yield text
+        else:
+            raise ValueError(f"Column {column!r} of {args.input} holds {text!r} in row {number:,}, not a text.")
+    if skipped:
+        print(f"{format_count(skipped, 'row')} without a text skipped", file=sys.stderr)
+
+
+def print_explanations(explanations: Iterator[Explanation]) -> None:
+    """Print explanations, in colours on a terminal unless the variable NO_COLOR is set (https://no-color.org)."""
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    for explanation in explanations:
+        print(explanation.to_terminal(colours).encode("utf-8", "replace").decode(), flush=True)

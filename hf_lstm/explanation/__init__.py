@@ -1,0 +1,17 @@
+"""Explain predictions by the contributions of the words, and measure how faithful the explanations are."""
+
+from .explain import explain
+from .faithfulness import Faithfulness, measure_faithfulness
+from .files import check_explanation_file, write_explanations
+from .result import Explanation
+from .words import Word
+
+__all__ = [
+    "Explanation",
+    "Faithfulness",
+    "Word",
+    "check_explanation_file",
+    "explain",
+    "measure_faithfulness",
+    "write_explanations",
+]
