@@ -36,8 +36,8 @@ class AuditArguments:
     models: list[str] = field(
         default_factory=lambda: [RECURRENT, "linear"],
         metadata={
-            "help": "models whose mean probabilities are used: recurrent, linear, latent, a file (default: "
-            "recurrent linear)"
+            "help": "`recurrent` and teachers of a training (linear, encoder:NAME, ...), averaged (default: recurrent "
+            "linear)"
         },
     )
     folds: int = field(default=5, metadata={"help": "parts of the rows, each predicted by training on the others"})
@@ -85,7 +85,8 @@ def audit(data: Any = None, *, output_dir: str | Path | None = None, **options: 
     Args:
         data: As in [`train_classifier`]. All labelled rows of its train split are audited; a file has no other split.
         output_dir: Folder to write to (default: `runs/`, the name of the data and `-audit`).
-        options: `models` (default: `["recurrent", "linear"]`, whose mean ranks better than either), `folds` (default:
+        options: `models` (default: `["recurrent", "linear"]`; their mean is used; the others are the
+            teachers of [`train_classifier`], which must not have been trained on these labels), `folds` (default:
             5), and the options of [`train_classifier`] for the data and the recurrent classifier.
 
     Returns:

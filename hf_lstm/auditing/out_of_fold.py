@@ -163,7 +163,7 @@ class OutOfFold:
         if self.corpus.problem_type == "single_label_classification":
             targets = np.eye(len(self.corpus.label_names))[self.labels]  # (rows, num_labels)
         task = Task(self.corpus.label_names, self.corpus.problem_type, self.rows["text"][:], targets, None)
-        return find_teacher(name).predict(task, [])
+        return find_teacher(name, trust_remote_code=self.data_args.trust_remote_code).predict(task, [])
 
     @cached_property
     def _vocabulary(self) -> tuple[Any, ModelArguments, np.ndarray | None, Dataset]:

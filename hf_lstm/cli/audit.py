@@ -42,8 +42,10 @@ def main(argv: Sequence[str]) -> None:
     result = run_audit(data_args.dataset, data_args, *groups)
     print(*result.summary, sep="\n")
     print("The most suspicious rows:")
-    for row in result.label_errors.head(PRINTED_ROWS).itertuples():
-        text = " ".join(row.text.split())
+    for row in result.label_errors.head(PRINTED_ROWS).to_dict("records"):
+        text = " ".join(row["text"].split())
         shown = text if len(text) <= PRINTED_CHARACTERS else f"{text[:PRINTED_CHARACTERS]}…"
-        print(f"  row {row.row:,}: {row.label} (suggested: {row.suggested_label}, {row.probability:.0%})  {shown}")
+        print(
+            f"  row {row['row']:,}: {row['label']} (suggested: {row['suggested_label']}, {row['probability']:.0%})  {shown}"
+        )
     print(f"All tables are in {result.folder}; open {result.folder / 'audit.html'} in a browser.")
