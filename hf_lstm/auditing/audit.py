@@ -85,7 +85,7 @@ def audit(data: Any = None, *, output_dir: str | Path | None = None, **options: 
     Args:
         data: As in [`train_classifier`]. All labelled rows of its train split are audited; a file has no other split.
         output_dir: Folder to write to (default: `runs/`, the name of the data and `-audit`).
-        options: `models` (default: `["recurrent", "linear"]`; their mean is used; the others are the
+        options: `models` (default: `["recurrent", "linear"]`; their mean is used; other names are
             teachers of [`train_classifier`], which must not have been trained on these labels), `folds` (default:
             5), and the options of [`train_classifier`] for the data and the recurrent classifier.
 

@@ -11,7 +11,7 @@ DESCRIPTION = "Train a text classifier, evaluate it, and save it with its metric
 SECTIONS = {
     "data": (
         *("dataset", "text_column", "label_column", "label_separator", "problem_type", "separator", "encoding"),
-        *("validation_fraction", "max_length", "drop_suspicious", "audit_dir"),
+        *("validation_fraction", "max_length"),
     ),
     "model": (
         *("tokenizer", "vocab_size", "lowercase", "cell_type", "embedding_size", "hidden_size", "num_hidden_layers"),
