@@ -45,14 +45,12 @@ class SubwordVectors:
     Args:
         tokenizer: The tokenizer of the source.
         embed: Computes the vectors of sequences of token ids, `(sequences, dimension)`.
-        is_encoder: Whether the vectors are the outputs of an encoder, which do not depend on the frequency of a word.
     """
 
-    def __init__(self, tokenizer: Tokenizer, embed: Callable[[Sequence[Sequence[int]]], np.ndarray], is_encoder: bool):
+    def __init__(self, tokenizer: Tokenizer, embed: Callable[[Sequence[Sequence[int]]], np.ndarray]):
         self.tokenizer = Tokenizer.from_str(tokenizer.to_str())
         self.tokenizer.no_padding()
         self.tokenizer.no_truncation()
-        self.is_encoder = is_encoder
         self._embed = embed
         model = json.loads(self.tokenizer.to_str())["model"]
         self.is_wordpiece = model["type"] == "WordPiece" and model["continuing_subword_prefix"] == CONTINUES
@@ -180,9 +178,9 @@ def open_source(source: str) -> VectorSource:
     folder = path if path.is_dir() else _download(source, path)
     static = load_static_model(folder)
     if static is not None:
-        return SubwordVectors(static.tokenizer, static.embed, is_encoder=False)
+        return SubwordVectors(static.tokenizer, static.embed)
     encoder = Encoder(folder)
-    return SubwordVectors(encoder.tokenizer.backend_tokenizer, encoder.embed, is_encoder=True)
+    return SubwordVectors(encoder.tokenizer.backend_tokenizer, encoder.embed)
 
 
 def _download(source: str, path: Path) -> Path:

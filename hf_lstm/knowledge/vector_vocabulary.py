@@ -18,9 +18,6 @@ DEFAULT_KIND: Literal["word", "wordpiece"] = "word"
 # The default number of dimensions, unless the source has fewer.
 DEFAULT_DIMENSION = 128
 
-# The coefficient of smooth inverse frequency (SIF) of model2vec.
-SIF_COEFFICIENT = 1e-4
-
 # Fewest occurrences of a word without a vector. The model learns the unknown token from the words that are rarer.
 MIN_FREQUENCY = 2
 
@@ -53,8 +50,9 @@ def read_vocabulary(
     Build a vocabulary of the words of texts and of a source of vectors, so that words of new texts have vectors, too.
 
     The normaliser and the pre-tokenizer are those of [`train_tokenizer`]. Entries of the source that they can never
-    produce are left out. As in model2vec (https://github.com/MinishLab/model2vec), the vectors of an encoder are
-    weighted by smooth inverse frequency: their lengths do not depend on how frequent and how informative a word is.
+    produce are left out. The outputs of an encoder for single words are reduced by principal component analysis as in
+    model2vec (https://github.com/MinishLab/model2vec), but not weighted by frequency: an LSTM, unlike a mean of
+    vectors, can read "not" only if its vector is not close to zero.
 
     Args:
         source: File, folder or Hub id, see [`open_source`].
@@ -100,8 +98,6 @@ def read_vocabulary(
         reduced[has_vector], explained = reduce_dimensions(vectors[has_vector], size)
         notes.append(f"PCA from {vectors.shape[1]:,} to {size:,} dimensions keeps {explained:.1%} of the variance.")
         vectors = reduced
-    if isinstance(opened, SubwordVectors) and opened.is_encoder:
-        vectors = vectors * zipf_weights(len(vectors))[:, None]
     scaled = vectors / np.sqrt(np.square(vectors[has_vector]).mean())
     tokenizer = build_given_tokenizer(chosen.tokens, chosen.kind, lowercase)
     special = np.zeros((len(SPECIAL_TOKENS), size))
@@ -200,20 +196,3 @@ def reduce_dimensions(vectors: np.ndarray, dimension: int) -> tuple[np.ndarray, 
     variances, axes = np.linalg.eigh(centred.T @ centred)  # in increasing order
     kept = float(variances[-dimension:].sum() / variances.sum()) if variances.sum() > 0 else 1.0
     return (centred @ axes[:, ::-1][:, :dimension]).astype(np.float32), kept
-
-
-def zipf_weights(size: int) -> np.ndarray:
-    """
-    Compute the weight of each word by its rank in frequency, as in model2vec.
-
-    The probabilities p follow Zipf's law, with one place before the first word. The weight is a / (a + p), the smooth
-    inverse frequency of Arora et al. (2017, https://openreview.net/forum?id=SyK00v5xx), with a = 1e-4.
-
-    Args:
-        size: Number of words.
-
-    Returns:
-        `(size,)`, from the most frequent word to the rarest.
-    """
-    inverse_ranks = 1 / np.arange(2, size + 2)
-    return SIF_COEFFICIENT / (SIF_COEFFICIENT + inverse_ranks / inverse_ranks.sum())

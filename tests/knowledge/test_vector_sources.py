@@ -53,7 +53,7 @@ def first_ids(sequences) -> np.ndarray:
 
 
 def test_words_of_a_wordpiece_vocabulary():
-    source = SubwordVectors(wordpiece(), first_ids, is_encoder=False)
+    source = SubwordVectors(wordpiece(), first_ids)
     assert source.is_wordpiece
     # Of ten entries that are not special, "Film" has the wrong case, and [unused1] and four others are no words.
     assert source.read({"film"}, others=9, lowercase=True) == (["good", "film", "s", "!"], 6)
@@ -63,7 +63,7 @@ def test_words_of_a_wordpiece_vocabulary():
 
 
 def test_subwords_of_a_wordpiece_vocabulary():
-    source = SubwordVectors(wordpiece(), first_ids, is_encoder=False)
+    source = SubwordVectors(wordpiece(), first_ids)
     pieces = ["good", "##ing", "film", "##s", "s", "##!", "!", "##'"]
     assert source.read_pieces(lowercase=True) == (pieces, 2)
     assert source.read_pieces(lowercase=False) == (sorted([*pieces, "Film"], key=PIECES.index), 1)
@@ -72,7 +72,7 @@ def test_subwords_of_a_wordpiece_vocabulary():
 
 
 def test_words_of_a_tokenizer_of_bytes_start_with_a_space():
-    source = SubwordVectors(byte_level(), first_ids, is_encoder=False)
+    source = SubwordVectors(byte_level(), first_ids)
     assert not source.is_wordpiece
     assert source.read(set(), others=9, lowercase=True)[0] == ["go", "a", "e", "1", "."]
     assert source.embed(["go"])[0, 1] == 1
@@ -84,7 +84,7 @@ def test_the_kind_of_a_source_is_found(tmp_path):
     save_file({"embeddings": torch.ones(len(PIECES), 2)}, tmp_path / "model.safetensors")
     wordpiece().save(str(tmp_path / "tokenizer.json"))
     source = open_source(str(tmp_path))
-    assert isinstance(source, SubwordVectors) and not source.is_encoder
+    assert isinstance(source, SubwordVectors)
 
 
 @pytest.mark.parametrize("source", ["./absent", "absent.vec", "~/absent", "/absent/folder"])

@@ -4,9 +4,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from hf_lstm.knowledge import vector_vocabulary
-from hf_lstm.knowledge.vector_sources import SubwordVectors
-from hf_lstm.knowledge.vector_vocabulary import read_vocabulary, reduce_dimensions, zipf_weights
+from hf_lstm.knowledge.vector_vocabulary import read_vocabulary, reduce_dimensions
 from hf_lstm.text import is_streamable
 
 TEXTS = ["the film , the plot", "the film xx", "xx yy"]
@@ -101,23 +99,6 @@ def test_words_without_a_vector_have_the_mean_of_their_subwords(static):
     for word, parts in {"films": ("film", "##s"), "unseen": ("un", "##seen"), "film": ("film",)}.items():
         assert vector[word][0] / vector[word][1] == pytest.approx(np.mean([PIECES.index(part) for part in parts]))
     assert "f" in vector and "##s" not in vector
-
-
-def test_vectors_of_an_encoder_are_weighted(static, monkeypatch):
-    tokenizer = Tokenizer.from_file(f"{static}/tokenizer.json")
-    constant = SubwordVectors(tokenizer, lambda sequences: np.full((len(sequences), 2), 3.0), is_encoder=True)
-    monkeypatch.setattr(vector_vocabulary, "open_source", lambda source: constant)
-    vocabulary = read_vocabulary("any", ["the film"], "word")
-    weights = vocabulary.vectors[4:, 0]
-    np.testing.assert_allclose(
-        weights / weights[0], zipf_weights(len(weights)) / zipf_weights(len(weights))[0], rtol=1e-5
-    )
-
-
-def test_weights_are_those_of_the_formula():
-    # Probabilities 1/2, 1/3, 1/4 divided by their sum 13/12.
-    expected = [1e-4 / (1e-4 + p) for p in (6 / 13, 4 / 13, 3 / 13)]
-    np.testing.assert_allclose(zipf_weights(3), expected)
 
 
 def test_principal_components_are_those_of_a_singular_value_decomposition():
