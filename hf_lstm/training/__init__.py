@@ -9,7 +9,7 @@ from .arguments import (
     TextArguments,
 )
 from .building import build_model, build_tokenizer, has_layers, load_layers, new_config, start_from_vectors
-from .callbacks import add_callbacks
+from .callbacks import EpochLines, add_callbacks
 from .checkpoints import (
     find_resume_checkpoint,
     is_complete,
@@ -18,9 +18,10 @@ from .checkpoints import (
     save_classifier,
 )
 from .defaults import ResolvedArguments, resolve_defaults
+from .labels import SUSPICIOUS_FILE, name_labels
 from .options import arguments_from_call, build_arguments, format_call
 from .records import precision_of
-from .train import ARGUMENT_GROUPS, name_of, run_training, train_classifier
+from .train import ARGUMENT_GROUPS, audit_folder, load_or_build_vocabulary, name_of, run_training, train_classifier
 from .trainer import build_trainer
 
 __all__ = [
@@ -28,10 +29,13 @@ __all__ = [
     "BackboneArguments",
     "ClassifierTrainingArguments",
     "DataArguments",
+    "EpochLines",
     "ModelArguments",
     "RecurrentTrainingArguments",
     "ResolvedArguments",
+    "SUSPICIOUS_FILE",
     "TextArguments",
+    "audit_folder",
     "add_callbacks",
     "arguments_from_call",
     "build_arguments",
@@ -43,6 +47,8 @@ __all__ = [
     "has_layers",
     "is_complete",
     "load_layers",
+    "load_or_build_vocabulary",
+    "name_labels",
     "name_of",
     "precision_of",
     "new_config",

@@ -31,7 +31,7 @@ from .checkpoints import (
     saved_teacher_checks,
 )
 from .defaults import resolve_defaults
-from .labels import add_rehearsal, keep_trained_labels
+from .labels import add_rehearsal, drop_suspicious, keep_trained_labels
 from .options import arguments_from_call
 from .records import TrainingRun, precision_of, record_training
 from .trainer import build_trainer
@@ -105,7 +105,7 @@ def run_training(
     if checkpoint is not None:
         check_resumed_data(checkpoint, training_data)
     labelled, training_data[TEACHER_CHECKS] = label_unlabelled(corpus, data_args, trainer_args, notes, checkpoint)
-    tokenizer, model_args, vectors = _load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
+    tokenizer, model_args, vectors = load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
@@ -170,6 +170,11 @@ def name_of(data: Any) -> str:
     return path.name
 
 
+def audit_folder(data: Any) -> str:
+    """Return the default folder of an audit of data as in [`train_classifier`]."""
+    return f"runs/{name_of(data)}-audit"
+
+
 def read_corpus(
     data: Any, data_args: DataArguments, model_args: ModelArguments, args: ClassifierTrainingArguments
 ) -> tuple[Corpus, list[str]]:
@@ -187,6 +192,8 @@ def read_corpus(
     """
     if data_args.rehearse is not None and model_args.pretrained is None:
         raise ValueError("`--rehearse` requires `--pretrained`.")
+    if data_args.audit_dir is not None and not data_args.drop_suspicious:
+        raise ValueError("`--audit_dir` requires `--drop_suspicious`.")
 
     def load(source: Any, config_name: str | None, problem_type: str | None) -> Corpus:
         return load_corpus(
@@ -203,6 +210,8 @@ def read_corpus(
 
     with args.main_process_first():
         corpus = load(data, data_args.dataset_config, data_args.problem_type)
+        if data_args.drop_suspicious:
+            corpus = drop_suspicious(corpus, data_args.drop_suspicious, data_args.audit_dir or audit_folder(data))
         if data_args.rehearse is not None:
             earlier = load(data_args.rehearse, None, corpus.problem_type)
             corpus = add_rehearsal(corpus, earlier, str(model_args.pretrained), data_args.rehearse)
@@ -281,10 +290,21 @@ def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[
     return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
-def _load_or_build_vocabulary(
+def load_or_build_vocabulary(
     checkpoint: str | None, labelled: DatasetDict, model_args: ModelArguments, notes: list[str]
 ) -> tuple[PreTrainedTokenizerFast, ModelArguments, np.ndarray | None]:
-    """Return the tokenizer, the arguments with the size of the embeddings, and vectors if they have a source."""
+    """
+    Return the tokenizer, and the initial embeddings if `vectors` has a source.
+
+    Args:
+        checkpoint: Folder of the checkpoint whose tokenizer is loaded, or `None` for a new training.
+        labelled: Splits with the column `text`; the vocabulary is that of `train`.
+        model_args: Arguments of the model.
+        notes: Notes of the training; notes on the vectors are added.
+
+    Returns:
+        The tokenizer, the arguments with the size of the embeddings, and `(vocab_size, embedding_size)` or `None`.
+    """
     source = model_args.vector_source
     if checkpoint is not None:
         if source is not None:
