@@ -70,7 +70,8 @@ def load_static_model(folder: Path) -> StaticModel | None:
     Raises:
         ValueError: A file is damaged, or the table has fewer rows than the tokenizer has tokens.
     """
-    for place in (folder, *sorted(folder.glob("*/"))):
+    parts = sorted(folder.glob("*/")) if (folder / "modules.json").is_file() else []
+    for place in (folder, *parts):
         weights, vocabulary = place / SAFE_WEIGHTS_NAME, place / "tokenizer.json"
         if not (weights.is_file() and vocabulary.is_file()):
             continue

@@ -179,6 +179,8 @@ def open_source(source: str) -> VectorSource:
     static = load_static_model(folder)
     if static is not None:
         return SubwordVectors(static.tokenizer, static.embed)
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(f"The folder {source} has no model; for a file of vectors, give the path of the file.")
     encoder = Encoder(folder)
     return SubwordVectors(encoder.tokenizer.backend_tokenizer, encoder.embed)
 
@@ -192,13 +194,13 @@ def _download(source: str, path: Path) -> Path:
         return Path(snapshot_download(source, allow_patterns=list(HUB_FILES), ignore_patterns=list(OTHER_FORMATS)))
     except (OSError, HFValidationError) as error:
         raise OSError(
-            f"{source} is no file or folder, and the Hub has no such model or cannot be reached ({one_line(error)})."
+            f"{source} is not a file or folder, and the Hub has no such model or cannot be reached ({one_line(error)})."
         ) from None
 
 
 class Encoder:
     """
-    A sentence encoder that is loaded only if the vectors that are asked for are not in the cache.
+    A sentence encoder that is loaded only if its vectors are not in the cache.
 
     The cache is a folder in the home folder of Hugging Face. Its files are named after the content of the model.
 
@@ -241,7 +243,14 @@ class Encoder:
 
     @torch.inference_mode()
     def _compute(self, sequences: Sequence[Sequence[int]]) -> np.ndarray:
-        encoder = load_encoder(str(self.folder))
+        try:
+            encoder = load_encoder(str(self.folder))
+        except ValueError as error:
+            if "trust_remote_code" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.folder} needs model code of its own, which is not run for vectors: use another encoder."
+            ) from None
         before, after = self._special_ids()
         order = sorted((i for i, sequence in enumerate(sequences) if sequence), key=lambda i: len(sequences[i]))
         vectors: np.ndarray | None = None

@@ -12,9 +12,6 @@ from ..messages import format_count
 from ..text import SPECIAL_TOKENS, build_given_tokenizer, count_words
 from .vector_sources import CONTINUES, SubwordVectors, VectorSource, open_source
 
-# Kind of the vocabulary of a source that has a WordPiece tokenizer. All other sources have whole words.
-DEFAULT_KIND: Literal["word", "wordpiece"] = "word"
-
 # The default number of dimensions, unless the source has fewer.
 DEFAULT_DIMENSION = 128
 
@@ -75,11 +72,13 @@ def read_vocabulary(
     opened = open_source(source)
     has_pieces = isinstance(opened, SubwordVectors) and opened.is_wordpiece
     if kind == "wordpiece" and not has_pieces:
-        raise ValueError(f"{source} has no WordPiece tokenizer: use `tokenizer` word, or remove it.")
+        raise ValueError(f"{source} has no WordPiece tokenizer: remove `tokenizer`.")
+    if vocab_size < 2 * len(SPECIAL_TOKENS):
+        raise ValueError(f"vocab_size={vocab_size} is too small: it must be at least {2 * len(SPECIAL_TOKENS)}.")
     counts = count_words(texts, lowercase)
     room = vocab_size - len(SPECIAL_TOKENS)
     chosen: _Choice
-    if isinstance(opened, SubwordVectors) and has_pieces and (kind or DEFAULT_KIND) == "wordpiece":
+    if isinstance(opened, SubwordVectors) and has_pieces and kind == "wordpiece":
         chosen = _choose_pieces(opened, counts, room, lowercase)
     else:
         chosen = _choose_words(opened, counts, room, lowercase)
@@ -170,7 +169,7 @@ def _describe(source: str, counts: Counter[str], chosen: _Choice, size: int) -> 
         f"Vectors from {source} ({size:,} dimensions): {chosen.known.sum():,} of {len(counts):,} training words have "
         f"one ({tokens[chosen.known].sum() / tokens.sum():.1%} of the tokens); added "
         f"{format_count(chosen.added, unit)} of the source that no training text has; left out "
-        f"{chosen.left_out:,} entries that no text can have as a {unit}."
+        f"{chosen.left_out:,} entries that the tokenizer never produces."
     ]
     random = int((~chosen.vectors.any(axis=1)).sum())
     if random or chosen.unknown:

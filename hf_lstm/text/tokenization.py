@@ -6,7 +6,7 @@ in pieces: if it is cut where `stable_length` allows, the tokens of the pieces, 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -118,8 +118,8 @@ def count_words(texts: Iterable[str], lowercase: bool = True) -> Counter[str]:
     tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(vocab_size=2**31, show_progress=False))
     counts = np.zeros(tokenizer.get_vocab_size(), dtype=np.int64)
     for start in range(0, len(texts), _BATCH_SIZE):
-        for encoding in tokenizer.encode_batch_fast(texts[start : start + _BATCH_SIZE]):
-            counts += np.bincount(encoding.ids, minlength=len(counts))
+        ids = [encoding.ids for encoding in tokenizer.encode_batch_fast(texts[start : start + _BATCH_SIZE])]
+        counts += np.bincount(list(chain.from_iterable(ids)), minlength=len(counts))
     # The trainer orders the words by frequency, and words of the same frequency by their characters.
     words = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
     return Counter({word: int(counts[i]) for word, i in words})

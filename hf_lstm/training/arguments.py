@@ -77,8 +77,7 @@ class DataArguments(TextArguments):
         default=0, metadata={"help": "changed texts per training text for the teachers to label; 0: none"}
     )
     unlabelled: str | None = field(
-        default=None,
-        metadata={"help": "texts for the teachers to label, or `none` (default: unlabelled splits)"},
+        default=None, metadata={"help": "texts for the teachers to label, or `none` (default: unlabelled splits)"}
     )
     rehearse: str | None = field(
         default=None, metadata={"help": "data of the training of `pretrained`, to keep its labels (default: none)"}
@@ -115,8 +114,7 @@ class BackboneArguments:
     """Tokenizer and layers. A field that is `None` takes the value of `pretrained`, or the default of `LstmConfig`."""
 
     pretrained: str | None = field(
-        default=None,
-        metadata={"help": "model or vectors to start from: folder or Hub id (default: new weights)"},
+        default=None, metadata={"help": "model or vectors to start from: folder or Hub id (default: new weights)"}
     )
     tokenizer: str | None = field(
         default=None, metadata={"help": "kind (word, bpe, wordpiece, unigram) or folder of a saved one (default: word)"}
@@ -136,8 +134,7 @@ class BackboneArguments:
         default=None, metadata={"help": f"number of recurrent layers (default: {LstmConfig.num_hidden_layers})"}
     )
     bidirectional: bool | None = field(
-        default=None,
-        metadata={"help": f"read in both directions; cannot stream (default: {LstmConfig.bidirectional})"},
+        default=None, metadata={"help": f"read in both directions; cannot stream (default: {LstmConfig.bidirectional})"}
     )
     reverse: bool | None = field(
         default=None,
@@ -190,8 +187,7 @@ class ModelArguments(BackboneArguments):
         default=None, metadata={"help": f"dropout before the linear head (default: {LstmConfig.classifier_dropout})"}
     )
     label_smoothing: float | None = field(
-        default=None,
-        metadata={"help": "share of the target spread over all labels (default: 0.1; multi-label: 0)"},
+        default=None, metadata={"help": "share of the target spread over all labels (default: 0.1; multi-label: 0)"}
     )
     class_weights: Literal["balanced"] | None = field(
         default=None, metadata={"help": "`balanced` weights classes by inverse frequency (default: equal weights)"}
@@ -202,12 +198,12 @@ class ModelArguments(BackboneArguments):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.vectors == "no" or not isinstance(self.vectors, str | None):  # a Boolean
+            raise ValueError("`vectors` must be a file, folder or Hub id, `cooccurrence` or `none`, not a Boolean.")
         if self.pretrained is not None and self.vectors not in (None, "none"):
             raise ValueError(f"{self.pretrained} has its own embeddings: remove `vectors`.")
         if self.vector_source is not None and self.tokenizer not in (None, "word", "wordpiece"):
-            raise ValueError(
-                f"`vectors` {self.vectors} requires `tokenizer` word or wordpiece, got {self.tokenizer!r}."
-            )
+            raise ValueError(f"`vectors` {self.vectors} requires `tokenizer` word or wordpiece.")
 
     @property
     def vector_source(self) -> str | None:
@@ -289,8 +285,7 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     # What the library pushes while training lacks the code files that the weights need.
     hub_strategy: str = field(default="end", metadata={"help": "when the Trainer pushes to the Hub"})
     adversarial_size: float | None = field(
-        default=None,
-        metadata={"help": "size of adversarial changes of the embeddings (default: 0.5, regression: 0)"},
+        default=None, metadata={"help": "size of adversarial changes of the embeddings (default: 0.5, regression: 0)"}
     )
     layer_decay: float = field(default=1.0, metadata={"help": "learning rate of each layer relative to the one above"})
     gradual_unfreezing: bool = field(

@@ -1,6 +1,6 @@
 """Build a tokenizer and a model from arguments, new or from a saved model."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -15,6 +15,7 @@ from ..inference import load_config, load_tokenizer
 from ..knowledge import VectorVocabulary, read_vocabulary, train_vectors
 from ..messages import format_count, format_names, show_progress
 from ..models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmPreTrainedModel
+from ..teachers import on_first_process
 from ..text import TokenizerKind, share_without_spaces, train_tokenizer
 from .arguments import BackboneArguments, ModelArguments
 from .labels import HEAD_BIAS, HEAD_WEIGHT, copy_head, weight_names
@@ -63,7 +64,7 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
     if kind is None:
         kind, texts = _choose_kind(texts)
     # Other processes might train a different tokenizer: some kinds break ties at random.
-    return _on_first_process(lambda: train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress()))
+    return on_first_process(lambda: train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress()))
 
 
 def build_vector_vocabulary(texts: Iterable[str], args: ModelArguments) -> VectorVocabulary:
@@ -82,20 +83,16 @@ def build_vector_vocabulary(texts: Iterable[str], args: ModelArguments) -> Vecto
         OSError: There is no such file, folder or Hub id, or the Hub cannot be reached.
     """
     source, kind = cast(str, args.vector_source), cast(Literal["word", "wordpiece"] | None, args.tokenizer)
-    vocabulary = _on_first_process(
+    if kind is None and (share := share_without_spaces(islice(texts, SCRIPT_TEXTS))) > MAX_WITHOUT_SPACES:
+        raise ValueError(
+            f"{share:.0%} of the characters are in scripts without spaces, so that words have no vectors: "
+            "remove `vectors`, or use `tokenizer` wordpiece if the source has subwords."
+        )
+    vocabulary = on_first_process(
         lambda: read_vocabulary(source, texts, kind, args.vocab_size, args.lowercase, args.embedding_size)
     )
     print(*vocabulary.notes, sep="\n")
     return vocabulary
-
-
-def _on_first_process(compute: Callable[[], Result]) -> Result:
-    """In distributed training, compute on the first process and send the result to the others."""
-    if not torch.distributed.is_initialized():
-        return compute()
-    shared: list[Any] = [compute() if torch.distributed.get_rank() == 0 else None]
-    torch.distributed.broadcast_object_list(shared)
-    return cast(Result, shared[0])
 
 
 def _choose_kind(texts: Iterable[str]) -> tuple[TokenizerKind, Iterable[str]]:

@@ -100,7 +100,9 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         digest.update(np.array(corpus.splits[split]["labels"][:], dtype=np.float64).tobytes())
     # Texts in memory are described by their type, and teachers by their names.
     options = {
-        name: value if isinstance(value, str | int | float | list | dict | None) else type(value).__name__
+        name: value
+        if isinstance(value, str | int | float | list | None) or name == "teacher_labels"
+        else type(value).__name__
         for name, value in (vars(data_args) | vars(model_args)).items()
     }
     if data_args.teacher:

@@ -15,6 +15,7 @@ from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_toke
 from ..evaluation import precision_targets
 from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
 from ..inference import load_config, load_tokenizer
+from ..knowledge import open_source
 from ..messages import library_progress_bars
 from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE, check_teachers, find_teacher, label_with_teachers
@@ -104,6 +105,8 @@ def run_training(
     training_data = describe_training_data(corpus, data_args, model_args)
     if checkpoint is not None:
         check_resumed_data(checkpoint, training_data)
+    if checkpoint is None and model_args.vector_source is not None:
+        open_source(model_args.vector_source)  # an error comes before the teachers label all texts
     labelled, training_data[TEACHER_CHECKS] = label_unlabelled(corpus, data_args, trainer_args, notes, checkpoint)
     tokenizer, model_args, vectors = load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
     with args.main_process_first():

@@ -40,6 +40,8 @@ def test_mapping_and_weights(tmp_path):
 def test_sentence_transformers_use_another_name_and_a_subfolder(tmp_path):
     write(tmp_path / "0_StaticEmbedding", {"embedding.weight": TABLE})
     save_file({"linear.weight": TABLE}, tmp_path / "model.safetensors")
+    assert load_static_model(tmp_path) is None  # other subfolders are other models
+    (tmp_path / "modules.json").write_text("[]")
     np.testing.assert_allclose(load_static_model(tmp_path).embed([[2]]), [[4, -5]])
 
 

@@ -94,7 +94,9 @@ def test_a_missing_file_or_folder(source):
 
 
 def test_a_model_that_is_not_on_the_hub():
-    with pytest.raises(OSError, match="owner/absent is no file or folder, and the Hub has no such model or cannot be"):
+    with pytest.raises(
+        OSError, match="owner/absent is not a file or folder, and the Hub has no such model or cannot be"
+    ):
         open_source("owner/absent")
 
 
@@ -131,3 +133,10 @@ def test_outputs_of_an_encoder_are_cached_by_content(tmp_path, monkeypatch):
     (tmp_path / "model" / "config.json").write_text("{}")
     assert embed([[5, 6], [7]]) == [[18, 4], [14, 3]] and Recorder.batches == 3
     assert len(list((tmp_path / "home" / "hf_lstm" / "vectors").iterdir())) == 3
+
+
+def test_a_folder_of_files_of_vectors_is_not_a_model(tmp_path):
+    (tmp_path / "vectors").mkdir()
+    (tmp_path / "vectors" / "a.txt").write_text("good 1 2\n")
+    with pytest.raises(FileNotFoundError, match="has no model; for a file of vectors, give the path of the file"):
+        open_source(str(tmp_path / "vectors"))

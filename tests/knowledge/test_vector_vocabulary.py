@@ -33,7 +33,7 @@ def test_words_of_the_texts_come_first_and_those_of_the_source_follow(file):
     # 3 + 2 + 1 of 10 tokens have a vector.
     assert vocabulary.notes[0] == (
         f"Vectors from {file} (2 dimensions): 3 of 6 training words have one (60.0% of the tokens); added 2 words of "
-        "the source that no training text has; left out 2 entries that no text can have as a word."
+        "the source that no training text has; left out 2 entries that the tokenizer never produces."
     )
     assert vocabulary.notes[1] == ("Random initial vectors: 1 word. Unknown ([UNK]): 2 training words.")
     assert file in vocabulary.notes[2] and "licence" in vocabulary.notes[2]
@@ -41,7 +41,9 @@ def test_words_of_the_texts_come_first_and_those_of_the_source_follow(file):
 
 def test_vocabulary_is_limited(file):
     assert tokens_of(read_vocabulary(file, TEXTS, vocab_size=9)) == [*SPECIAL, "the", "film", "xx", "plot", "book"]
-    assert tokens_of(read_vocabulary(file, TEXTS, vocab_size=6)) == [*SPECIAL, "the", "film"]
+    assert tokens_of(read_vocabulary(file, TEXTS, vocab_size=8)) == [*SPECIAL, "the", "film", "xx", "plot"]
+    with pytest.raises(ValueError, match="vocab_size=7 is too small: it must be at least 8"):
+        read_vocabulary(file, TEXTS, vocab_size=7)
 
 
 def test_case_is_kept_on_request(file):

@@ -61,3 +61,9 @@ def test_labels_of_teachers_are_parsed_and_need_one():
     for alone in ({"augment": 1}, {"teacher_labels": "a=b"}):
         with pytest.raises(ValueError, match="`--augment` and `--teacher_labels` require `--teacher`"):
             DataArguments(**alone)
+
+
+@pytest.mark.parametrize("value", [True, "no"])  # what Python and YAML files give for a Boolean
+def test_vectors_are_no_boolean(value):
+    with pytest.raises(ValueError, match="`vectors` must be a file, folder or Hub id, .*, not a Boolean"):
+        ModelArguments(vectors=value)

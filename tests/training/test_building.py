@@ -299,6 +299,13 @@ def test_words_of_the_source_alone_have_their_vectors_in_the_model(corpus, tmp_p
 def test_sources_of_vectors_are_not_combined_with_other_vocabularies():
     with pytest.raises(ValueError, match="has its own embeddings: remove `vectors`"):
         ModelArguments(pretrained="x", vectors="words.txt")
-    with pytest.raises(ValueError, match="requires `tokenizer` word or wordpiece, got 'bpe'"):
+    with pytest.raises(ValueError, match="requires `tokenizer` word or wordpiece"):
         ModelArguments(vectors="words.txt", tokenizer="bpe")
     assert ModelArguments(pretrained="x", vectors="none").vector_source is None
+
+
+def test_vectors_of_words_need_spaces_between_words(tmp_path):
+    (tmp_path / "a.txt").write_text("好 1 2\n", encoding="utf-8")
+    args = ModelArguments(vectors=str(tmp_path / "a.txt"))
+    with pytest.raises(ValueError, match="100% of the characters are in scripts without spaces"):
+        build_vector_vocabulary(["我很喜欢这部电影", "不好看"], args)
