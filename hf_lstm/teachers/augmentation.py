@@ -1,4 +1,8 @@
-"""Make more texts out of the training texts, for teachers to label."""
+"""
+Make more texts out of the training texts, for teachers to label.
+
+Texts without spaces between words cannot be changed.
+"""
 
 from collections.abc import Sequence
 
@@ -21,7 +25,7 @@ def augment_texts(texts: Sequence[str], count: int, seed: int) -> list[str]:
     different ones or none.
 
     Args:
-        texts: Texts whose words are separated by spaces.
+        texts: Texts whose words are separated by spaces. Others count as one word and cannot be changed.
         count: New texts for each text. Duplicates are removed, so that short texts give fewer.
         seed: Seed of the random numbers.
 

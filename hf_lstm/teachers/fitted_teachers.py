@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -127,25 +128,32 @@ FITTED_TEACHERS = {
 }
 
 
+@dataclass
 class EncoderTeacher(Teacher):
     """
     Logistic or ridge regression on the vectors of a sentence encoder, fitted to the labels.
 
     Without unlabelled texts, each training text is predicted by a model that did not see its label. The vectors of the
-    training texts are computed once.
+    training texts are computed once, and the encoder is loaded once and kept as long as the teacher.
 
     Args:
         source: Folder or Hub id of the encoder.
         trust_remote_code: Run the code of a repository that has its own model class.
     """
 
-    def __init__(self, source: str, trust_remote_code: bool = False):
-        self.source, self.trust_remote_code = source, trust_remote_code
-        self.name = f"encoder:{source}"
+    source: str
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = f"encoder:{self.source}"
         self._fitted_to: tuple[list[str], np.ndarray] | None = None
 
+    @cached_property
+    def _encoder(self) -> Any:
+        return load_encoder(self.source, self.trust_remote_code)
+
     def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
-        if self._fitted_to is None or self._fitted_to[0] is not task.train_texts:
+        if self._fitted_to is None or self._fitted_to[0] != task.train_texts:
             self._fitted_to = task.train_texts, self._vectors(task.train_texts)
         vectors = self._fitted_to[1]  # (labelled texts, size)
         model = _regularized_model(vectors, task)
@@ -154,8 +162,7 @@ class EncoderTeacher(Teacher):
         return model.fit(vectors, task.targets).predict(self._vectors(task.unlabelled))
 
     def _vectors(self, texts: list[str]) -> np.ndarray:
-        encoder = load_encoder(self.source, self.trust_remote_code)
-        return normalize(embed_texts(encoder, texts)) * LATENT_LENGTH  # (texts, size)
+        return normalize(embed_texts(self._encoder, texts)) * LATENT_LENGTH  # (texts, size)
 
 
 def _regularized_model(vectors: np.ndarray, task: Task) -> LinearModel:

@@ -1,4 +1,8 @@
-"""Cut texts into passages of whole sentences."""
+"""
+Cut texts into passages of whole sentences.
+
+Texts without spaces between words cannot be cut by their number of words.
+"""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +16,8 @@ def cut_passages(texts: Iterable[str], words: int) -> list[str]:
     Cut texts at the ends of sentences.
 
     Args:
-        texts: Texts whose words are separated by spaces.
+        texts: Texts whose words are separated by spaces. Without spaces, a sentence counts as one word, so that a text
+            is not cut at the number of words that was meant.
         words: A passage ends with the sentence in which it reaches this number of words.
 
     Returns:

@@ -1,4 +1,8 @@
-"""Distillation and self-training with soft labels from teachers."""
+"""
+Distillation and self-training with soft labels from teachers.
+
+Texts without spaces between words, such as Chinese ones, cannot be changed or cut by their number of words.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +23,11 @@ from .teacher_kinds import find_teacher
 
 # File in the training folder with the mean probabilities of the teachers. Existing training folders have this name.
 SOFT_LABELS_FILE = "taught.parquet"
+
+NO_CHANGED_TEXTS = "`--augment` made no new texts: the training texts have one word, or no spaces between words."
+NO_PASSAGES = (
+    "`--passage_words` made no passages: the texts are empty, or all passages are in the validation or test split."
+)
 
 Result = TypeVar("Result")
 
@@ -54,18 +63,19 @@ def label_with_teachers(
         unlabelled: Rows with the column `text`, or `None`.
         passage_words: If not 0, label passages of about this number of words ([`cut_passages`]) instead of whole texts.
             They are cut from the unlabelled texts or, without those, from the training texts. A soft label then
-            describes a few sentences instead of hundreds of words, and is faster to learn.
+            describes a few sentences instead of hundreds of words, and is faster to learn. Without spaces between
+            words, texts cannot be cut by their number of words.
         save_to: Write the mean probabilities to this parquet file, which can be used as a teacher.
         augment: Number of changed texts that are made out of each training text ([`augment_texts`]). They are added
-            like unlabelled texts, and in addition to them.
+            like unlabelled texts, and in addition to them. Texts without spaces between words cannot be changed.
         seed: Seed of the changed texts.
 
     Returns:
         Rows with `text` and `labels` (`(num_labels,)` probabilities or scores), and a sentence that describes them.
 
     Raises:
-        ValueError: A teacher has other labels or lacks some text, no word occurs in two texts, or a label is named
-            `text`.
+        ValueError: A teacher has other labels or lacks some text, no word occurs in two texts, a label is named `text`,
+            or `passage_words` or `augment` gave no text.
         OSError: A teacher does not exist.
     """
     if "text" in corpus.label_names:
@@ -79,7 +89,10 @@ def label_with_teachers(
             note = f" Left out {format_count(left_out, 'unlabelled text')} of the validation or test split."
     if passage_words:
         origin = "the training texts" if added is None else "the texts without labels"
-        added = cut_passages(train_texts if added is None else added, passage_words)
+        passages = cut_passages(train_texts if added is None else added, passage_words)
+        added = _without_other_splits(passages, corpus)
+        if left_out := len(passages) - len(added):
+            note += f" Left out {format_count(left_out, 'passage')} of the validation or test split."
         parts.append(f"{format_count(len(added), 'passage')} of {origin}")
     elif added is not None:
         parts.append(f"{format_count(len(added), 'text')} without labels")
@@ -87,6 +100,8 @@ def label_with_teachers(
         changed = _without_other_splits(augment_texts(train_texts, augment, seed), corpus)
         added = (added or []) + changed
         parts.append(f"{format_count(len(changed), 'changed text')} made from {len(train_texts):,} training texts")
+    if added == []:
+        raise ValueError(NO_CHANGED_TEXTS if augment else NO_PASSAGES)
     task = Task(corpus.label_names, corpus.problem_type, train_texts, labels_as_targets(corpus, "train"), added)
     predicted = on_first_process(lambda: _mean_prediction(found, task, save_to))  # (task.texts, num_labels)
     names = ", ".join(teacher.name for teacher in found)

@@ -46,22 +46,24 @@ def check_teachers(corpus: Corpus, teachers: Sequence[Teacher]) -> list[str]:
             [`MIN_CORRELATION`] by more than two standard errors. Or its labels do not match those of the data.
         OSError: A teacher does not exist.
     """
-    return on_first_process(lambda: _check_all(corpus, {teacher.name: teacher for teacher in teachers}))
+    # Two functions can have the same name, as lambdas do.
+    distinct = [teacher for i, teacher in enumerate(teachers) if teacher not in teachers[:i]]
+    return on_first_process(lambda: _check_all(corpus, distinct))
 
 
-def _check_all(corpus: Corpus, teachers: dict[str, Teacher]) -> list[str]:
+def _check_all(corpus: Corpus, teachers: Sequence[Teacher]) -> list[str]:
     validation, train = corpus.splits["validation"], corpus.splits["train"]
     used = np.unique(np.linspace(0, len(validation) - 1, min(len(validation), MAX_CHECKED_TEXTS)).round().astype(int))
     targets = labels_as_targets(corpus, "validation")[used]
     texts = validation.select(used)["text"][:]
     train_targets = labels_as_targets(corpus, "train")
     task = Task(corpus.label_names, corpus.problem_type, train["text"][:], train_targets, texts)
-    notes = _match_labels(task, list(teachers.values()))
+    notes = _match_labels(task, teachers)
     try:
         linear = FITTED_TEACHERS["linear"].predict(task, ())  # (texts, num_labels)
     except ValueError:  # no word occurs in two texts
         linear = None
-    for teacher in teachers.values():
+    for teacher in teachers:
         rows = teacher.known_texts(texts)
         if not rows:
             notes.append(f"The teacher {teacher.name} has none of the validation texts, so it could not be checked.")

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from transformers import TextClassificationPipeline
 
 from ..data import FILE_SUFFIXES, stream_file
 from ..inference import load_any_config
-from ..messages import format_count, progress_bar
+from ..messages import format_count, one_line, progress_bar
 from ..models import ROUNDING
 from ..text import clean_text
 from .fitted_teachers import FITTED_TEACHERS, EncoderTeacher, Task, Teacher
@@ -101,8 +102,13 @@ class FunctionTeacher(Teacher):
 
     Args:
         name: What messages call it.
-        function: From a list of texts to an array `(texts, num_labels)`, whose columns are the labels of the data in
-            sorted order, or to a list of dictionaries with the probability (or score) of each label.
+        function: From a list of texts to their probabilities (or scores), as one of
+
+            - an array `(texts, num_labels)`, whose columns have the order of `label_names` of the task: that of the
+              data, which is numeric for integers and as declared for a `ClassLabel`,
+            - a pandas `DataFrame` whose columns are named like the labels, in any order,
+            - a list with a dictionary from labels to values for each text,
+            - a list with a list of dictionaries with `label` and `score` for each text, as of a pipeline.
     """
 
     name: str
@@ -121,23 +127,45 @@ class FunctionTeacher(Teacher):
 
     def _to_array(self, returned: Any, rows: int, names: Sequence[str]) -> np.ndarray:
         """Return the result of a call as an array in the order of `names`, `(rows, num_labels)`."""
-        if isinstance(returned, list | tuple) and returned and isinstance(returned[0], Mapping):
-            for row in returned:
+        if by_label := _values_by_label(returned):
+            for row in by_label:
                 if row.keys() != set(names):
                     raise ValueError(
-                        f"The {self.name} returned the labels {', '.join(map(str, row))}, but the data has "
-                        f"{', '.join(names)}."
+                        f"The {self.name} returned the labels {', '.join(row)}, but the data has {', '.join(names)}."
                     )
-            returned, columns = [[row[name] for name in names] for row in returned], list(names)
-        else:
-            columns = sorted(names)
-        values = np.asarray(returned, dtype=float)
+            returned = [[row[name] for name in names] for row in by_label]
+        try:
+            values = np.asarray(returned, dtype=float)
+            found = f"an array of shape {values.shape}"
+        except (TypeError, ValueError) as error:
+            values = np.empty(0)
+            found = f"a {type(returned).__name__} that is no array of numbers ({one_line(error)})"
         if values.shape != (rows, len(names)):
             raise ValueError(
-                f"The {self.name} returned an array of shape {values.shape} for {format_count(rows, 'text')}, but "
-                f"({rows}, {len(names)}) is needed: one column for each of {', '.join(sorted(names))}."
+                f"The {self.name} returned {found} for {format_count(rows, 'text')}, but ({rows}, {len(names)}) is "
+                f"needed: one column for each of {', '.join(names)}, in this order."
             )
-        return values[:, [columns.index(name) for name in names]]
+        return values
+
+
+def _values_by_label(returned: Any) -> list[dict[str, Any]]:
+    """Return the values of each text by their label, or an empty list if they have no labels."""
+    if isinstance(returned, pd.DataFrame):
+        returned = returned.to_dict("records")
+    if not isinstance(returned, list | tuple):
+        return []
+    rows = []
+    for row in returned:
+        if (
+            isinstance(row, list)
+            and row
+            and all(isinstance(entry, Mapping) and {"label", "score"} <= {*entry} for entry in row)
+        ):
+            row = {entry["label"]: entry["score"] for entry in row}
+        if not isinstance(row, Mapping):
+            return []
+        rows.append({str(label): value for label, value in row.items()})
+    return rows
 
 
 def find_teacher(teacher: Any, labels: Mapping[str, str] | None = None, trust_remote_code: bool = False) -> Teacher:

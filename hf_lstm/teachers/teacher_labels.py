@@ -1,8 +1,10 @@
 """Match the labels of a teacher with those of the data."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -80,10 +82,13 @@ def match_teacher_labels(
         elif own_folded[key] == folded[key] == 1:
             matched[label] = by_folded[key]
     if own_type != problem_type or len(matched) < len(own_names) or not {*names} <= {*matched.values()}:
+        # These are the names of an encoder without a head.
+        unnamed = all(re.fullmatch(r"LABEL_\d+", label) for label in own_names)
+        encoder = " For a sentence encoder write `encoder:ID`." if unnamed else ""
         raise ValueError(
             f"{name} has the labels {described}, which are not the same as {', '.join(names)} ({problem_type}). "
             "A teacher needs the problem type of the data; `--teacher_labels OTHER=NAME,...` maps other labels, and "
-            "`OTHER=` drops one."
+            f"`OTHER=` drops one.{encoder}"
         )
     columns = [names.index(matched[label]) if matched[label] else None for label in own_names]
     return LabelMatch(columns, len(names), _describe(matched, name))
@@ -99,20 +104,23 @@ def _describe(matched: Mapping[str, str], name: str) -> str:
     return f"Labels of the teacher {name}: {'; '.join(parts)}." if parts else ""
 
 
-def parse_teacher_labels(text: str) -> dict[str, str]:
+def parse_teacher_labels(labels: str | Mapping[Any, Any]) -> dict[str, str]:
     """
-    Parse labels of teachers and of the data.
+    Return labels of the data by labels of teachers.
 
     Args:
-        text: Such as "LABEL_0=negative,LABEL_1=positive".
+        labels: Such as "LABEL_0=negative,LABEL_1=positive", or a mapping, whose labels may also be numbers and where
+            `None` drops a label.
 
     Raises:
         ValueError: A part has no `=`, or a label occurs twice.
     """
-    pairs = [part.partition("=") for part in text.split(",")]
-    labels = {own.strip(): other.strip() for own, _, other in pairs}
-    if len(labels) < len(pairs) or not all(own.strip() and sign for own, sign, _ in pairs):
+    if isinstance(labels, Mapping):
+        return {str(own): "" if other is None else str(other) for own, other in labels.items()}
+    pairs = [part.partition("=") for part in labels.split(",")]
+    parsed = {own.strip(): other.strip() for own, _, other in pairs}
+    if len(parsed) < len(pairs) or not all(own.strip() and sign for own, sign, _ in pairs):
         raise ValueError(
-            f"`--teacher_labels` must be like LABEL_0=negative,LABEL_1=positive, with each label once, got {text!r}."
+            f"`--teacher_labels` must be like LABEL_0=negative,LABEL_1=positive, with each label once, got {labels!r}."
         )
-    return labels
+    return parsed

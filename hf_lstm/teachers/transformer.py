@@ -1,6 +1,7 @@
 """Predict texts with any classifier of transformers, in windows of its maximum length."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -72,11 +73,15 @@ def load_any_classifier(source: str, config: Any, trust_remote_code: bool = Fals
         except (RuntimeError, ValueError) as error:
             if "trust_remote_code" in str(error):
                 raise
-            reason = str(error).strip().splitlines()[0].rstrip(".")  # the other lines list all models
+            first_line = str(error).strip().partition("\n")[0]  # the others list all models
+            reason = first_line.rstrip(".") or one_line(error)
             raise ValueError(f"{source} cannot be loaded as a text classifier ({reason}).") from None
         if loading["missing_keys"]:
             missing = ", ".join(sorted(loading["missing_keys"]))
-            raise ValueError(f"{source} is not a trained text classifier: it lacks {missing}. Fine-tune it first.")
+            raise ValueError(
+                f"{source} is not a trained text classifier: it lacks {missing}. Fine-tune it first, or write "
+                f"`encoder:{source}` if it is a sentence encoder."
+            )
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, **options)
         except Exception as error:  # transformers raises many types of errors
@@ -140,18 +145,30 @@ def predict_windows(model: Any, tokenizer: Any, texts: Sequence[str]) -> np.ndar
     Returns:
         Probabilities, or scores, `(texts, num_labels)`.
     """
-    if tokenizer.pad_token is None:  # as in GPT-2; the attention mask excludes these tokens
-        tokenizer.pad_token = tokenizer.eos_token
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id
     predicted = np.zeros((len(texts), model.config.num_labels))
     order = np.argsort([len(text) for text in texts], kind="stable")
-    with progress_bar(total=len(texts), unit="text", leave=False) as progress:
+    with _padding_token(model, tokenizer), progress_bar(total=len(texts), unit="text", leave=False) as progress:
         for start in range(0, len(texts), BLOCK_TEXTS):
             rows = order[start : start + BLOCK_TEXTS]
             predicted[rows] = _predict_block(model, tokenizer, [clean_text(texts[row]) for row in rows])
             progress.update(len(rows))
     return predicted
+
+
+@contextmanager
+def _padding_token(model: Any, tokenizer: Any) -> Iterator[None]:
+    """Pad with the end of the text where there is no padding token, as in GPT-2, and restore the user's objects."""
+    lacks_token, pad_token_id = tokenizer.pad_token is None, model.config.pad_token_id
+    if lacks_token:
+        tokenizer.pad_token = tokenizer.eos_token  # the attention mask excludes these tokens
+    if pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    try:
+        yield
+    finally:
+        if lacks_token:
+            tokenizer.pad_token = None
+        model.config.pad_token_id = pad_token_id
 
 
 def _predict_block(model: Any, tokenizer: Any, texts: list[str]) -> np.ndarray:

@@ -95,10 +95,10 @@ class DataArguments(TextArguments):
     def __post_init__(self):
         if isinstance(self.label_column, str):
             self.label_column = [self.label_column]
-        # In Python, a teacher may also be a pipeline or a function.
-        if self.teacher is not None and not isinstance(self.teacher, list | tuple):
-            self.teacher = [self.teacher]
-        if isinstance(self.teacher_labels, str):
+        # In Python, a teacher may also be a pipeline or a function. YAML files have `False` for `no`.
+        teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
+        self.teacher = [teacher for teacher in teachers if teacher not in (None, False, "no")] or None
+        if self.teacher_labels is not None:
             self.teacher_labels = parse_teacher_labels(self.teacher_labels)
         for name in ("passage_words", "augment"):
             if getattr(self, name) < 0:

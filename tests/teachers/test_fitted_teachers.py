@@ -47,6 +47,18 @@ def test_probabilities_are_those_of_a_regression_on_the_vectors(embedded, monkey
     assert embedded == [*TEXTS, *task.unlabelled, *task.unlabelled]  # the training texts are encoded once
 
 
+def test_an_encoder_is_loaded_once_and_equal_training_texts_are_encoded_once(embedded, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(fitted_teachers, "load_encoder", lambda *names: loaded.append(names) or names)
+    teacher = EncoderTeacher("me/encoder", trust_remote_code=True)
+    targets = np.eye(2)[[int(text.startswith("good")) for text in TEXTS]]
+    for new in (["good 90"], ["odd 91"]):
+        teacher.predict(Task(("bad", "good"), SINGLE, list(TEXTS), targets, new), ())  # another list of the same texts
+    assert embedded == [*TEXTS, "good 90", "odd 91"] and len(loaded) == 1
+    teacher.predict(Task(("bad", "good"), SINGLE, TEXTS[::-1], targets[::-1], ["good 92"]), ())
+    assert embedded[-len(TEXTS) - 1 :] == [*TEXTS[::-1], "good 92"]
+
+
 def test_the_regularization_with_the_lowest_loss_is_chosen(embedded):
     classes = np.array([int(text.startswith("good")) for text in TEXTS])
     noisy = np.where(np.random.default_rng(0).random(len(TEXTS)) < 0.3, 1 - classes, classes)

@@ -166,7 +166,9 @@ def test_passages_are_labelled_instead_of_texts(write_probabilities):
         f"Added 2 passages of the texts without labels, with soft labels from {file}."
     )
     np.testing.assert_allclose(rows["labels"][12:], list(soft.values()), atol=1e-6)
-    own, note = label_with_teachers(make_corpus(), ["linear"], passage_words=2)
+    corpus = make_corpus()
+    corpus.splits["validation"] = Dataset.from_dict({"text": ["kept apart"], "labels": [1]})
+    own, note = label_with_teachers(corpus, ["linear"], passage_words=2)
     assert own["text"][:] == [*TEXTS, *dict.fromkeys(TEXTS)] and note == (
         "Added 6 passages of the training texts, with soft labels from linear."
     )
@@ -185,6 +187,27 @@ def test_texts_of_validation_and_test_are_left_out(write_probabilities):
     # If no text remains, the training texts are labelled.
     rows, note = label_with_teachers(corpus, ["linear"], others.select([0]))
     assert rows["text"][:] == TEXTS and note.startswith("Averaged the labels of 12 training texts")
+
+
+def test_passages_of_validation_and_test_are_left_out():
+    corpus = make_corpus()
+    corpus.splits["validation"] = Dataset.from_dict({"text": ["Good film."], "labels": [1]})
+    others = Dataset.from_dict({"text": ["Good film. Bad plot."]})
+    rows, note = label_with_teachers(corpus, ["linear"], others, passage_words=2)
+    assert rows["text"][12:] == ["Bad plot."] and note == (
+        "Added 1 passage of the texts without labels, with soft labels from linear. "
+        "Left out 1 passage of the validation or test split."
+    )
+
+
+def test_an_option_that_makes_no_texts_is_reported():
+    corpus = make_corpus()
+    table = {"text": ["好。", "坏。"], "labels": [1, 0]}
+    corpus.splits["train"] = Dataset.from_dict(table, corpus.splits["train"].features)
+    with pytest.raises(ValueError, match="`--augment` made no new texts: .* have one word, or no spaces between words"):
+        label_with_teachers(corpus, [lambda texts: [[0.5, 0.5]] * len(texts)], augment=2)
+    with pytest.raises(ValueError, match="`--passage_words` made no passages"):
+        label_with_teachers(make_corpus(), ["linear"], passage_words=2)  # the validation split has the same texts
 
 
 @pytest.mark.parametrize("teacher", ["linear", "latent"])

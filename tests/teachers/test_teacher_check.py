@@ -46,6 +46,15 @@ def test_the_metric_of_each_teacher_is_printed(capsys):
     assert capsys.readouterr().out.splitlines() == notes
 
 
+def test_two_teachers_with_the_same_name_are_both_checked():
+    good = find_teacher(lambda texts: by_first_word(texts))
+    useless = find_teacher(lambda texts: by_number(texts))
+    assert len(check_teachers(make_corpus(), [good, find_teacher("linear"), good])) == 2
+    for teachers in ([good, useless], [useless, good]):
+        with pytest.raises(ValueError, match="function <lambda> is hardly better than chance"):
+            check_teachers(make_corpus(400), teachers)
+
+
 def test_a_useless_teacher_is_rejected():
     with pytest.raises(ValueError, match=r"function by_number is hardly better than chance: accuracy 0\.\d+ on 400"):
         check_teachers(make_corpus(400), [find_teacher(by_number)])

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification, pipeline
@@ -114,14 +115,32 @@ def test_probabilities_of_many_labels_may_be_rounded(write_probabilities):
 TASK = Task(("good", "bad"), SINGLE, ["good film", "bad film", "odd film"], np.eye(2)[[0, 1, 1]], None)
 
 
-def test_the_array_of_a_function_has_the_labels_in_sorted_order():
+def test_the_array_of_a_function_has_the_order_of_the_data():
     def guess(texts):
         assert isinstance(texts, list)
-        return np.array([[0.2, 0.8] if text.startswith("good") else [0.9, 0.1] for text in texts])
+        return np.array([[0.8, 0.2] if text.startswith("good") else [0.1, 0.9] for text in texts])
 
     teacher = find_teacher(guess)
     assert teacher.name == "function guess"
     assert teacher.predict(TASK, ()).tolist() == [[0.8, 0.2], [0.1, 0.9], [0.1, 0.9]]
+
+
+def test_integer_labels_have_numeric_order():
+    names = ("2", "3", "10")  # sorted as strings, 10 would be the first one
+    task = Task(names, SINGLE, ["a"], np.eye(3)[:1], None)
+    assert find_teacher(lambda texts: [[0.5, 0.3, 0.2]]).predict(task, ()).tolist() == [[0.5, 0.3, 0.2]]
+    assert find_teacher(lambda texts: [{10: 0.2, 3: 0.3, 2: 0.5}]).predict(task, ()).tolist() == [[0.5, 0.3, 0.2]]
+
+
+def test_a_table_of_a_function_is_reordered_by_its_names():
+    table = pd.DataFrame({"bad": [0.2, 0.9, 0.9], "good": [0.8, 0.1, 0.1]}, index=[5, 4, 3])
+    assert find_teacher(lambda texts: table).predict(TASK, ()).tolist() == [[0.8, 0.2], [0.1, 0.9], [0.1, 0.9]]
+
+
+def test_a_function_may_return_what_a_pipeline_returns():
+    scores = [[{"label": "bad", "score": 0.9}, {"label": "good", "score": 0.1}]] * 2
+    scores.append([{"label": "good", "score": 0.8}, {"label": "bad", "score": 0.2}])
+    assert find_teacher(lambda texts: scores).predict(TASK, ()).tolist() == [[0.1, 0.9], [0.1, 0.9], [0.8, 0.2]]
 
 
 def test_a_function_may_return_dictionaries_and_is_called_with_few_texts_at_a_time(monkeypatch):
@@ -141,8 +160,14 @@ def test_a_function_may_return_dictionaries_and_is_called_with_few_texts_at_a_ti
     [
         (
             [[0.5, 0.5]],
-            r"array of shape \(1, 2\) for 3 texts, but \(3, 2\) is needed: one column for each of bad,",
+            r"array of shape \(1, 2\) for 3 texts, but \(3, 2\) is needed: one column for each of good, bad, in this",
         ),
+        ([[0.5, 0.5], [1.0], [0.5, 0.5]], r"a list that is no array of numbers .* for 3 texts, but \(3, 2\) is needed"),
+        ([{"bad": 0.5, "good": 0.5}, 3, None], r"a list that is no array of numbers .* but \(3, 2\) is needed"),
+        ([[], [], []], r"an array of shape \(3, 0\) for 3 texts, but \(3, 2\) is needed"),
+        (object(), r"a object that is no array of numbers .* but \(3, 2\) is needed"),
+        ([{"label": "bad", "score": 0.5}] * 3, "returned the labels label, score, but the data has good, bad"),
+        (pd.DataFrame([[0.5, 0.5]] * 3), "returned the labels 0, 1, but the data has good, bad"),
         ([{"bad": 0.5, "great": 0.5}] * 3, "returned the labels bad, great, but the data has good, bad"),
         ([[0.9, 0.9]] * 3, "The function .* must have probabilities that sum to 1, but the values of 'good film'"),
     ],

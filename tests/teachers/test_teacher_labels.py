@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from hf_lstm.teachers.teacher_labels import LabelMatch, match_teacher_labels, parse_teacher_labels
+from hf_lstm.training.arguments import DataArguments
 
 SINGLE, MULTI = "single_label_classification", "multi_label_classification"
 DATA = (["bad", "good"], SINGLE)
@@ -42,6 +43,13 @@ def test_labels_without_a_counterpart_are_refused(names, mapping):
         match(names, mapping)
 
 
+def test_a_model_whose_labels_have_no_names_may_be_a_sentence_encoder():
+    with pytest.raises(ValueError, match="drops one. For a sentence encoder write `encoder:ID`.$"):
+        match(["LABEL_0", "LABEL_1"])
+    with pytest.raises(ValueError, match="drops one.$"):
+        match(["LABEL_0", "good"])
+
+
 def test_two_labels_that_differ_in_case_are_not_matched_without_it():
     with pytest.raises(ValueError, match="not the same"):
         match(["GOOD", "bad"], data=(["good", "Good", "bad"], SINGLE))
@@ -68,6 +76,22 @@ def test_probabilities_are_added_and_renormalised():
     np.testing.assert_allclose(found.convert(predicted, SINGLE), [[0.2, 0.8], [0.25, 0.75]])
     several = LabelMatch([0, 0, None, 1], 2).convert(np.array([[0.7, 0.6, 0.9, 0.3]]), MULTI)
     np.testing.assert_allclose(several, [[1, 0.3]])  # a probability is at most 1, and nothing is renormalised
+
+
+def test_numbers_in_a_mapping_become_names_and_none_drops_a_label():
+    mapping = {"LABEL_0": 1, 2: "2", "LABEL_2": None, "LABEL_3": ""}
+    expected = {"LABEL_0": "1", "2": "2", "LABEL_2": "", "LABEL_3": ""}
+    assert (
+        parse_teacher_labels(mapping) == DataArguments(teacher=["a"], teacher_labels=mapping).teacher_labels == expected
+    )
+
+
+@pytest.mark.parametrize("none", [None, False, "no", ["no"], []])
+def test_no_teacher_in_each_form(none):
+    assert DataArguments(teacher=none).teacher is None
+    for option in ({"augment": 1}, {"unlabelled": "file.txt"}):
+        with pytest.raises(ValueError, match="require `--teacher`"):
+            DataArguments(teacher=none, **option)
 
 
 def test_mapping_is_parsed():

@@ -111,6 +111,15 @@ def test_the_lower_limit_of_model_and_tokenizer_counts(tmp_path):
     assert max_tokens(model, make_tokenizer()) == 512 and max_tokens(model, make_tokenizer(9)) == 9
 
 
+def test_a_missing_padding_token_is_only_replaced_for_the_predictions(tmp_path):
+    model, tokenizer = load_any_classifier(str(tmp_path), save_classifier(tmp_path).config)
+    texts = texts_of([3, 8])
+    expected = predict_windows(model, tokenizer, texts)
+    tokenizer.pad_token, tokenizer.eos_token, model.config.pad_token_id = None, "</s>", None
+    np.testing.assert_allclose(predict_windows(model, tokenizer, texts), expected, atol=1e-5)
+    assert tokenizer.pad_token is None and model.config.pad_token_id is None
+
+
 def test_problem_type_of_a_config_without_one():
     for num_labels, stated, expected in (
         (2, None, "single_label_classification"),
@@ -132,7 +141,9 @@ def test_multi_label_probabilities_are_sigmoids(tmp_path):
 def test_a_model_without_a_trained_head_is_refused(tmp_path):
     BertModel(BertConfig(**SIZES)).save_pretrained(tmp_path)
     make_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="is not a trained text classifier: it lacks classifier.bias") as error:
+    with pytest.raises(
+        ValueError, match=f"is not a trained text classifier: it lacks classifier.bias.*`encoder:{tmp_path}`"
+    ) as error:
         load_any_classifier(str(tmp_path), load_any_config(tmp_path))
     assert "\n" not in str(error.value)
 
@@ -158,3 +169,14 @@ def test_another_kind_of_model_is_refused_in_one_line(tmp_path):
     with pytest.raises(ValueError, match="cannot be loaded as a text classifier") as error:
         load_any_classifier(str(tmp_path), load_any_config(tmp_path))
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+def test_an_error_without_a_message_is_named(tmp_path, monkeypatch):
+    config = save_classifier(tmp_path).config
+
+    def fail(*arguments, **options):
+        raise RuntimeError
+
+    monkeypatch.setattr(AutoModelForSequenceClassification, "from_pretrained", fail)
+    with pytest.raises(ValueError, match=r"cannot be loaded as a text classifier \(RuntimeError\)"):
+        load_any_classifier(str(tmp_path), config)
