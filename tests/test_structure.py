@@ -15,7 +15,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__
 # Modules and folders from the lowest layer to the highest; each imports from those before it only.
 LAYERS = (
     *("messages", "saving", "models", "text", "language_model", "data", "inference", "evaluation", "explanation"),
-    *("hub", "export", "knowledge", "teachers", "training", "pretraining", "recipes", "benchmark", "cli"),
+    *("hub", "export", "knowledge", "teachers", "training", "tuning", "pretraining", "recipes", "benchmark", "cli"),
 )
 # `cli` has one module for each command besides.
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 12, 330, 60

@@ -11,6 +11,7 @@ from .arguments import (
 from .building import build_model, build_tokenizer, has_layers, load_layers, new_config, start_from_vectors
 from .callbacks import add_callbacks
 from .checkpoints import (
+    describe_training_data,
     find_resume_checkpoint,
     is_complete,
     remove_checkpoints,
@@ -19,11 +20,22 @@ from .checkpoints import (
 )
 from .defaults import ResolvedArguments, resolve_defaults
 from .options import arguments_from_call, build_arguments, format_call
-from .records import precision_of
-from .train import ARGUMENT_GROUPS, name_of, run_training, train_classifier
-from .trainer import build_trainer
+from .records import TrainingRun, finish_training, fit_baseline, precision_of, push_finished
+from .train import (
+    ARGUMENT_GROUPS,
+    TokenizedTexts,
+    label_unlabelled,
+    name_dataset,
+    name_of,
+    read_corpus,
+    resolve_output,
+    run_training,
+    tokenize_texts,
+)
+from .trainer import ClassifierTrainer, build_trainer
 
 __all__ = [
+    "ClassifierTrainer",
     "ARGUMENT_GROUPS",
     "BackboneArguments",
     "ClassifierTrainingArguments",
@@ -32,25 +44,35 @@ __all__ = [
     "RecurrentTrainingArguments",
     "ResolvedArguments",
     "TextArguments",
+    "TokenizedTexts",
+    "TrainingRun",
     "add_callbacks",
     "arguments_from_call",
     "build_arguments",
     "build_model",
     "build_tokenizer",
     "build_trainer",
+    "describe_training_data",
     "find_resume_checkpoint",
+    "finish_training",
+    "fit_baseline",
     "format_call",
     "has_layers",
     "is_complete",
+    "label_unlabelled",
     "load_layers",
+    "name_dataset",
     "name_of",
-    "precision_of",
     "new_config",
+    "precision_of",
+    "push_finished",
+    "read_corpus",
     "remove_checkpoints",
     "remove_training_records",
     "resolve_defaults",
+    "resolve_output",
     "run_training",
     "save_classifier",
     "start_from_vectors",
-    "train_classifier",
+    "tokenize_texts",
 ]
