@@ -41,7 +41,8 @@ class Summary:
         """Return sentences for the output and for the model card."""
         complete = sum(row.outcome == COMPLETE for row in self.rows)
         found = [
-            f"{format_count(len(self.rows), 'trial')} in {self.seconds:.0f} s, {complete} of them completed; `{TABLE_FILE}` lists all. "
+            f"{format_count(len(self.rows), 'trial')}, {complete} completed, in {self.seconds:.0f} s; `{TABLE_FILE}` "
+            "lists all trials. "
             f"The metric is {self.metric} on {self.measured_on}.",
             f"The best one is trial {self.best.number}: {self.metric} {self.best.value:.4f}, "
             f"{self.best.megabytes:.2f} MB, {self.best.latency_ms:.2f} ms for a text of median length on one thread; "

@@ -25,7 +25,7 @@ def test_a_line_has_options_and_outcome():
 
 def test_a_better_baseline_is_reported():
     worse, better, none = (" ".join(summary(baseline).sentences()) for baseline in (0.85, 0.95, None))
-    assert "TF-IDF + LR has accuracy 0.8500." in worse and "3 trials in 60 s, 2 of them completed" in worse
+    assert "TF-IDF + LR has accuracy 0.8500." in worse and "3 trials, 2 completed, in 60 s" in worse
     assert "TF-IDF + LR is better, with accuracy 0.9500" in better
     assert "TF-IDF" not in none and "trial 1: accuracy 0.9000, 3.00 MB, 2.00 ms" in none
     assert "TF-IDF + LR is better, with accuracy 0.7000" in " ".join(summary(0.7, greater_is_better=False).sentences())

@@ -43,7 +43,7 @@ def test_trials_with_the_same_tokenizer_share_the_texts(tmp_path):
     shared = SharedTexts(corpus, ["A note."], tmp_path)
     first, notes = shared.tokenized(groups(tmp_path))
     second, _ = shared.tokenized(groups(tmp_path, cell_type="gru"))
-    other, _ = shared.tokenized(groups(tmp_path, tokenizer="bpe"))
+    other, _ = shared.tokenized(groups(tmp_path, tokenizer="wordpiece"))
     assert first.splits is second.splits and first.splits is not other.splits
     assert second.model.cell_type == "gru" and first.model.cell_type is None
     assert notes[0] == "A note." and "Length of the training texts" in notes[1]
@@ -56,6 +56,6 @@ def test_teachers_label_once(tmp_path, monkeypatch):
     assert taught.splits["train"]["labels"][0] != tiny_corpus().splits["train"]["labels"][0]
     assert (shared.soft_labels_folder(groups(tmp_path, ["linear"])) / "taught.parquet").is_file()
     monkeypatch.setattr(shared_texts, "label_unlabelled", None)  # must not be called again
-    again, same = shared.tokenized(groups(tmp_path, ["linear"], tokenizer="bpe"))
+    again, same = shared.tokenized(groups(tmp_path, ["linear"], tokenizer="wordpiece"))
     assert any("linear" in note for note in notes) and any("linear" in note for note in same)
     assert again.splits["train"]["labels"][:] == taught.splits["train"]["labels"][:]
