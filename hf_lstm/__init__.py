@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .auditing import AuditResult, audit
     from .explanation import Explanation, explain
     from .hub import TrainedClassifier, load_classifier
     from .inference import StreamingClassifier, format_predictions, predict_texts
@@ -16,6 +17,7 @@ __version__ = "0.1.0"
 
 # Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
 _FOLDERS = {
+    "AuditResult": "auditing",
     "Explanation": "explanation",
     "LstmConfig": "models",
     "LstmForCausalLM": "models",
@@ -24,6 +26,7 @@ _FOLDERS = {
     "LstmPreTrainedModel": "models",
     "StreamingClassifier": "inference",
     "TrainedClassifier": "hub",
+    "audit": "auditing",
     "explain": "explanation",
     "format_predictions": "inference",
     "load_classifier": "hub",
@@ -34,6 +37,7 @@ _FOLDERS = {
 }
 
 __all__ = [
+    "AuditResult",
     "Explanation",
     "LstmConfig",
     "LstmForCausalLM",
@@ -42,6 +46,7 @@ __all__ = [
     "LstmPreTrainedModel",
     "StreamingClassifier",
     "TrainedClassifier",
+    "audit",
     "explain",
     "format_predictions",
     "load_classifier",

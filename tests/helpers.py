@@ -22,6 +22,14 @@ OPINIONS = [
 ]
 SIZE_OPTIONS = ("--embedding_size", 16, "--hidden_size", 16)
 SHORT_OPTIONS = ("--num_train_epochs", 2, "--learning_rate", 0.02, "--no_baseline")
+# A tiny and fast recurrent classifier, as options of a Python call.
+TINY_TRAINING = {
+    "embedding_size": 8,
+    "hidden_size": 8,
+    "learning_rate": 0.02,
+    "num_train_epochs": 2,
+    "disable_tqdm": True,
+}
 SIZES = {"embedding_size": 8, "hidden_size": 8, "tokenizer": "word", "vocab_size": 60}
 
 

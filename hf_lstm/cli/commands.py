@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": "classify texts, lines or the rows of a file",
     "explain": "show which words lead to a prediction",
     "evaluate": "measure a classifier, or the average of several, on labelled texts",
+    "audit": "find likely label errors in labelled texts",
     "pretrain": "train a language model or word vectors on texts without labels",
     "stream": "classify standard input while it arrives",
     "export": "export a classifier to ONNX",
@@ -118,6 +119,10 @@ def load_command(name: str) -> Callable[[Sequence[str]], None]:
             from .evaluate import main as evaluate
 
             return evaluate
+        case "audit":
+            from .audit import main as audit
+
+            return audit
         case "pretrain":
             from .pretrain import main as pretrain
 

@@ -5,12 +5,13 @@ import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import yaml
-from transformers import HfArgumentParser
+from transformers import HfArgumentParser, TrainingArguments
 from transformers.hf_argparser import string_to_bool
 
 from ..messages import one_line
@@ -75,7 +76,8 @@ class TrainingParser(HfArgumentParser):
 
     Args:
         dataclass_types: Dataclasses of arguments.
-        sections: Names of the options that `--help` lists under each heading. `--help_all` lists all others, too.
+        sections: Names of the options that `--help` lists under each heading. `--help_all` lists all others, too:
+            those of this package under "more", and those of `TrainingArguments` under "trainer".
         command: Name of the subcommand.
         description: What the command does, for `--help`.
     """
@@ -87,19 +89,19 @@ class TrainingParser(HfArgumentParser):
         super().__init__(
             dataclass_types,  # type: ignore[arg-type]  # declared as a `NewType`, which no dataclass has
             prog=f"hf-lstm {command}",
-            usage=f"hf-lstm {command} [--option value ...] or FILE.yaml; --help_all lists TrainingArguments, too",
+            usage=f"hf-lstm {command} [--option value ...] or FILE.yaml; --help_all lists all options",
             description=description,
             formatter_class=HelpFormatter,
         )
         complete_switches(self)
-        self.add_argument("--help_all", action="store_true", help="list the options of TrainingArguments, too")
+        self.add_argument("--help_all", action="store_true", help="list all options, also those of TrainingArguments")
 
     def format_help(self, everything: bool = False) -> str:
         """
         Return the help.
 
         Args:
-            everything: Also list the options that are in no section, those of `TrainingArguments`.
+            everything: Also list the options that are in no section.
         """
         formatter = self._get_formatter()
         formatter.add_usage(self.usage, [], [], prefix=f"{self.description}\n")
@@ -107,7 +109,9 @@ class TrainingParser(HfArgumentParser):
         sections = {title: [actions.pop(name) for name in names] for title, names in self.sections.items()}
         if everything:
             del actions["help"], actions["help_all"]
-            sections["trainer"] = list(reversed(actions.values()))
+            stock = {field.name for field in fields(TrainingArguments)}
+            sections["more"] = [action for name, action in reversed(actions.items()) if name not in stock]
+            sections["trainer"] = [action for name, action in reversed(actions.items()) if name in stock]
         for title, of_section in sections.items():
             formatter.start_section(title)
             formatter.add_arguments(of_section)

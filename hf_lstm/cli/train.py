@@ -15,19 +15,18 @@ SECTIONS = {
         *("validation_fraction", "max_length"),
     ),
     "model": (
-        *("tokenizer", "vocab_size", "lowercase", "cell_type", "embedding_size", "hidden_size", "num_hidden_layers"),
-        *("bidirectional", "reverse", "pooling", "embedding_dropout", "input_dropout", "hidden_dropout"),
-        *("weight_dropout", "classifier_dropout"),
+        *("tokenizer", "vocab_size", "cell_type", "embedding_size", "hidden_size", "num_hidden_layers"),
+        *("bidirectional", "reverse", "pooling", "embedding_dropout", "input_dropout", "classifier_dropout"),
     ),
     "knowledge": (
-        *("pretrained", "rehearse", "drop_missing_labels", "vectors", "teacher", "unlabelled", "passage_words"),
+        *("pretrained", "rehearse", "drop_missing_labels", "vectors", "teacher", "teacher_labels", "unlabelled"),
+        *("augment", "passage_words"),
     ),
     "training and output": (
         *("autotune", "max_megabytes", "max_latency_ms"),
         *("num_train_epochs", "learning_rate", "per_device_train_batch_size", "label_smoothing", "class_weights"),
-        *("adversarial_size", "early_stopping_patience", "gradual_unfreezing", "min_precision"),
-        *("bf16", "seed", "resume_from_checkpoint", "output_dir", "baseline", "half_weights"),
-        "push_to_hub",
+        *("adversarial_size", "early_stopping_patience", "gradual_unfreezing", "min_precision", "drop_suspicious"),
+        *("bf16", "seed", "resume_from_checkpoint", "output_dir", "baseline", "half_weights", "push_to_hub"),
     ),
 }
 

@@ -9,7 +9,7 @@ from .batching import (
     tokenize_blocks,
     tokenize_corpus,
 )
-from .corpus import Corpus, load_corpus
+from .corpus import Corpus, load_corpus, load_given_splits
 from .files import is_data_file, reading, stream_file
 from .formats import FILE_SUFFIXES, FileError, open_binary
 from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
@@ -41,6 +41,7 @@ __all__ = [
     "join_label_columns",
     "iterate_texts",
     "load_corpus",
+    "load_given_splits",
     "load_texts",
     "name_source",
     "open_binary",

@@ -1,7 +1,7 @@
 """Load labelled texts as train, validation and test splits with the columns `text` and `labels`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,53 @@ def load_corpus(
     """
     if not 0 < validation_fraction < 0.5:
         raise ValueError(f"validation_fraction is {validation_fraction}; it must be between 0 and 0.5.")
+    name = name_source(data)
+    corpus, _ = _read_labelled(
+        data,
+        config_name=config_name,
+        text_column=text_column,
+        label_column=label_column,
+        label_separator=label_separator,
+        problem_type=problem_type,
+        separator=separator,
+        encoding=encoding,
+    )
+    notes = list(corpus.notes)
+    splits = _add_missing_splits(corpus.splits, corpus.problem_type, validation_fraction, seed, name, notes)
+    notes += _count_duplicates(splits)
+    return replace(corpus, splits=splits, notes=tuple(notes))
+
+
+@library_progress_bars()
+def load_given_splits(data: Any = None, **options: Any) -> tuple[Corpus, np.ndarray]:
+    """Load labelled texts as [`load_corpus`] does, but do not split off rows of train.
+
+    Args:
+        data: As in [`load_corpus`].
+        options: Options of [`load_corpus`] other than `validation_fraction` and `seed`.
+
+    Returns:
+        The corpus, whose `splits` are those of the data, and the position of each row of its train split in the data as
+        it was read, `(rows,)`, because rows without a text or a label are skipped.
+
+    Raises:
+        ValueError, TypeError, OSError: As in [`load_corpus`].
+    """
+    return _read_labelled(data, **options)
+
+
+def _read_labelled(
+    data: Any,
+    *,
+    config_name: str | None = None,
+    text_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
+    label_separator: str | None = None,
+    problem_type: str | None = None,
+    separator: str | None = None,
+    encoding: str | None = None,
+) -> tuple[Corpus, np.ndarray]:
+    """Return the corpus without added splits, and the positions of its training rows in the data."""
     if problem_type not in (None, *PROBLEM_TYPES):
         raise ValueError(f"problem_type is {problem_type!r}; it must be one of {', '.join(PROBLEM_TYPES)}.")
     name = name_source(data)
@@ -120,9 +167,8 @@ def load_corpus(
     if target.problem_type != "regression":
         notes += _describe_classes(labelled["train"], target)
     splits = _encode_splits(labelled, target, notes)
-    splits = _add_missing_splits(splits, target.problem_type, validation_fraction, seed, name, notes)
-    notes += _count_duplicates(splits)
-    return Corpus(splits, target.names, target.problem_type, tuple(notes), unlabelled)
+    corpus = Corpus(splits, target.names, target.problem_type, tuple(notes), unlabelled)
+    return corpus, labelled["train"].row_numbers
 
 
 def _check_splits(raw: DatasetDict, name: str) -> None:

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,8 @@ MAX_ANNOTATED_LABELS = 12
 # Plots with more labels than this show the most frequent ones, which bounds the size of the image.
 MAX_LABELS = 60
 
-# Longer label names are shortened.
-MAX_NAME_LENGTH = 40
+# Longer label names are shortened, and longer descriptions of trials.
+MAX_NAME_LENGTH, MAX_LEGEND = 40, 110
 
 # Characters per line of a streamed text, and the largest number of lines that are drawn.
 LINE_LENGTH, MAX_LINES = 88, 40
@@ -96,7 +97,7 @@ def plot_trials(
         axes.scatter([point[0] for point in points], [point[1] for point in points], color="tab:gray", alpha=0.5)
         axes.plot([point[0] for point in front], [point[1] for point in front], color="tab:blue", alpha=0.4)
         for megabytes, value, name in front:
-            axes.scatter(megabytes, value, color="tab:blue", label=name)
+            axes.scatter(megabytes, value, color="tab:blue", label=shorten(name, MAX_LEGEND, placeholder=" ..."))
             number = name.partition(":")[0]
             axes.annotate(number, (megabytes, value), xytext=(4, 4), textcoords="offset points", color="tab:blue")
         if reference is not None:

@@ -9,7 +9,7 @@ from .arguments import (
     TextArguments,
 )
 from .building import build_model, build_tokenizer, has_layers, load_layers, new_config, start_from_vectors
-from .callbacks import add_callbacks
+from .callbacks import EpochLines, add_callbacks
 from .checkpoints import (
     describe_training_data,
     find_resume_checkpoint,
@@ -19,14 +19,14 @@ from .checkpoints import (
     save_classifier,
 )
 from .defaults import ResolvedArguments, resolve_defaults
-from .options import arguments_from_call, build_arguments, format_call
+from .labels import SUSPICIOUS_FILE, name_labels
+from .options import arguments_from_call, audit_folder, build_arguments, format_call, name_dataset, name_of
 from .records import TrainingRun, finish_training, fit_baseline, precision_of, push_finished
 from .train import (
     ARGUMENT_GROUPS,
     TokenizedTexts,
     label_unlabelled,
-    name_dataset,
-    name_of,
+    load_or_build_vocabulary,
     read_corpus,
     resolve_output,
     run_training,
@@ -35,19 +35,22 @@ from .train import (
 from .trainer import ClassifierTrainer, build_trainer
 
 __all__ = [
-    "ClassifierTrainer",
     "ARGUMENT_GROUPS",
     "BackboneArguments",
+    "ClassifierTrainer",
     "ClassifierTrainingArguments",
     "DataArguments",
+    "EpochLines",
     "ModelArguments",
     "RecurrentTrainingArguments",
     "ResolvedArguments",
+    "SUSPICIOUS_FILE",
     "TextArguments",
     "TokenizedTexts",
     "TrainingRun",
     "add_callbacks",
     "arguments_from_call",
+    "audit_folder",
     "build_arguments",
     "build_model",
     "build_tokenizer",
@@ -61,7 +64,9 @@ __all__ = [
     "is_complete",
     "label_unlabelled",
     "load_layers",
+    "load_or_build_vocabulary",
     "name_dataset",
+    "name_labels",
     "name_of",
     "new_config",
     "precision_of",

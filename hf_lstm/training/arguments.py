@@ -83,6 +83,12 @@ class DataArguments(TextArguments):
     rehearse: str | None = field(
         default=None, metadata={"help": "data of the training of `pretrained`, to keep its labels (default: none)"}
     )
+    drop_suspicious: int = field(
+        default=0, metadata={"help": "train without this many rows with the most suspicious labels of an audit"}
+    )
+    audit_dir: str | None = field(
+        default=None, metadata={"help": "folder of the audit (default: runs/, the name of the dataset and -audit)"}
+    )
     passage_words: int = field(
         default=0, metadata={"help": "let teachers label passages of this many words; 0: whole texts"}
     )

@@ -1,9 +1,13 @@
-"""Combine the labels of new data with those of a trained classifier, and add rows of earlier data."""
+"""Combine labels with those of a trained classifier, add rows of earlier data, and drop rows of an audit."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, List, Value, concatenate_datasets
 from safetensors import safe_open
@@ -16,6 +20,9 @@ from ..evaluation import align_labels, label_names
 from ..inference import load_config
 from ..messages import format_count, format_names
 from ..models import LstmConfig, LstmForSequenceClassification
+
+# File of an audit with the text and the label of every training row, the most suspicious row first.
+SUSPICIOUS_FILE = "label_errors.csv"
 
 HEAD_WEIGHT, HEAD_BIAS = "classifier.weight", "classifier.bias"
 
@@ -177,6 +184,75 @@ def _without_texts(rows: Dataset, others: Sequence[Dataset]) -> Dataset:
     """Return the rows whose text is in none of the other tables."""
     known = {text for table in others for text in iterate_texts(table)}
     return rows.select([i for i, text in enumerate(iterate_texts(rows)) if text not in known])
+
+
+def name_labels(corpus: Corpus, labels: np.ndarray) -> list[str]:
+    """
+    Return the label of each row as one string; several labels of a row are separated by ", ".
+
+    Args:
+        corpus: A single-label or multi-label corpus.
+        labels: Class ids `(rows,)`, or for a multi-label corpus 0 and 1 `(rows, num_labels)`.
+    """
+    if corpus.problem_type == "single_label_classification":
+        return [corpus.label_names[label] for label in labels]
+    return [", ".join(corpus.label_names[label] for label in np.flatnonzero(row)) for row in labels]
+
+
+def drop_suspicious(corpus: Corpus, count: int, folder: str) -> Corpus:
+    """
+    Remove the rows with the most suspicious labels of an audit from the training rows.
+
+    Args:
+        corpus: The labelled texts. Its validation and test rows are kept.
+        count: Number of rows from the start of the list.
+        folder: Folder of an audit of the same data.
+
+    Returns:
+        The corpus, and a note with the number of removed rows. Audited rows that became validation or test rows are not
+        trained on anyway.
+
+    Raises:
+        ValueError: There is no audit, it is of other data, or too few rows would be left.
+    """
+    path = Path(folder) / SUSPICIOUS_FILE
+    if corpus.problem_type == "regression":
+        raise ValueError("`--drop_suspicious` requires classes, but the labels are scores (regression).")
+    if not path.is_file():
+        raise ValueError(
+            f"`--drop_suspicious` requires an audit, but there is no {path}. Run `hf-lstm audit` on the same data "
+            "first, or set --audit_dir."
+        )
+    listed = pd.read_csv(path, usecols=["text", "label"], dtype=str, keep_default_na=False)
+    if not 0 < count < len(listed):
+        raise ValueError(f"`drop_suspicious` must be between 1 and {len(listed) - 1:,} for {path}, got {count:,}.")
+    # Rows are found by their content, because their numbers change when a validation split is taken from them.
+    wanted = Counter(zip(listed["text"][:count], listed["label"][:count], strict=True))
+    splits, found = DatasetDict(corpus.splits), {}
+    for split, rows in corpus.splits.items():
+        kept, before = [], wanted.total()
+        labels = name_labels(corpus, np.array(rows["labels"][:]))
+        for number, row in enumerate(zip(iterate_texts(rows), labels, strict=True)):
+            if wanted[row] > 0:
+                wanted[row] -= 1
+            else:
+                kept.append(number)
+        found[split] = before - wanted.total()
+        if split == "train":
+            splits["train"] = rows.select(kept)
+            left = set(name_labels(corpus, np.array(rows["labels"][:])[kept]))
+            if corpus.problem_type == "single_label_classification" and len(left) < len(set(labels)):
+                lost = format_names(sorted({*labels} - left))
+                raise ValueError(f"`--drop_suspicious {count}` would leave no training row of {lost}. Lower it.")
+    if missing := wanted.total():
+        raise ValueError(
+            f"{path} is of other data: {format_count(missing, 'row')} of the first {count:,} "
+            f"{'is' if missing == 1 else 'are'} not in this data. Run `hf-lstm audit` on it."
+        )
+    note = f"Dropped {format_count(found['train'], 'training row')} with suspicious labels ({path})."
+    if others := count - found["train"]:
+        note += f" {others:,} more of the first {count:,} are validation or test rows, which are kept."
+    return replace(corpus, splits=splits, notes=(*corpus.notes, note))
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_tokens, tokenize_corpus
+from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..evaluation import precision_targets
 from ..hub import TrainedClassifier, check_push, load_classifier
 from ..inference import load_config, load_tokenizer
@@ -30,7 +30,8 @@ from .checkpoints import (
     saved_teacher_checks,
 )
 from .defaults import resolve_defaults
-from .labels import add_rehearsal, keep_trained_labels
+from .labels import add_rehearsal, drop_suspicious, keep_trained_labels
+from .options import audit_folder, name_dataset, name_of
 from .records import TrainingRun, finish_training, precision_of, push_finished
 from .trainer import build_trainer
 
@@ -159,42 +160,13 @@ def tokenize_texts(
         notes: Notes of the training; printed notes on vectors, lengths and unknown tokens are added.
         checkpoint: Folder from which the training is resumed; its tokenizer is used.
     """
-    tokenizer, model_args, vectors = _load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
+    tokenizer, model_args, vectors = load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
     print(*summary, sep="\n")
     notes += summary
     return TokenizedTexts(splits, tokenizer, model_args, vectors)
-
-
-def name_dataset(data: Any) -> tuple[str, bool]:
-    """Return the path, Hub id or type of data, for the model card, and whether it is a Hub id."""
-    on_hub = isinstance(data, str) and not Path(data).exists()
-    return str(data) if isinstance(data, str | Path) else name_of(data), on_hub
-
-
-def name_of(data: Any) -> str:
-    """
-    Return the name of data, for the output folder and the model card.
-
-    Args:
-        data: Data as in [`run_training`].
-
-    Returns:
-        The name of a file without its suffixes, such as "reviews" for "reviews.csv.gz", the last part of a folder or
-        Hub id, or the type of data in memory.
-    """
-    if data is None:
-        return "sample_reviews"
-    if not isinstance(data, str | Path):
-        return type(data).__name__.lower()
-    path = Path(data)
-    if path.is_dir():
-        return path.resolve().name  # "." has no name
-    while is_data_file(str(path)):
-        path = path.with_suffix("")
-    return path.name
 
 
 def read_corpus(
@@ -214,6 +186,8 @@ def read_corpus(
     """
     if data_args.rehearse is not None and model_args.pretrained is None:
         raise ValueError("`--rehearse` requires `--pretrained`.")
+    if data_args.audit_dir is not None and not data_args.drop_suspicious:
+        raise ValueError("`--audit_dir` requires `--drop_suspicious`.")
 
     def load(source: Any, config_name: str | None, problem_type: str | None) -> Corpus:
         return load_corpus(
@@ -230,6 +204,8 @@ def read_corpus(
 
     with args.main_process_first():
         corpus = load(data, data_args.dataset_config, data_args.problem_type)
+        if data_args.drop_suspicious:
+            corpus = drop_suspicious(corpus, data_args.drop_suspicious, data_args.audit_dir or audit_folder(data))
         if data_args.rehearse is not None:
             earlier = load(data_args.rehearse, None, corpus.problem_type)
             corpus = add_rehearsal(corpus, earlier, str(model_args.pretrained), data_args.rehearse)
@@ -308,10 +284,21 @@ def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[
     return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
-def _load_or_build_vocabulary(
+def load_or_build_vocabulary(
     checkpoint: str | None, labelled: DatasetDict, model_args: ModelArguments, notes: list[str]
 ) -> tuple[PreTrainedTokenizerFast, ModelArguments, np.ndarray | None]:
-    """Return the tokenizer, the arguments with the size of the embeddings, and vectors if they have a source."""
+    """
+    Return the tokenizer, and the initial embeddings if `vectors` has a source.
+
+    Args:
+        checkpoint: Folder of the checkpoint whose tokenizer is loaded, or `None` for a new training.
+        labelled: Splits with the column `text`; the vocabulary is that of `train`.
+        model_args: Arguments of the model.
+        notes: Notes of the training; notes on the vectors are added.
+
+    Returns:
+        The tokenizer, the arguments with the size of the embeddings, and `(vocab_size, embedding_size)` or `None`.
+    """
     source = model_args.vector_source
     if checkpoint is not None:
         if source is not None:

@@ -33,7 +33,7 @@ def test_language_model_and_a_classifier_on_it(command, table, lines, tmp_path, 
     assert f"Validation perplexity {record['perplexity']:.1f}. Sample: {record['sample']}" in done.stdout
     assert "270 for training, 30 for validation" in done.stdout
 
-    schedule = ("--gradual_unfreezing", "--layer_decay", 0.5)
+    schedule = ("--gradual_unfreezing", "--layer_decay", 0.5, "--load_best_model_at_end", "no")
     options = ("--dataset", table, "--output_dir", tuned, "--pretrained", lm, *SHORT_OPTIONS, *schedule)
     done = command("train", *options)
     assert done.returncode == 0, done.stderr

@@ -27,8 +27,8 @@ def test_defaults_that_depend_on_the_data_are_printed_and_recorded(trained):
     chosen = json.loads((folder / "metrics.json").read_text())["training"]["defaults"]
     assert chosen == {
         "label_smoothing": 0.1,
-        "vectors": "none",
-        "adversarial_size": 0,
+        "vectors": "cooccurrence",
+        "adversarial_size": 0.5,
         "metric_for_best_model": "accuracy",
     }
     # Five tokens in each of 240 training texts: [CLS], opinion, thing, "number" and the number.

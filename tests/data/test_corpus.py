@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from helpers import rows_of, three_splits, write_splits
 
-from hf_lstm.data.corpus import load_corpus
+from hf_lstm.data.corpus import load_corpus, load_given_splits
 
 
 def test_texts_are_cleaned(tmp_path):
@@ -243,3 +243,13 @@ def test_nested_fields_have_dotted_names(tmp_path):
         assert found == {(f"text {i}", i % 2) for i in range(20)}
     with pytest.raises(ValueError, match="Its columns are: id, ticket.subject, ticket.verdict"):
         load_corpus(path)
+
+
+def test_given_splits_keep_all_rows_and_their_positions(tmp_path):
+    rows = rows_of(["a", "b", "a", "b"] * 5)
+    rows[2]["text"] = rows[3]["label"] = None
+    path = write_splits(tmp_path / "one", train=rows)
+    corpus, positions = load_given_splits(path, text_column="text")
+    assert list(corpus.splits) == ["train"] and positions.tolist() == [0, 1, *range(4, 20)]
+    assert corpus.splits["train"]["text"][:3] == ["text 0", "text 1", "text 4"]
+    assert len(load_corpus(path).splits["train"]) == 14  # two rows of 18 each for validation and test

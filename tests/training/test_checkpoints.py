@@ -66,7 +66,7 @@ def test_calibrated_classifier_abstains_alike_on_all_paths(tmp_path, half_weight
     monkeypatch.setattr("hf_lstm.evaluation.temperature.MIN_TEXTS", 20)
     trainer, corpus, splits = prepare_training(tmp_path, half_weights=half_weights)
     labels = np.array(splits["validation"]["labels"][:])
-    trainer.model.classifier.weight.data *= 30  # much too confident
+    trainer.model.classifier.weight.data *= 300  # much too confident
     before = predict_logits(trainer.model, splits["validation"]["input_ids"][:])
     saved = save_classifier(trainer, splits["validation"], {"good": 0.5, "other": 0.99})
     temperature = saved.calibration["temperature"]

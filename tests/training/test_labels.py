@@ -1,18 +1,22 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from helpers import SIZES, build_classifier, make_classifier, tiny_corpus
 
 from hf_lstm import LstmForSequenceClassification
-from hf_lstm.data.corpus import Corpus
+from hf_lstm.data.corpus import Corpus, load_corpus
 from hf_lstm.inference.prediction import predict_texts
 from hf_lstm.training.arguments import ModelArguments
 from hf_lstm.training.labels import (
+    SUSPICIOUS_FILE,
     add_rehearsal,
     copy_head,
+    drop_suspicious,
     encode_labels,
     keep_trained_labels,
+    name_labels,
     trained_labels,
     weight_names,
 )
@@ -187,3 +191,51 @@ def test_half_precision_rows_are_copied(save):
     saved.half().save_pretrained(folder)
     assert copy_head(model, folder) == 2
     assert torch.equal(model.classifier.weight, saved.classifier.weight.float()[[1, 0]])
+
+
+def audited(folder, rows):
+    folder.mkdir(exist_ok=True)
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(folder / SUSPICIOUS_FILE, index=False)
+    return str(folder)
+
+
+def test_suspicious_rows_are_dropped_from_the_training_rows_only(tmp_path):
+    splits = {
+        "train": [{"text": "a, film", "label": "good"}] * 2 + [{"text": "null", "label": "bad"}] * 2,
+        "validation": [{"text": "a, film", "label": "good"}, {"text": "a book", "label": "bad"}],
+    }
+    corpus = load_corpus(splits)
+    listed = [("a, film", "good"), ("a book", "bad"), ("null", "bad"), ("null", "bad"), ("a, film", "good")]
+    dropped = drop_suspicious(corpus, 3, audited(tmp_path, listed))
+    assert dropped.splits["train"]["text"][:] == ["a, film", "null"]
+    assert dropped.splits["validation"]["text"][:] == ["a, film", "a book"]
+    assert "Dropped 2 training rows with suspicious labels" in dropped.notes[-1]
+    assert "1 more of the first 3 are validation or test rows, which are kept." in dropped.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "message"),
+    [
+        (5, [("film 1", "good")] * 2, "between 1 and 1"),
+        (-1, [("film 1", "good")] * 2, "got -1"),
+        (1, [("film 1", "bad"), ("film 2", "bad")], "is of other data: 1 row of the first 1 is not in this data"),
+        (2, [("film 1", "good"), ("film 3", "good"), ("x", "bad")], "would leave no training row of good"),
+    ],
+)
+def test_an_audit_that_does_not_fit(tmp_path, count, rows, message):
+    train = [{"text": f"film {i}", "label": ("bad", "good")[i % 2]} for i in range(4)]
+    with pytest.raises(ValueError, match=message):
+        drop_suspicious(load_corpus({"train": train, "validation": train}), count, audited(tmp_path, rows))
+
+
+def test_an_audit_is_required(tmp_path):
+    with pytest.raises(ValueError, match="Run `hf-lstm audit` on the same data first"):
+        drop_suspicious(tiny_corpus(), 1, str(tmp_path))
+    with pytest.raises(ValueError, match="the labels are scores"):
+        drop_suspicious(tiny_corpus("regression"), 1, str(tmp_path))
+
+
+def test_labels_as_text():
+    assert name_labels(tiny_corpus(), np.array([1, 0])) == ["good", "other"]
+    rows = np.array([[1.0, 1.0], [0.0, 0.0], [0.0, 1.0]])
+    assert name_labels(tiny_corpus("multi_label_classification"), rows) == ["good, short", "", "short"]
