@@ -16,7 +16,7 @@ SECTIONS = {
     ),
     "model": (
         *("tokenizer", "vocab_size", "cell_type", "embedding_size", "hidden_size", "num_hidden_layers"),
-        *("bidirectional", "reverse", "pooling", "embedding_dropout", "input_dropout", "classifier_dropout"),
+        *("bidirectional", "pooling", "embedding_dropout", "input_dropout", "classifier_dropout"),
     ),
     "knowledge": (
         *("pretrained", "rehearse", "drop_missing_labels", "vectors", "teacher", "teacher_labels", "unlabelled"),
@@ -25,7 +25,7 @@ SECTIONS = {
     "training and output": (
         *("autotune", "max_megabytes", "max_latency_ms"),
         *("num_train_epochs", "learning_rate", "per_device_train_batch_size", "label_smoothing", "class_weights"),
-        *("adversarial_size", "early_stopping_patience", "gradual_unfreezing", "min_precision", "drop_suspicious"),
+        *("adversarial_size", "early_stopping_patience", "min_precision", "drop_suspicious"),
         *("bf16", "seed", "resume_from_checkpoint", "output_dir", "baseline", "half_weights", "push_to_hub"),
     ),
 }
