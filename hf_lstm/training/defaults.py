@@ -88,8 +88,7 @@ def resolve_defaults(
         size = 0.0 if problem_type == "regression" else ADVERSARIAL_SIZE
         resolved.adversarial_size = chosen["adversarial_size"] = size
     if args.num_train_epochs is None:
-        # An adversarial epoch reads each text twice.
-        epochs = default_epochs(len(train), 2 if resolved.adversarial_size else 1, is_large)
+        epochs = default_epochs(len(train), is_large)
         if args.gradual_unfreezing:
             epochs = max(epochs, _num_layer_groups(resolved_model))
         resolved.num_train_epochs = chosen["num_train_epochs"] = epochs
@@ -114,16 +113,17 @@ def validation_metrics(problem_type: str) -> list[str]:
     return ["loss", *build_compute_metrics(problem_type, scores.shape[1])(EvalPrediction(scores, labels))]
 
 
-def default_epochs(num_texts: int, readings: int = 1, is_large: bool = False) -> int:
+def default_epochs(num_texts: int, is_large: bool = False) -> int:
     """
     Return the number of epochs that read about 80,000 texts: at most 30, and at least 5, or 3 for a large corpus.
 
+    An adversarial epoch takes twice the time, but has as many optimizer steps as any other, and learning needs as many.
+
     Args:
         num_texts: Number of training texts.
-        readings: How often an epoch reads each text; 2 with adversarial training.
         is_large: Whether the corpus has at least [`LARGE_CORPUS_TOKENS`].
     """
-    wanted = math.ceil(TEXTS_TO_READ / num_texts / readings)
+    wanted = math.ceil(TEXTS_TO_READ / num_texts)
     return min(MAX_EPOCHS, max(MIN_EPOCHS_LARGE if is_large else MIN_EPOCHS, wanted))
 
 
