@@ -90,11 +90,12 @@ class TooSlow(Exception):
 
     Args:
         epochs: Number of epochs that fit.
+        wanted: Number of epochs of the training.
     """
 
-    def __init__(self, epochs: int):
-        super().__init__(f"only {epochs} epochs fit")
-        self.epochs = epochs
+    def __init__(self, epochs: int, wanted: int):
+        super().__init__(f"{epochs} of {wanted} epochs fit")
+        self.epochs, self.wanted = epochs, wanted
 
 
 class Watch(TrainerCallback):
@@ -136,7 +137,8 @@ class Watch(TrainerCallback):
 
     def _check(self, state: Any) -> None:
         """Raise an error if the training will end more than one epoch after its time."""
-        per_step = (self.clock() - self.started) / state.global_step
+        elapsed = self.clock() - self.started
+        per_step = elapsed / state.global_step
         per_epoch = per_step * state.max_steps / state.num_train_epochs
         if per_step * state.max_steps > self.seconds + per_epoch:
-            raise TooSlow(int(self.seconds / per_epoch))
+            raise TooSlow(int((self.seconds - elapsed) / per_epoch), state.num_train_epochs)

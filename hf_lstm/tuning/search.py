@@ -1,7 +1,7 @@
 """Search for the best options of a training within a time budget."""
 
 import statistics
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,6 +49,7 @@ class Search:
         budget: The time.
         best: The best model of this process, if it can be saved without another training.
         best_number: Number of its trial.
+        reported: Numbers and stages of the trials whose metric was reported to the study.
     """
 
     trials: Trials
@@ -58,6 +59,7 @@ class Search:
     budget: Budget
     best: Trained | None = None
     best_number: int | None = None
+    reported: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def rows(self) -> list[TrialRow]:
@@ -150,11 +152,14 @@ class Search:
             try:
                 value, trained = self._train(trial, candidate.options, must_finish=False)
             except TooSlow as too_slow:
-                if self.best_row is not None:
+                # There must be a model: train for as many epochs as fit. Later, half of the epochs are worth a try.
+                is_first = self.best_row is None
+                if not is_first and too_slow.epochs < too_slow.wanted / 2:
                     return replace(row, outcome=NO_TIME)
-                # There must be a model: train for as many epochs as fit.
                 row.options["num_train_epochs"] = max(1, too_slow.epochs)
-                value, trained = self._train(trial, row.options, must_finish=True)
+                value, trained = self._train(trial, row.options, must_finish=is_first)
+        except TooSlow:  # although it was shortened
+            return replace(row, outcome=NO_TIME)
         except TrialPruned as pruned:
             return replace(row, outcome=PRUNED, value=float(str(pruned)))
         row = replace(row, outcome=COMPLETE, value=value)
@@ -185,6 +190,9 @@ class Search:
         """Report a metric, and end the trial if it is below the median of earlier trials at the same stage."""
         from optuna import TrialPruned
 
+        if (trial.number, stage) in self.reported:  # a stage can have several evaluations
+            return
+        self.reported.add((trial.number, stage))
         trial.report(value, stage)
         if trial.should_prune():
             raise TrialPruned(value)

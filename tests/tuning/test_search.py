@@ -87,7 +87,7 @@ def test_the_first_training_is_shortened_to_fit(make_search):
 
     def on_train(options, watch):
         if not watch.must_finish:
-            raise TooSlow(3)
+            raise TooSlow(3, 10)
 
     trials.on_train = on_train
     search = make_search(trials, 8)
@@ -101,7 +101,7 @@ def test_later_trainings_that_do_not_fit_are_tried_again_with_more_time(make_sea
     def on_train(options, watch):
         if options.get("cell_type") == "gru":
             trials.now += 20
-            raise TooSlow(3)
+            raise TooSlow(3, 10)
 
     trials.on_train = on_train
     search = make_search(trials, 29)
@@ -111,6 +111,40 @@ def test_later_trainings_that_do_not_fit_are_tried_again_with_more_time(make_sea
     again = make_search(trials, 200)
     again.run()
     assert {"cell_type": "gru"} in trials.trained[1:] and {} not in trials.trained[1:]
+
+
+def test_a_later_training_is_shortened_if_half_of_its_epochs_fit(make_search):
+    trials = FakeTrials()
+
+    def on_train(options, watch):
+        assert not watch.must_finish
+        if options.get("cell_type") == "gru" and "num_train_epochs" not in options:
+            raise TooSlow(5, 10)
+        if options.get("adversarial_size") == 0.0:
+            raise TooSlow(5, 10)  # although it is shortened
+
+    trials.on_train = on_train
+    search = make_search(trials, 24)
+    search.run()
+    assert search.rows[1].options == {"cell_type": "gru", "num_train_epochs": 5}
+    assert outcomes(search)[:2] == ["complete", "complete"]
+    longer = make_search(trials, 100)
+    longer.run()
+    assert [row.outcome for row in longer.rows if row.options.get("adversarial_size") == 0.0][0] == "no time"
+
+
+def test_a_stage_is_reported_once(make_search, recwarn):
+    trials = FakeTrials()
+
+    def on_train(options, watch):
+        watch.report(0.11, {"eval_accuracy": 0.1})
+        watch.report(0.12, {"eval_accuracy": 0.2})
+
+    trials.on_train = on_train
+    search = make_search(trials, 8)
+    search.run()
+    assert search.study.trials[0].intermediate_values[1] == 0.1
+    assert not [warning for warning in recwarn if "already reported" in str(warning.message)]
 
 
 def test_a_resumed_search_reserves_the_time_to_train_the_best_again(make_search):
