@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
     from .pretraining import pretrain
     from .text import train_tokenizer
-    from .training import train_classifier
+    from .tuning import train_classifier
 
 __version__ = "0.1.0"
 
@@ -32,7 +32,7 @@ _FOLDERS = {
     "load_classifier": "hub",
     "predict_texts": "inference",
     "pretrain": "pretraining",
-    "train_classifier": "training",
+    "train_classifier": "tuning",
     "train_tokenizer": "text",
 }
 

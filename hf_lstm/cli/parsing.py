@@ -1,10 +1,12 @@
 """Parse the options of the training commands, print their help, and share options between the other commands."""
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +226,28 @@ def dataset_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of [`add_dataset_options`] as arguments of `load_labelled`."""
     names = ("text_column", "label_column", "label_separator", "separator", "encoding", "split")
     return {name: getattr(args, name) for name in names} | {"config_name": args.dataset_config}
+
+
+def option_words(options: Mapping[str, Any]) -> list[str]:
+    """
+    Return options as words of a command, such as `["--cell_type", "gru", "--no_bidirectional"]`.
+
+    Args:
+        options: Value of each option by name, as in the dataclasses of arguments.
+    """
+    words: list[str] = []
+    for name, value in options.items():
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no_{name}")
+        elif name == "teacher_labels" and isinstance(value, dict):
+            words += [f"--{name}", ",".join(f"{own}={other}" for own, other in value.items())]
+        elif isinstance(value, list | tuple):
+            words += [f"--{name}", *map(str, value)]
+        elif isinstance(value, dict):
+            words += [f"--{name}", json.dumps(value)]
+        else:
+            words += [f"--{name}", str(value.value if isinstance(value, Enum) else value)]
+    return words
 
 
 def format_command(command: str, argv: Sequence[str], secret: str | None = None) -> str:

@@ -3,10 +3,10 @@
 from .baseline import tfidf_baseline
 from .calibration import chance_error, confidences
 from .calibration_plots import plot_calibration
-from .cost import TIMED_TEXTS, describe_machine, folder_bytes, texts_per_second
+from .cost import TIMED_TEXTS, describe_machine, folder_bytes, latency_ms, texts_per_second
 from .evaluation import confident_errors, evaluate_average, evaluate_split
 from .metrics import MAIN_METRIC, build_compute_metrics, check_problem_type, compute_metrics, label_names
-from .plots import plot_learning_curve, plot_predictions, plot_stream
+from .plots import plot_learning_curve, plot_predictions, plot_stream, plot_trials
 from .selective import choose_thresholds, coverage_rows, precision_table, precision_targets, threshold_rows
 from .splits import LabelledSplit, align_labels, load_labelled
 from .temperature import calibrate_head
@@ -32,11 +32,13 @@ __all__ = [
     "evaluate_split",
     "folder_bytes",
     "label_names",
+    "latency_ms",
     "load_labelled",
     "plot_calibration",
     "plot_learning_curve",
     "plot_predictions",
     "plot_stream",
+    "plot_trials",
     "precision_table",
     "precision_targets",
     "texts_per_second",

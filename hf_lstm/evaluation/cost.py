@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Container, Sequence
 from pathlib import Path
+from statistics import median
 
 import torch
 import transformers
@@ -15,6 +16,9 @@ from ..inference import predict_texts
 # Largest number of texts whose prediction is timed.
 TIMED_TEXTS = 2_000
 
+# Predictions of one text: the first calls initialise the kernels.
+WARM_UP_CALLS, TIMED_CALLS = 3, 21
+
 
 def texts_per_second(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> float:
     """Return the speed of [`predict_texts`], including tokenization, on the first 2,000 texts."""
@@ -23,6 +27,21 @@ def texts_per_second(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast,
     started = time.perf_counter()
     predict_texts(model, tokenizer, texts)
     return len(texts) / (time.perf_counter() - started)
+
+
+def latency_ms(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, text: str) -> float:
+    """Return the median milliseconds of [`predict_texts`] for one text on one thread, including tokenization."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        seconds = []
+        for _ in range(WARM_UP_CALLS + TIMED_CALLS):
+            started = time.perf_counter()
+            predict_texts(model, tokenizer, [text])
+            seconds.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return 1_000 * median(seconds[WARM_UP_CALLS:])
 
 
 def folder_bytes(folder: str | Path, leave_out: Container[str] = ()) -> int:

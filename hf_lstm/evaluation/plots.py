@@ -1,9 +1,10 @@
 """Plots of a training (learning curve, confusion matrix) and of a streamed text."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,8 @@ MAX_ANNOTATED_LABELS = 12
 # Plots with more labels than this show the most frequent ones, which bounds the size of the image.
 MAX_LABELS = 60
 
-# Longer label names are shortened.
-MAX_NAME_LENGTH = 40
+# Longer label names are shortened, and longer descriptions of trials.
+MAX_NAME_LENGTH, MAX_LEGEND = 40, 110
 
 # Characters per line of a streamed text, and the largest number of lines that are drawn.
 LINE_LENGTH, MAX_LINES = 88, 40
@@ -71,6 +72,51 @@ def plot_learning_curve(log_history: list[dict], metric: str, path: str | Path) 
         for axes in (loss_axes, metric_axes):
             axes.grid(alpha=0.3)
             axes.xaxis.get_major_locator().set_params(integer=True)
+
+
+def plot_trials(
+    points: Sequence[tuple[float, float, str]],
+    metric: str,
+    greater_is_better: bool,
+    reference: tuple[str, float] | None,
+    path: str | Path,
+) -> None:
+    """
+    Plot the metric of models against their size. Those that no smaller model reaches are numbered and named.
+
+    Args:
+        points: Megabytes, metric and name of each model.
+        metric: Name of the metric.
+        greater_is_better: Its direction.
+        reference: Name and metric of a model without a size, or `None`.
+        path: PNG file to write.
+    """
+    front = pareto_front(points, greater_is_better)
+    with new_figure(path, 7, 4.2 + 0.22 * len(front)) as figure:
+        axes = figure.subplots()
+        axes.scatter([point[0] for point in points], [point[1] for point in points], color="tab:gray", alpha=0.5)
+        axes.plot([point[0] for point in front], [point[1] for point in front], color="tab:blue", alpha=0.4)
+        for megabytes, value, name in front:
+            axes.scatter(megabytes, value, color="tab:blue", label=shorten(name, MAX_LEGEND, placeholder=" ..."))
+            number = name.partition(":")[0]
+            axes.annotate(number, (megabytes, value), xytext=(4, 4), textcoords="offset points", color="tab:blue")
+        if reference is not None:
+            axes.axhline(reference[1], color="tab:orange", linestyle="--", label=f"{reference[0]} {reference[1]:.4f}")
+        axes.set(xlabel="size of the weights in MB", ylabel=f"validation {metric}", title="Trials", xscale="log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("{x:g}")
+        axes.grid(alpha=0.3)
+        figure.legend(loc="outside lower left", fontsize="small", handlelength=1)
+
+
+def pareto_front(points: Sequence[tuple[float, float, str]], greater_is_better: bool) -> list[tuple[float, float, str]]:
+    """Return the points, from the smallest, that are better than all points of the same size or a smaller one."""
+    sign = 1 if greater_is_better else -1
+    front: list[tuple[float, float, str]] = []
+    for point in sorted(points, key=lambda point: (point[0], -sign * point[1])):
+        if not front or sign * point[1] > sign * front[-1][1]:
+            front.append(point)
+    return front
 
 
 def plot_predictions(logits: np.ndarray, labels: np.ndarray, config, title: str, path: str | Path) -> None:

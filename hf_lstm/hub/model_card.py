@@ -13,7 +13,10 @@ from ..models import LstmConfig
 METRICS_FILE = "metrics.json"
 
 # Files that describe a training, saved next to the model.
-TRAINING_RECORDS = ("README.md", METRICS_FILE, "learning_curve.png", "predictions.png", "calibration.png")
+TRAINING_RECORDS = (
+    *("README.md", METRICS_FILE, "learning_curve.png", "predictions.png", "calibration.png"),
+    *("trials.csv", "trials.png"),
+)
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
@@ -91,9 +94,9 @@ def build_card(config, location: str, record: dict[str, Any] | None = None, exam
             `dataset_on_hub`, `language`, `license`, `notes` (messages about the data), `splits` (rows by split),
             `figures` (metrics by split, then `model` or `baseline`), `training` (`command`, `epochs`, `seconds`,
             `precision`, `seed`, `metric`, `parameters`), `machine`, `bytes` and `texts_per_second`. Optional keys:
-            `calibration` (what the temperature changed; empty if the scores are not calibrated), `failures` (`on`,
-            `accuracy`, `examples`), `steps` (`command`, `seconds` and `machine` of each step) with the command that
-            runs all steps, `reproduce`.
+            `calibration` (what the temperature changed; empty if the scores are not calibrated), `search` (sentences
+            on the search that chose the options), `failures` (`on`, `accuracy`, `examples`), `steps` (`command`,
+            `seconds` and `machine` of each step) with the command that runs all steps, `reproduce`.
         example: Text for the usage example.
 
     Returns:
@@ -193,6 +196,8 @@ def _recorded_values(config, record: dict[str, Any]) -> dict[str, Any]:
     }
     if "calibration" in record:
         values |= {"has_calibration_plot": config.problem_type != "regression", "temperature": record["calibration"]}
+    if record.get("search"):
+        values["search"] = "\n".join(f"- {sentence}" for sentence in record["search"])
     if "steps" in record:
         values |= {"steps": _step_list(record["steps"]), "reproduce": record["reproduce"]}
     if "failures" in record:

@@ -11,6 +11,7 @@ from .arguments import (
 from .building import build_model, build_tokenizer, has_layers, load_layers, new_config, start_from_vectors
 from .callbacks import EpochLines, add_callbacks
 from .checkpoints import (
+    describe_training_data,
     find_resume_checkpoint,
     is_complete,
     remove_checkpoints,
@@ -19,14 +20,24 @@ from .checkpoints import (
 )
 from .defaults import ResolvedArguments, resolve_defaults
 from .labels import SUSPICIOUS_FILE, name_labels
-from .options import arguments_from_call, build_arguments, format_call
-from .records import precision_of
-from .train import ARGUMENT_GROUPS, audit_folder, load_or_build_vocabulary, name_of, run_training, train_classifier
-from .trainer import build_trainer
+from .options import arguments_from_call, audit_folder, build_arguments, format_call, name_dataset, name_of
+from .records import TrainingRun, finish_training, fit_baseline, precision_of, push_finished
+from .train import (
+    ARGUMENT_GROUPS,
+    TokenizedTexts,
+    label_unlabelled,
+    load_or_build_vocabulary,
+    read_corpus,
+    resolve_output,
+    run_training,
+    tokenize_texts,
+)
+from .trainer import ClassifierTrainer, build_trainer
 
 __all__ = [
     "ARGUMENT_GROUPS",
     "BackboneArguments",
+    "ClassifierTrainer",
     "ClassifierTrainingArguments",
     "DataArguments",
     "EpochLines",
@@ -35,28 +46,38 @@ __all__ = [
     "ResolvedArguments",
     "SUSPICIOUS_FILE",
     "TextArguments",
-    "audit_folder",
+    "TokenizedTexts",
+    "TrainingRun",
     "add_callbacks",
     "arguments_from_call",
+    "audit_folder",
     "build_arguments",
     "build_model",
     "build_tokenizer",
     "build_trainer",
+    "describe_training_data",
     "find_resume_checkpoint",
+    "finish_training",
+    "fit_baseline",
     "format_call",
     "has_layers",
     "is_complete",
+    "label_unlabelled",
     "load_layers",
     "load_or_build_vocabulary",
+    "name_dataset",
     "name_labels",
     "name_of",
-    "precision_of",
     "new_config",
+    "precision_of",
+    "push_finished",
+    "read_corpus",
     "remove_checkpoints",
     "remove_training_records",
     "resolve_defaults",
+    "resolve_output",
     "run_training",
     "save_classifier",
     "start_from_vectors",
-    "train_classifier",
+    "tokenize_texts",
 ]

@@ -1,4 +1,4 @@
-"""Convert options by name, from a Python call or a file, to dataclasses of arguments; format a Python call."""
+"""Convert options by name to dataclasses of arguments, format a Python call, and name data."""
 
 import os
 from argparse import ArgumentTypeError
@@ -11,6 +11,8 @@ from types import FunctionType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from transformers.hf_argparser import string_to_bool
+
+from ..data import is_data_file
 
 # Names of the types in error messages.
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -173,3 +175,37 @@ def _format_value(value: Any) -> str:
     if isinstance(value, FunctionType):
         return value.__name__
     return repr(value) if isinstance(value, str | int | float | bool | dict | None) else f"<{type(value).__name__}>"
+
+
+def name_dataset(data: Any) -> tuple[str, bool]:
+    """Return the path, Hub id or type of data, for the model card, and whether it is a Hub id."""
+    on_hub = isinstance(data, str) and not Path(data).exists()
+    return str(data) if isinstance(data, str | Path) else name_of(data), on_hub
+
+
+def name_of(data: Any) -> str:
+    """
+    Return the name of data, for the output folder and the model card.
+
+    Args:
+        data: Data as in [`run_training`].
+
+    Returns:
+        The name of a file without its suffixes, such as "reviews" for "reviews.csv.gz", the last part of a folder or
+        Hub id, or the type of data in memory.
+    """
+    if data is None:
+        return "sample_reviews"
+    if not isinstance(data, str | Path):
+        return type(data).__name__.lower()
+    path = Path(data)
+    if path.is_dir():
+        return path.resolve().name  # "." has no name
+    while is_data_file(str(path)):
+        path = path.with_suffix("")
+    return path.name
+
+
+def audit_folder(data: Any) -> str:
+    """Return the default folder of an audit of data as in [`run_training`]."""
+    return f"runs/{name_of(data)}-audit"

@@ -1,7 +1,7 @@
-"""Evaluate a finished training and write its records: metrics, plots and model card."""
+"""Save and evaluate the model of a finished training, and write its records: metrics, plots and model card."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,21 @@ from ..evaluation import (
     plot_calibration,
     plot_learning_curve,
     plot_predictions,
+    precision_targets,
     texts_per_second,
     tfidf_baseline,
 )
-from ..hub import build_card, metrics_table, save_metrics
+from ..hub import TrainedClassifier, build_card, metrics_table, push_repository, save_metrics
 from ..messages import one_line
 from ..models import LstmForSequenceClassification
+from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE
-from .arguments import DataArguments
+from .arguments import ClassifierTrainingArguments, DataArguments
+from .checkpoints import advise_on_full_disk, save_classifier
 from .defaults import ResolvedArguments
 from .trainer import ClassifierTrainer
+
+RECORDS_LOST = "The model was saved, but not all of its records: free some space and use `hf-lstm evaluate`."
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
@@ -47,8 +52,9 @@ class TrainingRun:
         corpus: The labelled texts.
         splits: The tokenized texts.
         trainer: The Trainer after training.
-        calibration: What the calibration changed, see [`SavedClassifier`].
+        calibration: What the calibration changed, see [`SavedClassifier`]; empty until the model is saved.
         seconds: Time to load, tokenize and train, in seconds.
+        search: Sentences on the search that chose the arguments; empty without one.
     """
 
     dataset: str
@@ -62,6 +68,7 @@ class TrainingRun:
     trainer: ClassifierTrainer
     calibration: dict[str, Any]
     seconds: float
+    search: Sequence[str] = ()
 
     @property
     def folder(self) -> Path:
@@ -72,6 +79,40 @@ class TrainingRun:
     def final_split(self) -> str:
         """Split whose metrics are reported: `test`, or `validation` if there is no test split."""
         return "test" if "test" in self.splits else "validation"
+
+
+def finish_training(run: TrainingRun, tokenizer: PreTrainedTokenizerFast) -> TrainedClassifier:
+    """
+    Save the model of a training to its folder, and write metrics, plots and model card.
+
+    Args:
+        run: The training, whose Trainer holds the best model.
+        tokenizer: Its tokenizer.
+
+    Returns:
+        The trained classifier, as loaded from its folder.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    folder, corpus = run.folder, run.corpus
+    min_precision = precision_targets(run.resolved.training.min_precision, corpus.label_names, corpus.problem_type)
+    with full_disk_errors(folder, lambda: advise_on_full_disk(folder)):
+        saved = save_classifier(run.trainer, run.splits["validation"], min_precision)
+    if not run.data.teacher:
+        (folder / SOFT_LABELS_FILE).unlink(missing_ok=True)  # of an earlier training
+    run = replace(run, notes=[*run.notes, *saved.notes], calibration=saved.calibration)
+    with full_disk_errors(folder, lambda: RECORDS_LOST):
+        metrics = record_training(run, saved.model, tokenizer)
+    print(f"\nTrained in {run.seconds:.0f} s and saved to {folder}.")
+    return TrainedClassifier(folder, saved.model.eval(), tokenizer, metrics, saved.calibration)
+
+
+def push_finished(folder: Path, args: ClassifierTrainingArguments) -> None:
+    """Push a finished folder to the Hub if the arguments of the Trainer say so."""
+    if args.push_to_hub:
+        repo_id = args.hub_model_id or folder.name
+        print(f"Pushed to {push_repository(str(folder), repo_id, bool(args.hub_private_repo), args.hub_token)}.")
 
 
 def record_training(
@@ -140,6 +181,7 @@ def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[s
         "splits": {split: len(rows) for split, rows in run.splits.items()},
         "figures": figures,
         "calibration": run.calibration,
+        "search": list(run.search),
         "training": {
             "command": run.command,
             "defaults": run.resolved.chosen,

@@ -5,15 +5,15 @@ import time
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from ..data import Corpus, is_data_file, load_corpus, load_texts, summarize_tokens, tokenize_corpus
+from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
 from ..evaluation import precision_targets
-from ..hub import TrainedClassifier, check_push, load_classifier, push_repository
+from ..hub import TrainedClassifier, check_push, load_classifier
 from ..inference import load_config, load_tokenizer
 from ..knowledge import open_source
 from ..messages import library_progress_bars
@@ -28,43 +28,32 @@ from .checkpoints import (
     check_resumed_model,
     describe_training_data,
     find_resume_checkpoint,
-    save_classifier,
     saved_teacher_checks,
 )
 from .defaults import resolve_defaults
 from .labels import add_rehearsal, drop_suspicious, keep_trained_labels
-from .options import arguments_from_call
-from .records import TrainingRun, precision_of, record_training
+from .options import audit_folder, name_dataset, name_of
+from .records import TrainingRun, finish_training, precision_of, push_finished
 from .trainer import build_trainer
-
-RECORDS_LOST = "The model was saved, but not all of its records: free some space and use `hf-lstm evaluate`."
 
 ARGUMENT_GROUPS = (DataArguments, ModelArguments, ClassifierTrainingArguments)
 
 
-def train_classifier(data: Any = None, *, output_dir: str | Path | None = None, **options: Any) -> TrainedClassifier:
+class TokenizedTexts(NamedTuple):
     """
-    Train a text classifier, evaluate it, and save it with its metrics, plots and model card.
+    Texts as a model reads them.
 
     Args:
-        data: Hub id, folder or file; `datasets.Dataset` or `DatasetDict`; pandas or polars DataFrame, or a dictionary
-            of them by split; `None` for the bundled reviews. Missing splits are taken from the training rows.
-        output_dir: Folder to write to (default: `runs/` and the name of the data).
-        options: All options of `hf-lstm train` by name, such as `cell_type="gru"` or `num_train_epochs=5`.
-            `hf-lstm train --help_all` lists them.
-
-    Returns:
-        The trained classifier, as loaded from its folder.
-
-    Raises:
-        TypeError: An option does not exist; the message suggests the closest one.
-        ValueError: The data or an option cannot be used; the message names it and what to do.
-        OSError: A file or folder does not exist, or the Hub cannot be reached.
+        splits: The tokenized splits.
+        tokenizer: The tokenizer.
+        model: Arguments of the model, with the size of the embeddings if vectors were read.
+        vectors: `(vocab_size, embedding_size)`, or `None` if `vectors` has no source.
     """
-    command, (data_args, model_args, args) = arguments_from_call(
-        ARGUMENT_GROUPS, data, output_dir, options, "train_classifier"
-    )
-    return run_training(data_args.dataset if data is None else data, data_args, model_args, args, command)
+
+    splits: DatasetDict
+    tokenizer: PreTrainedTokenizerFast
+    model: ModelArguments
+    vectors: np.ndarray | None
 
 
 @library_progress_bars()
@@ -72,10 +61,10 @@ def run_training(
     data: Any, data_args: DataArguments, model_args: ModelArguments, args: ClassifierTrainingArguments, command: str
 ) -> TrainedClassifier:
     """
-    Train a classifier with arguments of the command line or of [`train_classifier`].
+    Train a classifier with given arguments.
 
     Args:
-        data: Data as in [`train_classifier`]; `data_args.dataset` is not read.
+        data: Hub id, folder, file or data in memory, as in [`load_corpus`]; `data_args.dataset` is not read.
         data_args: Arguments of the data.
         model_args: Arguments of the model.
         args: Arguments of the Trainer. None of the arguments is modified.
@@ -90,92 +79,97 @@ def run_training(
     """
     started = time.perf_counter()
     set_seed(args.seed)
-    if isinstance(data, str | Path):
-        data = type(data)(os.path.expanduser(data))
-    trainer_args = copy(args)
-    trainer_args.output_dir = args.output_dir or f"runs/{name_of(data)}"
-    trainer_args.push_to_hub = False  # the finished folder is pushed, not its checkpoints
+    data, trainer_args = resolve_output(data, args)
     checkpoint = find_resume_checkpoint(trainer_args)
-    repo_id = args.hub_model_id or Path(trainer_args.output_dir).name
-    if args.push_to_hub:
-        check_push(repo_id, args.hub_token)
-
     corpus, notes = read_corpus(data, data_args, model_args, trainer_args)
-    min_precision = precision_targets(args.min_precision, corpus.label_names, corpus.problem_type)
+    precision_targets(args.min_precision, corpus.label_names, corpus.problem_type)  # checked before the training
     training_data = describe_training_data(corpus, data_args, model_args)
     if checkpoint is not None:
         check_resumed_data(checkpoint, training_data)
     if checkpoint is None and model_args.vector_source is not None:
         open_source(model_args.vector_source)  # an error comes before the teachers label all texts
     labelled, training_data[TEACHER_CHECKS] = label_unlabelled(corpus, data_args, trainer_args, notes, checkpoint)
+    texts = tokenize_texts(labelled, data_args, model_args, trainer_args, notes, checkpoint)
+    resolved = resolve_defaults(texts.splits, corpus.problem_type, texts.model, trainer_args)
+    model = build_model(corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
+    if checkpoint is not None:
+        check_resumed_model(checkpoint, model.config)
+    trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training)
+    trainer.training_data = training_data
+    print(
+        f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
+        f"{resolved.training.num_train_epochs:g} epochs of {len(texts.splits['train']):,} texts in "
+        f"{precision_of(args)}."
+    )
+    folder = Path(trainer_args.output_dir)
+    with full_disk_errors(folder, lambda: advise_on_full_disk(folder)):
+        trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.accelerator.wait_for_everyone()  # other processes may still be reading the checkpoints
+    if not trainer.is_world_process_zero():
+        trainer.accelerator.wait_for_everyone()
+        return load_classifier(folder)
+    seconds = time.perf_counter() - started
+    run = TrainingRun(
+        *name_dataset(data), command, notes, data_args, resolved, corpus, texts.splits, trainer, {}, seconds
+    )
+    trained = finish_training(run, texts.tokenizer)
+    push_finished(folder, args)
+    trainer.accelerator.wait_for_everyone()
+    return trained
+
+
+def resolve_output(data: Any, args: ClassifierTrainingArguments) -> tuple[Any, ClassifierTrainingArguments]:
+    """
+    Choose the output folder, and check that the repository to push to can be written, before anything is trained.
+
+    Args:
+        data: Data as in [`run_training`].
+        args: Arguments of the Trainer.
+
+    Returns:
+        The data with `~/` replaced by the home folder, and a copy of the arguments with an `output_dir`, which do not
+        push: the finished folder is pushed, not its checkpoints.
+
+    Raises:
+        ValueError: The repository cannot be pushed to.
+        OSError: The Hub cannot be reached.
+    """
+    if isinstance(data, str | Path):
+        data = type(data)(os.path.expanduser(data))
+    trainer_args = copy(args)
+    trainer_args.output_dir = args.output_dir or f"runs/{name_of(data)}"
+    trainer_args.push_to_hub = False
+    if args.push_to_hub:
+        check_push(args.hub_model_id or Path(trainer_args.output_dir).name, args.hub_token)
+    return data, trainer_args
+
+
+def tokenize_texts(
+    labelled: DatasetDict,
+    data_args: DataArguments,
+    model_args: ModelArguments,
+    args: ClassifierTrainingArguments,
+    notes: list[str],
+    checkpoint: str | None = None,
+) -> TokenizedTexts:
+    """
+    Build the tokenizer from the training texts, and tokenize all splits.
+
+    Args:
+        labelled: The splits, with the texts that teachers labelled.
+        data_args: Arguments of the data.
+        model_args: Arguments of the tokenizer.
+        args: Arguments of the Trainer. In distributed training, the first process tokenizes first.
+        notes: Notes of the training; printed notes on vectors, lengths and unknown tokens are added.
+        checkpoint: Folder from which the training is resumed; its tokenizer is used.
+    """
     tokenizer, model_args, vectors = load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
     print(*summary, sep="\n")
     notes += summary
-    resolved = resolve_defaults(splits, corpus.problem_type, model_args, trainer_args)
-    model = build_model(corpus, splits, tokenizer, resolved.model, vectors)
-    if checkpoint is not None:
-        check_resumed_model(checkpoint, model.config)
-    trainer = build_trainer(model, tokenizer, splits, resolved.training)
-    trainer.training_data = training_data
-    print(
-        f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
-        f"{resolved.training.num_train_epochs:g} epochs of {len(splits['train']):,} texts in {precision_of(args)}."
-    )
-    folder = Path(trainer_args.output_dir)
-    with full_disk_errors(folder, lambda: advise_on_full_disk(folder)):
-        trainer.train(resume_from_checkpoint=checkpoint)
-        trainer.accelerator.wait_for_everyone()  # other processes may still be reading the checkpoints
-        if not trainer.is_world_process_zero():
-            trainer.accelerator.wait_for_everyone()
-            return load_classifier(folder)
-        saved = save_classifier(trainer, splits["validation"], min_precision)
-        notes += saved.notes
-    if not data_args.teacher:
-        (folder / SOFT_LABELS_FILE).unlink(missing_ok=True)  # of an earlier training
-    on_hub = isinstance(data, str) and not Path(data).exists()
-    dataset = str(data) if isinstance(data, str | Path) else name_of(data)
-    seconds = time.perf_counter() - started
-    run = TrainingRun(
-        dataset, on_hub, command, notes, data_args, resolved, corpus, splits, trainer, saved.calibration, seconds
-    )
-    with full_disk_errors(folder, lambda: RECORDS_LOST):
-        metrics = record_training(run, saved.model, tokenizer)
-    print(f"\nTrained in {seconds:.0f} s and saved to {folder}.")
-    if args.push_to_hub:
-        print(f"Pushed to {push_repository(str(folder), repo_id, bool(args.hub_private_repo), args.hub_token)}.")
-    trainer.accelerator.wait_for_everyone()
-    return TrainedClassifier(folder, saved.model.eval(), tokenizer, metrics, saved.calibration)
-
-
-def name_of(data: Any) -> str:
-    """
-    Return the name of data, for the output folder and the model card.
-
-    Args:
-        data: Data as in [`train_classifier`].
-
-    Returns:
-        The name of a file without its suffixes, such as "reviews" for "reviews.csv.gz", the last part of a folder or
-        Hub id, or the type of data in memory.
-    """
-    if data is None:
-        return "sample_reviews"
-    if not isinstance(data, str | Path):
-        return type(data).__name__.lower()
-    path = Path(data)
-    if path.is_dir():
-        return path.resolve().name  # "." has no name
-    while is_data_file(str(path)):
-        path = path.with_suffix("")
-    return path.name
-
-
-def audit_folder(data: Any) -> str:
-    """Return the default folder of an audit of data as in [`train_classifier`]."""
-    return f"runs/{name_of(data)}-audit"
+    return TokenizedTexts(splits, tokenizer, model_args, vectors)
 
 
 def read_corpus(
@@ -185,7 +179,7 @@ def read_corpus(
     Load the corpus with the labels of the model to start from, and with earlier data if there is any.
 
     Args:
-        data: Data as in [`train_classifier`].
+        data: Data as in [`run_training`].
         data_args: Arguments of the data.
         model_args: Arguments of the model; `pretrained` may have labels to keep.
         args: Arguments of the Trainer. In distributed training, the first process reads and the others use its cache.
@@ -278,7 +272,7 @@ def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[
 
     Args:
         corpus: The labelled texts, whose unlabelled splits are the default.
-        source: Data with texts as in [`train_classifier`], `None` for the default, or `"none"` for no texts.
+        source: Data with texts as in [`run_training`], `None` for the default, or `"none"` for no texts.
 
     Returns:
         The texts, or `None` if there are none, and notes on what was read and left out.

@@ -4,9 +4,17 @@ from typing import Literal
 
 import pytest
 
-from hf_lstm.cli.parsing import TrainingParser, add_dataset_options, add_switch, command_parser, format_command
+from hf_lstm.cli.parsing import (
+    TrainingParser,
+    add_dataset_options,
+    add_switch,
+    command_parser,
+    format_command,
+    option_words,
+)
 from hf_lstm.cli.train import SECTIONS
-from hf_lstm.training import ARGUMENT_GROUPS
+from hf_lstm.training import build_arguments
+from hf_lstm.tuning import TRAINING_GROUPS, Groups
 
 
 @dataclass
@@ -100,7 +108,7 @@ def test_help_lists_the_sections_and_help_all_the_rest(capsys):
 def test_every_option_of_this_package_is_in_a_section():
     own = {
         name
-        for group in ARGUMENT_GROUPS
+        for group in TRAINING_GROUPS
         for kind in group.__mro__
         if kind.__module__.startswith("hf_lstm")
         for name in kind.__dict__.get("__annotations__", {})
@@ -112,7 +120,7 @@ def test_every_option_of_this_package_is_in_a_section():
     changed |= {"eval_strategy", "save_strategy", "logging_strategy", "hub_strategy", "hub_model_id"}
     # Listed by --help_all only, because --help fits on a screen.
     more = {"lowercase", "hidden_dropout", "weight_dropout", "layer_decay", "average_decay", "trust_remote_code"}
-    more |= {"calibrate", "audit_dir", "language", "license"}
+    more |= {"calibrate", "audit_dir", "language", "license", "reverse", "gradual_unfreezing"}
     assert own - changed - more == {name for names in SECTIONS.values() for name in names}
 
 
@@ -138,3 +146,15 @@ def test_command_is_recorded_as_it_was_typed_without_the_token():
     words = ["--dataset", "my file.csv", "--hub_token", "hf_secret"]
     assert format_command("train", words) == "hf-lstm train --dataset 'my file.csv' --hub_token hf_secret"
     assert format_command("train", words, "hf_secret") == "hf-lstm train --dataset 'my file.csv' --hub_token ***"
+
+
+def test_options_become_words_that_are_parsed_again():
+    options = {"cell_type": "gru", "bidirectional": False, "half_weights": True, "teacher": ["linear", "latent"]}
+    options |= {"learning_rate": 0.0015, "lr_scheduler_type": "cosine", "lr_scheduler_kwargs": {"num_cycles": 2}}
+    options |= {"teacher_labels": {"LABEL_0": "bad", "LABEL_1": ""}}
+    *groups, _ = build_arguments(TRAINING_GROUPS, options, "test")
+    given = Groups(*groups)
+    words = option_words(given.given())
+    assert "--no_bidirectional" in words and "--half_weights" in words
+    *parsed, _ = TrainingParser(TRAINING_GROUPS, {}, "train", "").parse(words)
+    assert Groups(*parsed).given() == given.given()

@@ -10,9 +10,11 @@ from hf_lstm.evaluation.plots import (
     confusion_matrix,
     line_starts,
     line_steps,
+    pareto_front,
     plot_learning_curve,
     plot_predictions,
     plot_stream,
+    plot_trials,
 )
 
 
@@ -20,6 +22,15 @@ def has_ink(path) -> bool:
     """Return whether the image can be opened and has more than ten colours."""
     with Image.open(path) as image:
         return len(image.convert("RGB").getcolors(1 << 24)) > 10
+
+
+def test_trials_that_no_smaller_one_reaches_are_named(tmp_path):
+    points = [(2.0, 0.8, "0: default"), (1.0, 0.8, "1: gru"), (3.0, 0.9, "2: large"), (1.0, 0.7, "3: $max")]
+    assert [point[2] for point in pareto_front(points, True)] == ["1: gru", "2: large"]
+    assert [point[2] for point in pareto_front(points, False)] == ["3: $max"]
+    for reference in (None, ("TF-IDF", 0.85)):
+        plot_trials(points, "accuracy", True, reference, tmp_path / "trials.png")
+        assert has_ink(tmp_path / "trials.png")
 
 
 def test_learning_curve(tmp_path):

@@ -95,7 +95,7 @@ def interrupt(monkeypatch):
             raise RuntimeError("interrupted")
 
         with monkeypatch.context() as patched:
-            patched.setattr("hf_lstm.training.train.save_classifier", stop)
+            patched.setattr("hf_lstm.training.records.save_classifier", stop)
             with pytest.raises(RuntimeError, match="interrupted"):
                 train_classifier(data, **options)
 

@@ -1,0 +1,177 @@
+"""Build and train the models of a search."""
+
+import io
+import shutil
+import time
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import set_seed
+
+from ..data import Corpus
+from ..evaluation import latency_ms
+from ..training import (
+    ClassifierTrainer,
+    ResolvedArguments,
+    TokenizedTexts,
+    build_model,
+    build_trainer,
+    resolve_defaults,
+)
+from .limits import BYTES, HALF_BYTES, Cost, Limits, Watch
+from .search_space import Groups, options_of
+from .shared_texts import SharedTexts, validation_corpora
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """
+    Options to try.
+
+    Args:
+        options: The options that differ from those of the user, as in the command that repeats the trial.
+        cost: Cost of the model.
+    """
+
+    options: dict[str, Any]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Trained:
+    """
+    A finished training of a search.
+
+    Args:
+        trainer: The Trainer, which holds the best model.
+        resolved: Its arguments.
+        texts: The texts.
+        notes: Notes on the texts.
+        value: Validation metric of the model.
+        seconds: Its time.
+    """
+
+    trainer: ClassifierTrainer
+    resolved: ResolvedArguments
+    texts: TokenizedTexts
+    notes: list[str]
+    value: float
+    seconds: float
+
+
+class Trials:
+    """
+    Everything that the trials of a search share.
+
+    Args:
+        corpus: The labelled texts.
+        notes: Notes on them.
+        given: The arguments of the user, with an output folder.
+        limits: Limits of the models.
+        work: Temporary folder for checkpoints and soft labels.
+    """
+
+    def __init__(self, corpus: Corpus, notes: list[str], given: Groups, limits: Limits, work: Path):
+        self.given, self.limits, self.checkpoints = given, limits, work / "checkpoints"
+        self.whole = SharedTexts(corpus, notes, work / "whole")
+        corpora = validation_corpora(corpus, given.training.seed)
+        if len(corpora) == 1:
+            self.parts = [self.whole]
+        else:
+            self.parts = [SharedTexts(part, [], work / f"fold{number}") for number, part in enumerate(corpora)]
+        texts = sorted(corpus.splits["validation"]["text"][:], key=len)
+        self.median_text = texts[len(texts) // 2]
+
+    @property
+    def is_cross_validated(self) -> bool:
+        """Whether a trial trains several models, none of which is the final one."""
+        return len(self.parts) > 1
+
+    def propose(self, parameters: dict[str, Any]) -> Candidate:
+        """
+        Build the model of a trial without training it.
+
+        Args:
+            parameters: Value of each open choice.
+
+        Returns:
+            The options, and the cost of the model. The weights are saved in half precision if they are too large
+            otherwise.
+        """
+        options = options_of(parameters)
+        epochs = options.pop("num_train_epochs", None)
+        resolved, texts, _ = self.resolve(self.whole, options)
+        args = replace(resolved.model, vectors="none")  # the same size, without the time to compute vectors
+        model = build_model(self.whole.corpus, texts.splits, texts.tokenizer, args)
+        if epochs is not None:
+            options["num_train_epochs"] = max(1, round(epochs * (resolved.training.num_train_epochs or 1)))
+        parameters_count = model.num_parameters()
+        is_half = resolved.training.half_weights
+        if not is_half and self.limits.needs_half_weights(parameters_count):
+            is_half = options["half_weights"] = True
+        megabytes = parameters_count * (HALF_BYTES if is_half else BYTES) / 1e6
+        return Candidate(options, Cost(megabytes, latency_ms(model, texts.tokenizer, self.median_text)))
+
+    def train(self, shared: SharedTexts, options: dict[str, Any], watch: Watch) -> Trained:
+        """
+        Train a model exactly as `hf-lstm train` does with the same options, without printed lines.
+
+        Args:
+            shared: The texts to train and to validate on.
+            options: The options that differ from those of the user.
+            watch: Callback that ends a training early.
+
+        Returns:
+            The finished training.
+
+        Raises:
+            TooSlow: The training does not fit in its time.
+            ValueError: An option cannot be used, or the loss is infinite.
+        """
+        started = time.perf_counter()
+        resolved, texts, notes = self.resolve(shared, options)
+        resolved.training.output_dir = str(self.checkpoints)
+        try:
+            with redirect_stdout(io.StringIO()):
+                set_seed(
+                    resolved.training.seed
+                )  # as at the start of a training: reading and tokenizing draw no random numbers
+                model = build_model(shared.corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
+                trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training)
+                trainer.add_callback(watch)
+                trainer.train()
+        finally:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
+        if watch.was_stopped:
+            notes.append(f"The training was stopped after {trainer.state.epoch:.0f} epochs, because the time was over.")
+        seconds = time.perf_counter() - started
+        return Trained(trainer, resolved, texts, notes, _validation_value(trainer), seconds)
+
+    def resolve(
+        self, shared: SharedTexts, options: dict[str, Any]
+    ) -> tuple[ResolvedArguments, TokenizedTexts, list[str]]:
+        """
+        Prepare the texts and resolve the defaults of a trial.
+
+        Args:
+            shared: The texts to train and to validate on.
+            options: The options that differ from those of the user.
+
+        Returns:
+            The arguments without open defaults, the tokenized texts, and the notes on them.
+        """
+        groups = self.given.changed(options)
+        with redirect_stdout(io.StringIO()):
+            texts, notes = shared.tokenized(groups)
+        problem_type = shared.corpus.problem_type
+        return resolve_defaults(texts.splits, problem_type, texts.model, groups.training), texts, notes
+
+
+def _validation_value(trainer: ClassifierTrainer) -> float:
+    """Return the validation metric of the model that a Trainer holds."""
+    metric = f"eval_{trainer.args.metric_for_best_model}"
+    if trainer.args.load_best_model_at_end and trainer.state.best_metric is not None:
+        return trainer.state.best_metric
+    return [entry[metric] for entry in trainer.state.log_history if metric in entry][-1]
