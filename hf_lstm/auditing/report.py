@@ -1,5 +1,6 @@
 """Write the tables of an audit as CSV files and as one HTML page."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -49,7 +50,8 @@ def write_report(
     ]
     with atomic_folder(folder) as partial:
         for name, (heading, table) in tables.items():
-            table.to_csv(partial / f"{name}.csv", index=False)
+            # Unquoted, a text with a lone carriage return would be read as two rows.
+            table.to_csv(partial / f"{name}.csv", index=False, quoting=csv.QUOTE_NONNUMERIC)
             parts += [f"<h2>{escape(heading)}</h2>", _html_table(name, heading, table)]
         page = "\n".join([*parts, "</main></body></html>", ""])
         # A lone surrogate has no UTF-8 form.

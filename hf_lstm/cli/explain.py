@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from ..data import TEXT_COLUMNS, find_column, stream_file
 from ..explanation import Explanation, check_explanation_file, explain, measure_faithfulness, write_explanations
@@ -42,6 +43,8 @@ def main(argv: Sequence[str]) -> None:
         parser.error("--output and --faithfulness exclude each other")
     if args.output:
         check_explanation_file(args.output)
+        if args.input and Path(args.output).exists() and Path(args.output).samefile(args.input):
+            parser.error(f"{args.output} is the input file; choose another output file")
 
     model, tokenizer = load_model_and_tokenizer(args.model)
     model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature

@@ -70,11 +70,13 @@ def explained_labels(
     ids: dict[str, Any] = model.config.label2id or {}
     if label is not None:
         return [(row, ids[label]) for row in range(len(logits))]
+    best = [(row, int(logits[row].argmax())) for row in range(len(logits))]
+    if model.config.problem_type == "single_label_classification":  # also if the classifier abstains
+        return best
     pairs = []
     for row, prediction in enumerate(format_predictions(logits, model.config)):
-        predicted = prediction.get("label", list(ids))  # a regression predicts all its outputs
-        names = [predicted] if isinstance(predicted, str) else predicted
-        pairs += [(row, ids[name]) for name in names] or [(row, int(logits[row].argmax()))]
+        names = prediction.get("label", list(ids))  # a regression predicts all its outputs
+        pairs += [(row, ids[name]) for name in names] or [best[row]]
     return pairs
 
 

@@ -40,12 +40,17 @@ def test_colours_of_a_terminal(command, trained, monkeypatch):
     assert "\033[38" not in command("explain", "--model", trained[0], "a good film").stdout
 
 
-def test_options_that_exclude_each_other(command, table):
+def test_options_that_exclude_each_other(command, table, tmp_path):
     for options in (
         ("a text", "--input", table),
         ("a text", "--output", "a.html", "--faithfulness"),
     ):
         done = command("explain", "--model", "x", *options)
         assert done.returncode == 2 and "exclude each other" in done.stderr
+    own = tmp_path / "texts.jsonl"
+    own.write_text('{"text": "good"}\n')
+    same = command("explain", "--model", "x", "--input", own, "--output", own)
+    assert same.returncode == 2 and "is the input file; choose another output file" in same.stderr
+    assert own.read_text() == '{"text": "good"}\n'
     wrong = command("explain", "--model", "x", "a text", "--output", "a.csv")
     assert wrong.returncode == 1 and "must end in .html" in wrong.stderr

@@ -54,6 +54,9 @@ def test_labels_that_are_explained(build, tokenizer):
     assert [one.label for one in explain(single, tokenizer, ["good", "bad"], label="LABEL_2")] == ["LABEL_2"] * 2
     with pytest.raises(ValueError, match="no label 'x'; choose one of LABEL_0, LABEL_1, LABEL_2"):
         explain(single, tokenizer, ["good"], label="x")
+    single.config.threshold = [1.0] * 3  # it abstains from every text
+    best = predict_texts(single, tokenizer, ["good"]).argmax()
+    assert [one.label for one in explain(single, tokenizer, ["good"])] == [f"LABEL_{best}"]
     several = build(num_labels=3, problem_type="multi_label_classification", threshold=0.01)
     found = explain(several, tokenizer, ["good film", "bad"])
     assert [one.text for one in found] == ["good film"] * 3 + ["bad"] * 3
