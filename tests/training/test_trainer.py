@@ -18,27 +18,24 @@ from hf_lstm.data.batching import ClassifierCollator
 from hf_lstm.data.corpus import Corpus
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_logits, predict_texts
+from hf_lstm.knowledge import train_vectors
 from hf_lstm.training.arguments import ModelArguments
 from hf_lstm.training.checkpoints import save_classifier
 from hf_lstm.training.trainer import _validation_metrics, build_trainer
 
 
-def test_large_corpora_get_vectors_and_an_adversary(tmp_path, monkeypatch):
-    trainer, _, _ = prepare_training(tmp_path, num_train_epochs=None)
-    assert (trainer.args.adversarial_size, trainer.adversary, trainer.args.num_train_epochs) == (0, None, 30)
-    small = trainer.model.get_input_embeddings().weight
+def test_classifiers_start_from_vectors_and_have_an_adversary(tmp_path, monkeypatch):
+    trainer, _, splits = prepare_training(tmp_path, num_train_epochs=None)
+    assert (trainer.args.adversarial_size, trainer.args.num_train_epochs) == (0.5, 30) and trainer.adversary is not None
+    config, weights = trainer.model.config, trainer.model.get_input_embeddings().weight.detach()
+    vectors = train_vectors(splits["train"]["input_ids"][:], config.vocab_size, config.embedding_size)
+    good, bad, unknown = trainer.processing_class.convert_tokens_to_ids(["good", "bad", "[UNK]"])
+    expected = torch.from_numpy(vectors[[good, bad]]) * config.initializer_range
+    torch.testing.assert_close(weights[[good, bad]], expected)
+    assert weights[unknown].abs().sum() > 0 and (weights[0] == 0).all()
     monkeypatch.setattr("hf_lstm.training.defaults.LARGE_CORPUS_TOKENS", 100)
-    torch.manual_seed(0)
-    trainer, _, _ = prepare_training(tmp_path, num_train_epochs=None)
-    assert trainer.args.adversarial_size == 0.5 and trainer.model.config.embedding_dropout == 0.3
-    large = trainer.model.get_input_embeddings().weight
-    tokenizer = trainer.processing_class
-    good, bad, unknown = tokenizer.convert_tokens_to_ids(["good", "bad", "[UNK]"])
-    assert not torch.equal(large[good], small[good])
-    scale = large[[good, bad]].square().mean().sqrt() / trainer.model.config.initializer_range
-    assert 0.3 < scale < 3 and large[unknown].abs().sum() > 0 and (large[0] == 0).all()
-    off, _, _ = prepare_training(tmp_path, adversarial_size=0.0)
-    assert off.adversary is None
+    large, _, _ = prepare_training(tmp_path, adversarial_size=0.0)
+    assert large.adversary is None and large.model.config.embedding_dropout == 0.3
 
 
 def test_adversarial_training_adds_the_gradient_of_the_adversarial_batch(tmp_path):
