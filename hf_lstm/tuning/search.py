@@ -219,9 +219,9 @@ def check_limits(trials: Trials) -> None:
 
 
 def first_parameters(trials: Trials) -> list[dict[str, Any]]:
-    """Return the parameters of the first trials, without repetitions; with limits, the smallest model is second."""
+    """Return the parameters of the first trials, without repetitions; with limits, the smallest model is the last."""
     choices = open_choices(trials.given)
-    recipes = [*RECIPES] if trials.limits == Limits() else [RECIPES[0], SMALLEST, *RECIPES[1:]]
+    recipes = [*RECIPES] if trials.limits == Limits() else [*RECIPES, SMALLEST]
     parameters: list[dict[str, Any]] = []
     for recipe in recipes:
         if (wanted := recipe_parameters(recipe, choices)) not in parameters:

@@ -73,7 +73,8 @@ def test_models_above_a_limit_are_not_trained(make_search):
     trials = FakeTrials(Limits(megabytes=5.0))
     search = make_search(trials, 8)
     search.run()
-    assert outcomes(search)[:2] == ["too large", "complete"] and trials.trained == [options_of(SMALLEST)]
+    assert outcomes(search) == ["too large"] * 5 + ["complete"] and trials.trained == [options_of(RECIPES[5])]
+    assert options_of(first_parameters(trials)[-1]) == SMALLEST
 
 
 def test_limits_that_no_model_meets_are_refused():
