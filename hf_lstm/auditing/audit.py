@@ -22,11 +22,14 @@ from ..training import (
 )
 from .label_errors import MULTI_LABEL, find_overlapping_classes, import_cleanlab, rank_label_errors
 from .near_duplicates import find_near_duplicates
-from .out_of_fold import OutOfFold
+from .out_of_fold import RECURRENT, OutOfFold
 from .report import write_report
 
 # Options of a training that an audit does not have.
-REFUSED = ("teacher", "unlabelled", "rehearse", "resume_from_checkpoint", "push_to_hub", "drop_suspicious", "audit_dir")
+REFUSED = (
+    *("teacher", "unlabelled", "rehearse", "resume_from_checkpoint", "push_to_hub", "drop_suspicious", "audit_dir"),
+    "min_precision",
+)
 
 
 @dataclass
@@ -80,7 +83,7 @@ def audit(data: Any = None, *, output_dir: str | Path | None = None, **options: 
 
     Each training row is predicted by models that were trained without it, and cleanlab compares the probabilities with
     the labels (confident learning; Northcutt et al., 2021, https://arxiv.org/abs/1911.00068). The predictions are
-    stored: an interrupted audit continues, and repeats nothing if the data and options are the same.
+    stored: an interrupted audit continues, and a repeated one computes only what other data or options change.
 
     Args:
         data: As in [`train_classifier`]. All labelled rows of its train split are audited; a file has no other split.
@@ -94,7 +97,7 @@ def audit(data: Any = None, *, output_dir: str | Path | None = None, **options: 
 
     Raises:
         TypeError: An option does not exist.
-        ValueError: The data or an option cannot be used, or the folder has the audit of other data.
+        ValueError: The data or an option cannot be used.
         ImportError: cleanlab is not installed.
         OSError: A file or folder does not exist, or the Hub cannot be reached.
     """
@@ -124,13 +127,17 @@ def run_audit(
         The tables, which are also written to the folder.
 
     Raises:
-        ValueError: The data or an argument cannot be used, or the folder has the audit of other data.
+        ValueError: The data or an argument cannot be used.
         ImportError: cleanlab is not installed.
         OSError: A file or folder does not exist, or the Hub cannot be reached.
     """
     import_cleanlab()  # before hours of training
     if used := [name for name in REFUSED if getattr(data_args, name, None) or getattr(args, name, None)]:
         raise ValueError(f"An audit does not have the option --{used[0]}: remove it.")
+    if RECURRENT not in audit_args.models and (unused := sorted(model_args.changed_fields())):
+        raise ValueError(
+            f"--{unused[0]} is an option of the recurrent classifier: add --models recurrent, or remove it."
+        )
     if isinstance(data, str | Path):
         data = type(data)(os.path.expanduser(data))
     fold_args = copy(args)

@@ -35,8 +35,8 @@ from ..training import (
 # Name of the classifier of this package in a list of models. The others are those of [`find_teacher`].
 RECURRENT = "recurrent"
 
-# File that describes the data and the options of the stored predictions.
-STATE_FILE = "predictions.json"
+# Start of the names of files of stored predictions.
+STORED = "predictions-"
 
 
 @dataclass
@@ -47,7 +47,7 @@ class OutOfFold:
     Args:
         corpus: Corpus with the split `train`, all rows of which are predicted.
         models: `recurrent` for the classifier that the arguments describe, or models of [`find_teacher`].
-        folds: Number of parts of the rows; each is predicted by a classifier that was trained on the others.
+        folds: Number of parts of the rows; each is predicted by models that were trained on the others.
         data_args: Arguments of the data.
         model_args: Arguments of the classifier.
         args: Arguments of its Trainer; `output_dir` is the folder of the stored predictions.
@@ -70,16 +70,20 @@ class OutOfFold:
         Return the mean probabilities of all models, `(rows, num_labels)`, and print the accuracy of each fold.
 
         Raises:
-            ValueError: There are too few rows, or the folder has predictions for other data or options.
+            ValueError: There are too few rows.
         """
         parts = list(self._split())
-        self._check_stored()
+        self._used: set[Path] = set()
+        self.folder.mkdir(parents=True, exist_ok=True)
         predicted = []
         for model in self.models:
             if model == RECURRENT:
                 predicted.append(self._predict_recurrent(parts))
             else:
-                predicted.append(self._stored(model, np.arange(len(self.rows)), partial(self._fitted, model)))
+                predicted.append(self._stored(model, np.arange(len(self.rows)), partial(self._fitted, model, parts)))
+        # Only now: an audit with other options that is interrupted leaves the finished folds of the earlier one.
+        for path in {*self.folder.glob(f"{STORED}*.npy")} - self._used:
+            path.unlink()
         return np.mean(predicted, axis=0)
 
     def _split(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -106,41 +110,38 @@ class OutOfFold:
         for fitted, held_out in pairs:
             yield places[fitted], places[held_out]
 
-    def _check_stored(self) -> None:
-        """Check that the stored predictions are for the same data and options, or write what they are for."""
-        current, path = self._description(), self.folder / STATE_FILE
-        if not path.is_file():
-            with atomic_folder(self.folder) as folder:
-                (folder / STATE_FILE).write_text(json.dumps(current, indent=2) + "\n", encoding="utf-8")
-            return
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        changed = [name for name in current if current[name] != saved.get(name)]
-        if changed:
-            raise ValueError(
-                f"{self.folder} has an audit of other data or with other options ({format_names(changed)} changed): "
-                "choose another --output_dir, or delete the folder."
-            )
-
-    def _description(self) -> dict[str, Any]:
-        """Return what must be the same when an audit is resumed. Models may be added or removed."""
-        digest = hashlib.sha256(json.dumps([self.corpus.label_names, self.rows["text"][:]]).encode())
+    @cached_property
+    def _data_digest(self) -> str:
+        """What must be the same when stored predictions are read: texts, labels and folds."""
+        described = [self.corpus.label_names, self.rows["text"][:], self.folds, self.args.seed]
+        digest = hashlib.sha256(json.dumps(described).encode())
         digest.update(self.labels.astype(np.float32).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def _options(self) -> str:
+        """What must be the same as well for those of the recurrent classifier."""
         training = self.args.to_sanitized_dict()
-        changing = ("output_dir", "logging_dir", "run_name", "disable_tqdm")
+        changing = ("output_dir", "logging_dir", "run_name", "disable_tqdm", "report_to", "dataloader_num_workers")
         options = asdict(self.model_args) | {name: training[name] for name in training if name not in changing}
-        options |= {"max_length": self.data_args.max_length}
-        return {"data": digest.hexdigest(), "folds": self.folds, **json.loads(json.dumps(options, default=str))}
+        return json.dumps(options | {"max_length": self.data_args.max_length}, default=str)
 
     def _stored(self, name: str, rows: np.ndarray, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """
-        Return the stored predictions, or compute and store them, and print their accuracy.
+        Return the predictions that are stored for the same data and options, or compute and store them.
+
+        Their accuracy is printed.
 
         Args:
             name: What the printed line calls the predictions.
             rows: The rows that are predicted.
             compute: Returns the probabilities `(rows, num_labels)`.
         """
-        path = self.folder / f"{hashlib.sha256(name.encode()).hexdigest()[:12]}.npy"
+        digest = hashlib.sha256(f"{name} {self._data_digest}".encode())
+        if name.startswith(RECURRENT):
+            digest.update(self._options.encode())
+        path = self.folder / f"{STORED}{digest.hexdigest()[:12]}.npy"
+        self._used.add(path)
         started = time.perf_counter()
         if path.is_file():
             predicted, how = np.load(path, allow_pickle=False), "read from an earlier run"
@@ -157,12 +158,12 @@ class OutOfFold:
         print(f"{name}: accuracy {accuracy:.1%} on {count} that it was not trained on ({how}).", flush=True)
         return predicted
 
-    def _fitted(self, name: str) -> np.ndarray:
-        """Return the probabilities of a model that is no recurrent classifier."""
+    def _fitted(self, name: str, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """Return the probabilities of a teacher, which is fitted to the other folds if it is a fitted one."""
         targets = self.labels
         if self.corpus.problem_type == "single_label_classification":
             targets = np.eye(len(self.corpus.label_names))[self.labels]  # (rows, num_labels)
-        task = Task(self.corpus.label_names, self.corpus.problem_type, self.rows["text"][:], targets, None)
+        task = Task(self.corpus.label_names, self.corpus.problem_type, self.rows["text"][:], targets, None, parts)
         return find_teacher(name, trust_remote_code=self.data_args.trust_remote_code).predict(task, [])
 
     @cached_property

@@ -38,6 +38,7 @@ class Task:
         train_texts: The labelled texts.
         targets: `(labelled texts, num_labels)`, probabilities, or scores for a regression.
         unlabelled: Texts to label, or `None` to label the training texts.
+        parts: Without unlabelled texts, the folds of [`predict_out_of_fold`].
     """
 
     label_names: Sequence[str]
@@ -45,6 +46,7 @@ class Task:
     train_texts: list[str]
     targets: np.ndarray
     unlabelled: list[str] | None
+    parts: Sequence[tuple[np.ndarray, np.ndarray]] | None = None
 
     @property
     def texts(self) -> list[str]:
@@ -111,7 +113,7 @@ class FittedTeacher(Teacher):
     def predict(self, task: Task, earlier: Sequence[np.ndarray]) -> np.ndarray:
         model, labelled = self.model_class(task.problem_type), len(task.targets)
         if task.unlabelled is None:
-            return predict_out_of_fold(model, lambda rows: self.features_of(task, rows), task.targets)
+            return predict_out_of_fold(model, lambda rows: self.features_of(task, rows), task.targets, task.parts)
         features = self.features_of(task, np.arange(labelled))  # (labelled and unlabelled texts, features)
         targets = np.concatenate([task.targets, np.mean(earlier, axis=0)]) if earlier else task.targets
         return model.fit(features[: len(targets)], targets).predict(features[labelled:])
@@ -158,7 +160,7 @@ class EncoderTeacher(Teacher):
         vectors = self._fitted_to[1]  # (labelled texts, size)
         model = _regularized_model(vectors, task)
         if task.unlabelled is None:
-            return predict_out_of_fold(model, lambda rows: vectors, task.targets)
+            return predict_out_of_fold(model, lambda rows: vectors, task.targets, task.parts)
         return model.fit(vectors, task.targets).predict(self._vectors(task.unlabelled))
 
     def _vectors(self, texts: list[str]) -> np.ndarray:

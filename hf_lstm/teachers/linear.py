@@ -1,6 +1,6 @@
 """Linear models of n-grams: strong alternatives to a recurrent model, and different enough to be its teachers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -168,7 +168,10 @@ class NgramModel(LinearModel):
 
 
 def predict_out_of_fold(
-    model: LinearModel, features_of: Callable[[np.ndarray], Features], targets: np.ndarray, seed: int = 42
+    model: LinearModel,
+    features_of: Callable[[np.ndarray], Features],
+    targets: np.ndarray,
+    parts: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
 ) -> np.ndarray:
     """
     Predict each text with a model that was fitted to the other folds, so that its own label has no influence.
@@ -177,7 +180,7 @@ def predict_out_of_fold(
         model: It is fitted once per fold.
         features_of: Returns the features of all texts, `(texts, features)`, given the rows whose targets may be used.
         targets: As in [`LinearModel.fit`].
-        seed: Seed of the split into folds.
+        parts: The rows to fit to and the rows to predict of each fold (default: 5 random folds).
 
     Returns:
         `(texts, num_labels)`, probabilities or scores.
@@ -185,10 +188,12 @@ def predict_out_of_fold(
     Raises:
         ValueError: There are fewer texts than folds.
     """
-    if len(targets) < FOLDS:
-        raise ValueError(f"Teachers that are fitted need at least {FOLDS} training texts, got {len(targets)}.")
+    if parts is None:
+        if len(targets) < FOLDS:
+            raise ValueError(f"Teachers that are fitted need at least {FOLDS} training texts, got {len(targets)}.")
+        parts = list(KFold(FOLDS, shuffle=True, random_state=42).split(targets))
     predicted = np.zeros(targets.shape)
-    for fitted, held_out in KFold(FOLDS, shuffle=True, random_state=seed).split(targets):
+    for fitted, held_out in parts:
         features = features_of(fitted)
         predicted[held_out] = model.fit(features[fitted], targets[fitted]).predict(features[held_out])
     return predicted

@@ -4,15 +4,14 @@ import pandas as pd
 import pytest
 from helpers import TINY_TRAINING
 
-from hf_lstm import audit
-from hf_lstm.training.train import train_classifier
+from hf_lstm import audit, train_classifier
 
 FILES = ("label_errors.csv", "near_duplicates.csv", "overlapping_classes.csv", "audit.html")
 
 
 def test_planted_errors_come_first(planted, tmp_path):
     planted.loc[len(planted)] = [f"Number 9  {planted.loc[9, 'text'].removesuffix(' number 9')}", "good"]
-    result = audit(planted, output_dir=tmp_path / "out", models="linear", folds=5)
+    result = audit(planted, output_dir=tmp_path / "out", models="linear", folds=5, seed=1)
     assert set(result.label_errors["row"][:5]) == {1, 2, 3, 4, 121}  # also the copy of row 10 with the other label
     assert 61 not in result.label_errors["row"].tolist() and len(result.label_errors) == 120
     assert result.label_errors["likely_error"][:4].all()
@@ -80,3 +79,10 @@ def test_training_without_the_suspicious_rows(planted, tmp_path, monkeypatch, ca
     others = 4 - dropped
     assert (f"{others} more of the first 4 are validation or test rows" in printed) == (others > 0)
     assert "Dropped" in (trained.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_options_without_effect_are_refused(planted, tmp_path):
+    with pytest.raises(ValueError, match="--hidden_size is an option of the recurrent classifier: add --models rec"):
+        audit(planted, output_dir=tmp_path, hidden_size=8)
+    with pytest.raises(ValueError, match="does not have the option --min_precision"):
+        audit(planted, output_dir=tmp_path, min_precision=["good=0.9"])

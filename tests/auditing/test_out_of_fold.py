@@ -68,17 +68,23 @@ def test_models_are_averaged_and_may_be_added_later(planted, tmp_path, trained_o
     assert both == pytest.approx((linear + [0.75, 0.25]) / 2) and len(trained_on) == 2
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [({"folds": 3}, "folds"), ({"hidden_size": 16}, "hidden_size"), ({"seed": 1}, "seed"), ({}, "data")],
-)
-def test_other_data_or_options_are_refused(planted, tmp_path, trained_on, change, named):
+@pytest.mark.parametrize("change", [{"folds": 3}, {"hidden_size": 16}, {"seed": 1}, {}])
+def test_other_data_or_options_are_predicted_again(planted, tmp_path, trained_on, change):
     prepare(planted, tmp_path).predict()
     if not change:
         planted.loc[7, "label"] = "good"
-    with pytest.raises(ValueError, match=f"other options .*{named}.* changed.*choose another --output_dir"):
-        prepare(planted, tmp_path, **change).predict()
-    assert len(trained_on) == 2
+    prepare(planted, tmp_path, **change).predict()
+    folds = change.get("folds", 2)
+    assert len(trained_on) == 2 + folds
+    assert len(list(tmp_path.glob("*.npy"))) == folds  # those of the first audit are removed
+
+
+def test_options_of_the_recurrent_classifier_do_not_affect_others(planted, tmp_path, capsys):
+    prepare(planted, tmp_path, ["linear"]).predict()
+    prepare(planted, tmp_path, ["linear"], hidden_size=16).predict()
+    assert capsys.readouterr().out.count("read from an earlier run") == 1
+    prepare(planted, tmp_path, ["linear"], folds=3).predict()  # the folds are also those of the linear model
+    assert capsys.readouterr().out.count("read from an earlier run") == 0
 
 
 def test_too_few_rows(planted, tmp_path):
@@ -87,7 +93,7 @@ def test_too_few_rows(planted, tmp_path):
         prepare(planted, tmp_path).predict()
     with pytest.raises(ValueError, match="in 5 folds requires at least 10 training rows, got 4"):
         prepare(planted[:4], tmp_path, folds=5).predict()
-    assert not any(tmp_path.glob("*.json"))
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_fold_is_trained_as_the_arguments_say(planted, tmp_path):
@@ -95,5 +101,5 @@ def test_a_fold_is_trained_as_the_arguments_say(planted, tmp_path):
     predicted = outer.predict()
     assert predicted.sum(1) == pytest.approx(np.ones(119))
     assert (predicted.argmax(1) == outer.labels)[4:].mean() > 0.9  # the first four labels are wrong
-    assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()) == [".json", ".npy", ".npy"]
+    assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()) == [".npy", ".npy"]
     assert not list(tmp_path.glob("_partial-*"))  # no checkpoint is left

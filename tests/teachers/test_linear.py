@@ -170,13 +170,17 @@ def test_prediction_of_a_text_does_not_depend_on_its_own_label(problem_type, kin
     assert min(others) > 1e-3
 
 
-def test_folds_depend_only_on_the_seed():
+def test_folds_are_always_the_same_or_those_that_are_given():
     targets, occurs = np.eye(3)[np.arange(18) % 3], ngram_vectorizer().fit_transform(OPINIONS)
+    halves = [(np.arange(9), np.arange(9, 18)), (np.arange(9, 18), np.arange(9))]
     first, again, other = (
-        predict_out_of_fold(NgramModel(SINGLE), lambda rows: occurs, targets, seed) for seed in (0, 0, 1)
+        predict_out_of_fold(NgramModel(SINGLE), lambda rows: occurs, targets, parts) for parts in (None, None, halves)
     )
     np.testing.assert_allclose(first, again, atol=1e-4)
     assert np.abs(first - other).max() > 1e-3
+    for fitted, held_out in halves:
+        alone = NgramModel(SINGLE).fit(occurs[fitted], targets[fitted]).predict(occurs[held_out])
+        np.testing.assert_allclose(other[held_out], alone, atol=1e-4)
 
 
 def test_too_few_texts_for_the_folds_are_reported():
