@@ -14,8 +14,11 @@ MIN_SIMILARITY = 0.8
 # Texts that are compared with all others at a time, which bounds the memory.
 BLOCK_TEXTS = 1_000
 
-# Words, punctuation that changes the meaning, and single characters of scripts without spaces between words.
-WORD = r"(?u)[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+|[!?]"
+# Words, symbols and punctuation that change the meaning, and single characters of scripts without spaces.
+WORD = (
+    r"(?u)[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+"
+    r"|[!?]|[^\w\s\u0000-\u00ff\u2000-\u206f\u3000-\u303f]"
+)
 
 COLUMNS = ["row_a", "row_b", "similarity", "label_a", "label_b", "text_a", "text_b"]
 

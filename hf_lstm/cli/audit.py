@@ -45,6 +45,8 @@ def main(argv: Sequence[str]) -> None:
     for row in result.label_errors.head(PRINTED_ROWS).to_dict("records"):
         text = " ".join(row["text"].split())
         shown = text if len(text) <= PRINTED_CHARACTERS else f"{text[:PRINTED_CHARACTERS]}…"
-        suggestion = f"suggested: {row['suggested_label']}, {row['probability']:.0%}"
+        is_same = row["suggested_label"] == row["label"]
+        suggestion = f"{'probability' if is_same else 'suggested: ' + str(row['suggested_label']) + ','} "
+        suggestion += f"{row['probability']:.0%}"
         print(f"  row {row['row']:,}: {row['label']} ({suggestion})  {shown}")
     print(f"All tables are in {result.folder}; open {result.folder / 'audit.html'} in a browser.")

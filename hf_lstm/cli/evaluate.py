@@ -45,6 +45,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--plot", help="PNG file for the confusion matrix")
     parser.add_argument("--plot_calibration", help="PNG file for reliability, and precision against coverage")
     args = parser.parse_args(argv)
+    for path in (args.plot, args.plot_calibration):
+        if path and Path(path).suffix != ".png":
+            parser.error(f"plots are files that end in .png, got {path}")
     classifiers = [load_model_and_tokenizer(model) for model in args.model]
     for model, _ in classifiers:
         model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature

@@ -54,9 +54,10 @@ def main(argv: Sequence[str]) -> None:
     explanations = (one for part in windows(texts, window) for one in explain(model, tokenizer, part, args.label))
     if args.faithfulness:
         result = measure_faithfulness(model, tokenizer, list(explanations))
+        error = f" (standard error {result.standard_error:.4f})" if result.texts > 1 else ""
         print(
-            f"{format_count(result.texts, 'explanation')}: area between the curves {result.area:.4f} "
-            f"(standard error {result.standard_error:.4f}), area below the curve of random words {result.random:.4f}"
+            f"{format_count(result.texts, 'explanation')}: area between the curves {result.area:.4f}{error}, "
+            f"area below the curve of random words {result.random:.4f}"
         )
     elif args.output:
         count = write_explanations(explanations, args.output)

@@ -48,7 +48,7 @@ def _draw_reliability(axes, confidence: np.ndarray, outcome: np.ndarray, problem
     axes.set_zorder(shares.get_zorder() + 1)
     axes.patch.set_visible(False)
     axes.plot([0, 1], [0, 1], color="0.4", linestyle="--", linewidth=1)
-    # Rounding can put the mean outside of its interval by a hair.
+    # Rounding can put the mean outside of its interval slightly.
     errors = np.maximum([accuracy - low, high - accuracy], 0)
     axes.errorbar(mean, accuracy, yerr=errors, fmt="o", markersize=4, capsize=2)
     is_single = problem_type == "single_label_classification"

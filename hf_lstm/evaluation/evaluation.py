@@ -67,7 +67,8 @@ def evaluate_average(
         thresholds.append(label_thresholds(model.config)[order])
         config.threshold = thresholds[-1].tolist()
         metrics.append(evaluate_logits(logits[-1], labels, config))
-    config.threshold = np.mean(thresholds, axis=0).tolist()
+    # 1 stands for a label that is never predicted, which no mean expresses.
+    config.threshold = np.where(np.max(thresholds, axis=0) == 1, 1.0, np.mean(thresholds, axis=0)).tolist()
     average = average_logits(logits, problem_type)
     return [*metrics, evaluate_logits(average, labels, config)], average, config
 

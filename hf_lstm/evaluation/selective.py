@@ -1,4 +1,4 @@
-"""Selective prediction: thresholds that promise a precision, and precision against coverage."""
+"""Selective prediction: thresholds with a minimum precision, and precision against coverage."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -103,7 +103,8 @@ def precise_threshold(scores: np.ndarray, correct: np.ndarray, target: float) ->
     # The quantile for 0 correct texts is not defined; the bound is 0.
     level = (1 - CONFIDENCE) / len(STARTS)
     bounds = np.where(hits > 0, beta.ppf(level, np.maximum(hits, 1), counts - hits + 1), 0.0)
-    likely = int((scores >= 0.5).sum())
+    # With many labels, the most probable one may be below 0.5 in every text.
+    likely = int((scores >= 0.5).sum()) or len(scores)
     starts = np.searchsorted(counts, [math.ceil(share * likely) for share in STARTS]) if likely else np.array([], int)
     passed = [start + _leading_true(bounds[start:] >= target) for start in starts]  # end of the passed tests
     last = max((int(end) for start, end in zip(starts, passed, strict=True) if end > start), default=0) - 1
@@ -156,7 +157,8 @@ def _threshold_note(name: str, target: float, found: PreciseThreshold) -> str:
         return (
             f"Label {name!r}: precision of at least {target:g} from the probability {found.threshold:.4f}; "
             f"{found.correct:,} of {found.predicted:,} validation texts are correct there, so that the precision is "
-            f"above {found.bound:.4f} with a confidence of {CONFIDENCE:.0%}."
+            f"above {found.bound:.4f} with a confidence of {CONFIDENCE:.0%} for this label. The same texts chose the "
+            "checkpoint, so that this is slightly optimistic."
         )
     needed = math.ceil(math.log((1 - CONFIDENCE) / len(STARTS)) / math.log(target))
     return (

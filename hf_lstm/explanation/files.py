@@ -44,7 +44,7 @@ def write_explanations(explanations: Iterable[Explanation], path: str | Path) ->
                 file.write(separator if count else "")
                 file.write(explanation.to_figure() if suffix == ".html" else explanation.to_json())
                 count += 1
-            file.write(end)
+            file.write(end if count or suffix != ".jsonl" else "")
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -43,8 +43,8 @@ def label_scores(logits: torch.Tensor, labels: torch.Tensor, problem_type: str |
     Return the score of one label per row.
 
     The score is the log-odds of the label, of which its probability is the sigmoid, so that the same change of the
-    score means the same for every kind of classifier. The logit of a single-label model alone means nothing: adding a
-    number to all logits does not change a probability.
+    score means the same for every kind of classifier. The logit of a single-label model is defined only up to a
+    constant: adding a number to all logits does not change a probability.
 
     Args:
         logits: `(rows, num_labels)`.

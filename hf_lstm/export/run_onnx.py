@@ -114,10 +114,13 @@ class OnnxClassifier:
 
         Returns:
             `label` and `score` as `hf-lstm predict` writes them: the label is `None` if its score is below its
-            threshold; both are lists in multi-label classification; a regression keeps its first score.
+            threshold; both are lists in multi-label classification; a regression has only `score`, a list if it
+            has several outputs.
         """
         if self.problem_type == "regression":
-            return row[0]
+            by_label = {entry["label"]: entry["score"] for entry in row}
+            scores = [by_label[label] for label in self.labels]
+            return {"score": scores[0] if len(scores) == 1 else scores}
         reached = [entry for entry in row if entry["score"] >= self.thresholds[entry["label"]] < 1]
         if self.problem_type == "multi_label_classification":
             return {name: [entry[name] for entry in reached] for name in ("label", "score")}
@@ -228,8 +231,8 @@ def main() -> None:
 
 
 def format_line(prediction: dict) -> str:
-    """Return `label<TAB>score`; several are joined by commas, and no label is left empty."""
-    label, score = prediction["label"] or "", prediction["score"]
+    """Return `label<TAB>score`; several are joined by commas, and without a label the first part is empty."""
+    label, score = prediction.get("label") or "", prediction["score"]
     labels, scores = (value if isinstance(value, list) else [value] for value in (label, score))
     return f"{','.join(labels)}\t{','.join(f'{value:.4f}' for value in scores)}"
 

@@ -195,7 +195,10 @@ def _recorded_values(config, record: dict[str, Any]) -> dict[str, Any]:
         "plot_title": "Confusion matrix" if config.problem_type == "single_label_classification" else "Predictions",
     }
     if "calibration" in record:
-        values |= {"has_calibration_plot": config.problem_type != "regression", "temperature": record["calibration"]}
+        values |= {
+            "has_calibration_plot": config.problem_type != "regression",
+            "is_calibrated": bool(record["calibration"]),
+        }
     if record.get("search"):
         values["search"] = "\n".join(f"- {sentence}" for sentence in record["search"])
     if "steps" in record:

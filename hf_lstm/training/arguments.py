@@ -305,8 +305,11 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     baseline: bool = field(default=True, metadata={"help": "also fit and report TF-IDF with logistic regression"})
 
     def __post_init__(self):
-        if isinstance(self.min_precision, str):
-            self.min_precision = [self.min_precision]
+        if isinstance(self.min_precision, dict):  # from Python or YAML, as are single values and numbers
+            self.min_precision = [f"{label}={precision}" for label, precision in self.min_precision.items()]
+        elif self.min_precision is not None:
+            values = self.min_precision if isinstance(self.min_precision, list | tuple) else [self.min_precision]
+            self.min_precision = [str(value) for value in values]
         if not 0 < self.layer_decay <= 1:
             raise ValueError(f"`layer_decay` must be above 0 and at most 1, got {self.layer_decay}.")
         if self.early_stopping_patience < 0:

@@ -61,3 +61,8 @@ def test_texts_without_words(texts):
 def test_scripts_without_spaces_are_compared_by_character():
     found = find_near_duplicates(["这部电影很好看啊", "这部电影很好看"], ["p", "n"], np.arange(2))
     assert found["similarity"].tolist() == [7 / 8]
+
+
+def test_symbols_are_words():
+    found = find_near_duplicates(["👍", "👍", "good 👍", "good 👎"], ["x", "y", "x", "y"], np.arange(4))
+    assert found[["row_a", "row_b"]].values.tolist() == [[1, 2]]  # the other two share one of three words

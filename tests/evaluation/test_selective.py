@@ -134,3 +134,8 @@ def test_coverage_by_hand(tiny_config):
     labels = np.array([[0, 1], [1, 1], [1, 0], [0, 0]])
     config = tiny_config(problem_type=MULTI, num_labels=2)
     assert [row["precision"] for row in coverage_rows(logits, labels, config)] == [0.5, pytest.approx(2 / 3), 1.0]
+
+
+def test_labels_below_one_half_have_thresholds_too():
+    found = precise_threshold(np.full(500, 0.4), np.ones(500, dtype=bool), 0.9)
+    assert (found.threshold, found.predicted, found.correct) == (0, 500, 500) and found.bound > 0.98

@@ -22,6 +22,8 @@ def test_every_type_of_file(tmp_path):
 def test_no_explanations(tmp_path):
     write_explanations([], tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text()) == []
+    write_explanations([], tmp_path / "a.jsonl")
+    assert (tmp_path / "a.jsonl").read_text() == ""
 
 
 def test_a_file_is_replaced_only_when_it_is_complete(tmp_path):

@@ -34,6 +34,17 @@ def test_output_equals_that_of_the_pipeline(tokenizer, tmp_path, problem_type, l
     assert classifier([]) == []
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_regression_is_predicted_as_by_the_model(tokenizer, tmp_path, outputs):
+    model = make_classifier(problem_type="regression", num_labels=outputs)
+    export_onnx(model, tokenizer, tmp_path, TEXTS)
+    expected = format_predictions(predict_texts(model, tokenizer, TEXTS), model.config)
+    for found, row in zip(OnnxClassifier(tmp_path).predict(TEXTS), expected, strict=True):
+        assert found.keys() == row.keys() == {"score"}
+        np.testing.assert_allclose(found["score"], row["score"], atol=1e-5)
+    assert format_line({"score": 0.5}) == "\t0.5000"
+
+
 def test_model_exported_without_its_state_cannot_stream(tokenizer, tmp_path):
     export_onnx(make_classifier(), tokenizer, tmp_path, TEXTS)
     with pytest.raises(ValueError, match="without --stateful"):

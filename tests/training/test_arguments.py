@@ -67,3 +67,11 @@ def test_labels_of_teachers_are_parsed_and_need_one():
 def test_vectors_are_no_boolean(value):
     with pytest.raises(ValueError, match="`vectors` must be a file, folder or Hub id, .*, not a Boolean"):
         ModelArguments(vectors=value)
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [(0.95, ["0.95"]), ("spam=0.9", ["spam=0.9"]), ({"spam": 0.9}, ["spam=0.9"]), ([0.9, "a=0.8"], ["0.9", "a=0.8"])],
+)
+def test_min_precision_may_be_a_number_or_a_mapping(given, values):
+    assert ClassifierTrainingArguments("x", min_precision=given).min_precision == values
