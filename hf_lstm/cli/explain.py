@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..data import TEXT_COLUMNS, find_column, stream_file
+from ..data import stream_file
 from ..explanation import Explanation, check_explanation_file, explain, measure_faithfulness, write_explanations
-from ..inference import fastest_device, load_model_and_tokenizer, windows
+from ..inference import check_rows, fastest_device, load_model_and_tokenizer, windows
 from ..messages import format_count
 from .parsing import add_text_options, command_parser, given_texts
 
@@ -72,16 +72,15 @@ def read_texts(args: argparse.Namespace) -> Iterator[str]:
     rows = stream_file(args.input, separator=args.separator, encoding=args.encoding, notes=notes)
     for note in notes:
         print(note, file=sys.stderr)
-    column, skipped = None, 0
-    for number, row in enumerate(rows, start=1):
-        column = column or find_column(list(row), TEXT_COLUMNS, args.text_column, role="text", where=args.input)
-        text = row.get(column)
+    # Every row is checked before the first text is explained.
+    _, column, _, _ = check_rows(rows, args.text_column, args.input)
+    skipped = 0
+    for row in rows:
+        text = None if column is None else row.get(column)
         if text is None:
             skipped += 1
-        elif isinstance(text, str):
-            yield text
         else:
-            raise ValueError(f"Column {column!r} of {args.input} holds {text!r} in row {number:,}, not a text.")
+            yield text
     if skipped:
         print(f"{format_count(skipped, 'row')} without a text skipped", file=sys.stderr)
 

@@ -1,7 +1,7 @@
 """Load classifiers and predict texts, files and streams."""
 
 from .encoding import encode_texts
-from .files import WINDOW, predict_file, windows
+from .files import WINDOW, check_rows, predict_file, windows
 from .loading import (
     fastest_device,
     load_any_config,
@@ -31,6 +31,7 @@ __all__ = [
     "StreamingClassifier",
     "WINDOW",
     "average_logits",
+    "check_rows",
     "encode_texts",
     "fastest_device",
     "format_predictions",

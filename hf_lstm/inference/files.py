@@ -65,7 +65,7 @@ def predict_file(
         raise ValueError(f"{target} is the input file; choose another output file.")
     suffix = check_suffix(target)
     rows = stream_file(source, separator=separator, encoding=encoding, notes=notes)
-    schema, text_column, count, mixed = _check_rows(rows, text_column, source)
+    schema, text_column, count, mixed = check_rows(rows, text_column, source)
     if mixed and notes is not None and suffix != ".jsonl":
         columns = ", ".join(map(repr, mixed))
         notes.append(f"Columns of {source} with values of several types are written as text: {columns}.")
@@ -88,7 +88,7 @@ def predict_file(
     return count, skipped
 
 
-def _check_rows(
+def check_rows(
     rows: IterableDataset, text_column: str | None, source: str
 ) -> tuple[pa.Schema, str | None, int, list[str]]:
     """Read a table once, in constant memory, and check its texts.

@@ -135,9 +135,8 @@ class Trials:
         resolved.training.output_dir = str(self.checkpoints)
         try:
             with redirect_stdout(io.StringIO()):
-                set_seed(
-                    resolved.training.seed
-                )  # as at the start of a training: reading and tokenizing draw no random numbers
+                # As at the start of a training: reading and tokenizing draw no random numbers.
+                set_seed(resolved.training.seed)
                 model = build_model(shared.corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
                 trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training)
                 trainer.add_callback(watch)

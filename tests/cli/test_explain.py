@@ -14,10 +14,10 @@ def test_arguments_and_standard_input(command, trained):
 
 
 def test_texts_of_a_file(command, streaming_folder, tmp_path):
-    (tmp_path / "in.jsonl").write_text('{"text": "good film"}\n{"text": null}\n{"text": "<bad>"}\n')
+    (tmp_path / "in.jsonl").write_text('{"id": 1}\n{"text": "good film"}\n{"text": null}\n{"text": "<bad>"}\n')
     source = ("explain", "--model", streaming_folder, "--input", tmp_path / "in.jsonl")
     done = command(*source, "--output", tmp_path / "out.json")
-    assert done.returncode == 0 and "1 row without a text skipped" in done.stderr, done.stderr
+    assert done.returncode == 0 and "2 rows without a text skipped" in done.stderr, done.stderr
     assert "2 explanations written to" in done.stderr
     texts = json.loads((tmp_path / "out.json").read_text())
     assert [one["text"] for one in texts] == ["good film", "<bad>"]
