@@ -206,6 +206,8 @@ def read_corpus(
             separator=data_args.separator,
             encoding=data_args.encoding,
             validation_fraction=data_args.validation_fraction,
+            # Rows of one new class can be added to earlier ones.
+            min_classes=2 if data_args.rehearse is None else 1,
         )
 
     with args.main_process_first():

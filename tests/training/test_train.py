@@ -189,6 +189,9 @@ def test_a_label_is_added_to_a_trained_classifier_and_earlier_rows_are_rehearsed
         new, output_dir=tmp_path / "dropped", drop_missing_labels=True, **options | {"rehearse": None}
     )
     assert dropped.model.config.label2id == {"good": 0, "third": 1}
+    only = new[new["label"] == "third"]
+    third = train_classifier(only, output_dir=tmp_path / "third", drop_missing_labels=True, **options)
+    assert third.model.config.label2id == {"good": 0, "other": 1, "third": 2}
     with pytest.raises(ValueError, match="`--rehearse` requires `--pretrained`"):
         train_classifier(new, output_dir=tmp_path / "none", rehearse="old.csv")
 
