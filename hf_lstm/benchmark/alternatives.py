@@ -41,7 +41,7 @@ def int8_transformers(models: Mapping[str, PreTrainedModel]) -> dict[str, Callab
     options.intra_op_num_threads = torch.get_num_threads()
     ids = torch.zeros(2, 3, dtype=torch.long)
     sizes = {0: "batch", 1: "seq"}
-    runners = {}
+    runners: dict[str, Callable[[np.ndarray], np.ndarray]] = {}
     for name, model in models.items():
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about values of the masks that are constant without padding

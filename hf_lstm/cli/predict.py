@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> None:
     model, tokenizer = load_model_and_tokenizer(args.model)
     if args.runner == "torch":
         model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-        score = partial(predict_texts, model, tokenizer)
+        score: Callable[[list[str]], np.ndarray] = partial(predict_texts, model, tokenizer)
     else:
         score = onnx_scorer(args.model, args.runner, model.config)
     if args.input:
