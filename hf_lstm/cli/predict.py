@@ -1,8 +1,12 @@
 """`hf-lstm predict`: classify texts, lines or the rows of a file."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..inference import WINDOW, fastest_device, format_predictions, load_model_and_tokenizer, predict_texts, windows
 from ..inference import predict_file as predict_rows
@@ -12,6 +16,9 @@ DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows
 
   hf-lstm predict --model runs/reviews "What a film."
   hf-lstm predict --model runs/reviews --input reviews.csv --output scored.parquet"""
+
+# Graph that each runner reads from the folder `onnx` of the model.
+GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -24,6 +31,12 @@ def main(argv: Sequence[str]) -> None:
     parser = command_parser("predict", DESCRIPTION)
     add_text_options(parser, "classify")
     parser.add_argument("--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions")
+    parser.add_argument(
+        "--runner",
+        choices=("torch", *GRAPHS),
+        default="torch",
+        help="onnx and int8 use the files of `hf-lstm export`, and are faster on a CPU",
+    )
     args = parser.parse_args(argv)
     if bool(args.input) != bool(args.output):
         parser.error("--input and --output require each other")
@@ -31,7 +44,11 @@ def main(argv: Sequence[str]) -> None:
         parser.error("texts and --input exclude each other")
 
     model, tokenizer = load_model_and_tokenizer(args.model)
-    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+    if args.runner == "torch":
+        model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+        score: Callable[[list[str]], np.ndarray] = partial(predict_texts, model, tokenizer)
+    else:
+        score = onnx_scorer(args.model, args.runner, model.config)
     if args.input:
         notes: list[str] = []
         count, skipped = predict_rows(
@@ -43,6 +60,7 @@ def main(argv: Sequence[str]) -> None:
             separator=args.separator,
             encoding=args.encoding,
             notes=notes,
+            score=score,
         )
         for note in notes:
             print(note, file=sys.stderr)
@@ -53,9 +71,38 @@ def main(argv: Sequence[str]) -> None:
     # Lines of a pipe are classified in windows, which is faster. On a terminal, each line is answered immediately.
     window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
     for texts in windows(given_texts(args), window):
-        predictions = format_predictions(predict_texts(model, tokenizer, texts), model.config)
+        predictions = format_predictions(score(texts), model.config)
         for text, prediction in zip(texts, predictions, strict=True):
             print(format_line(prediction, text), flush=window == 1)
+
+
+def onnx_scorer(source: str, runner: str, config: Any) -> Callable[[list[str]], np.ndarray]:
+    """
+    Load the exported graph of a model.
+
+    Args:
+        source: Folder of the model.
+        runner: Key of `GRAPHS`.
+        config: Config of the model, which must have the labels of the graph.
+
+    Returns:
+        A function that computes the logits `(texts, num_labels)` of texts.
+
+    Raises:
+        FileNotFoundError: The model was not exported.
+        ValueError: The graph has other labels than the model.
+        ImportError: onnxruntime is missing.
+    """
+    folder = Path(source).expanduser() / "onnx"
+    export = f"hf-lstm export {source}" + " --int8" * (runner == "int8")
+    if not (folder / GRAPHS[runner]).is_file():
+        raise FileNotFoundError(f"There is no {folder / GRAPHS[runner]}, which `{export}` writes")
+    from ..export import OnnxClassifier  # needs the packages of an extra
+
+    classifier = OnnxClassifier(folder, GRAPHS[runner])
+    if classifier.labels != [config.id2label[i] for i in range(config.num_labels)]:
+        raise ValueError(f"{folder} has other labels than {source}; export it again: {export}")
+    return classifier.predict_logits
 
 
 def format_line(prediction: dict[str, Any], text: str) -> str:

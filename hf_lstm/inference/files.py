@@ -1,10 +1,12 @@
 """Predict the rows of a file and write them to another file, in constant memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import IterableDataset
@@ -32,6 +34,7 @@ def predict_file(
     separator: str | None = None,
     encoding: str | None = None,
     notes: list[str] | None = None,
+    score: Callable[[list[str]], np.ndarray] | None = None,
 ) -> tuple[int, int]:
     """Copy a table and add the columns `predicted_label` and `predicted_score`, in constant memory.
 
@@ -52,6 +55,8 @@ def predict_file(
         encoding: Encoding of a text source; detected by default.
         notes: Sentences about a detected separator or encoding, and about columns with values of several types, are
             added to this list.
+        score: Computes the logits `(texts, num_labels)` of texts, as another runner of the same model does; by default
+            [`predict_texts`].
 
     Returns:
         The number of rows, and how many of them have no text and therefore no prediction.
@@ -61,6 +66,7 @@ def predict_file(
         ValueError: The source or the target cannot be used; the message gives the reason.
     """
     source, target = str(source), str(target)
+    score = score or partial(predict_texts, model, tokenizer)
     if Path(target).exists() and Path(target).samefile(source):
         raise ValueError(f"{target} is the input file; choose another output file.")
     suffix = check_suffix(target)
@@ -76,8 +82,7 @@ def predict_file(
     ):
         for window in windows(rows, WINDOW):
             texts = [row.get(text_column) for row in window]
-            logits = predict_texts(model, tokenizer, [text for text in texts if text is not None])
-            predictions = iter(format_predictions(logits, model.config))
+            predictions = iter(format_predictions(score([text for text in texts if text is not None]), model.config))
             for row, text in zip(window, texts, strict=True):
                 prediction = {} if text is None else next(predictions)
                 row["predicted_label"] = prediction.get("label")

@@ -1,4 +1,7 @@
 import json
+import shutil
+
+import pytest
 
 
 def test_arguments_and_standard_input(command, trained):
@@ -42,3 +45,29 @@ def test_columns_with_values_of_several_types_are_reported(command, trained, tmp
         "predict", "--model", trained[0], "--input", tmp_path / "in.jsonl", "--output", tmp_path / "o.parquet"
     )
     assert done.returncode == 0 and "several types are written as text: 'x'." in done.stderr
+
+
+def test_runners_of_an_export_give_the_predictions_of_the_model(command, trained, table, tmp_path):
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path / "model"
+    shutil.copytree(trained[0], folder)
+    absent = command("predict", "--model", folder, "--runner", "int8", "good film")
+    assert absent.returncode == 1 and f"`hf-lstm export {folder} --int8` writes" in absent.stderr
+    assert command("export", folder, "--int8").returncode == 0
+    predicted = {}
+    for runner in ("torch", "onnx", "int8"):
+        options = ("--model", folder, "--runner", runner)
+        target = tmp_path / f"{runner}.jsonl"
+        done = command("predict", *options, "--input", table, "--output", target)
+        assert done.returncode == 0 and "300 rows written" in done.stderr, done.stderr
+        predicted[runner] = [json.loads(line) for line in target.read_text().splitlines()]
+        assert command("predict", *options, "good film").stdout.startswith("good\t")
+    for runner, tolerance in (("onnx", 1e-4), ("int8", 5e-2)):
+        for row, expected in zip(predicted[runner], predicted["torch"], strict=True):
+            assert row.keys() == expected.keys()
+            assert row["predicted_score"] == pytest.approx(expected["predicted_score"], abs=tolerance)
+    config = json.loads((folder / "onnx" / "config.json").read_text())
+    config["id2label"]["0"] = "other"
+    (folder / "onnx" / "config.json").write_text(json.dumps(config))
+    stale = command("predict", "--model", folder, "--runner", "onnx", "good film")
+    assert stale.returncode == 1 and "has other labels" in stale.stderr
