@@ -21,8 +21,8 @@ class RayActors:
     """A [`Runner`] that scores files on the actors of Ray.
 
     Each actor is a process with one thread that loads the model once, and then predicts one file at a time. If it ends,
-    another actor is started, and its file is repeated after the others. Each machine needs this package, and must reach the model and the
-    files.
+    another actor is started, and its file is repeated after the others. Each machine needs this package, and must reach
+    the model and the files.
 
     Args:
         count: Number of actors; by default the number of cores.
