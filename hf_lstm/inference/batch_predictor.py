@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 from transformers import PreTrainedTokenizerFast
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from ..data import TEXT_COLUMNS, file_digest, find_column, is_missing
 from ..models import LstmForSequenceClassification
@@ -84,7 +84,7 @@ class BatchPredictor:
         arrays = {name: pa.array(values, types[name]) for name, values in columns.items()}
         if isinstance(batch, pd.DataFrame):
             return batch.assign(**{name: array.to_pandas().array for name, array in arrays.items()})
-        if isinstance(batch, Mapping):
+        if not isinstance(batch, pa.Table | pa.RecordBatch):
             if isinstance(batch[text_column], np.ndarray):
                 return batch | {name: array.to_numpy(zero_copy_only=False) for name, array in arrays.items()}
             return batch | columns

@@ -75,9 +75,9 @@ def predict_file(
     ):
         for window in windows(rows, WINDOW):
             texts = [row.get(text_column) for row in window]
-            columns = predict_columns(model, tokenizer, texts)
-            for row, *values in zip(window, *columns.values(), strict=True):
-                row.update(zip(columns, values, strict=True))
+            predicted = predict_columns(model, tokenizer, texts)
+            for row, *values in zip(window, *predicted.values(), strict=True):
+                row.update(zip(predicted, values, strict=True))
             write(window)
             skipped += texts.count(None)
             progress.update(len(window))

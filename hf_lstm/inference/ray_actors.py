@@ -95,12 +95,14 @@ def _score(ray: Any, scorer: FileScorer, jobs: Sequence[Job], count: int) -> Ite
         ray.get([actor.__ray_ready__.remote() for actor in idle])
     except ray.exceptions.RayError as error:
         raise OSError(f"An actor could not be started: {str(error).strip().splitlines()[-1]}") from None
-    waiting, running, ended = deque(jobs), {}, Counter[Job]()
+    waiting, ended = deque(jobs), Counter[Job]()
+    running: dict[Any, tuple[Any, Job]] = {}
     while waiting or running:
-        # Ray ends an actor that gets no job, because nothing refers to it. Its core is then free for a new one.
-        for actor in idle[: len(waiting)]:
-            job = waiting.popleft()
+        while idle and waiting:
+            actor, job = idle.pop(), waiting.popleft()
             running[actor.predict.remote(job)] = (actor, job)
+        # Ray ends an actor that got no job, because nothing refers to it. Its core is then free for a new actor.
+        idle, actor = [], None
         (done,), _ = ray.wait(list(running))
         actor, job = running.pop(done)
         try:
