@@ -19,7 +19,7 @@ from ..evaluation import MAIN_METRIC, build_compute_metrics, describe_machine
 from ..inference import format_predictions, predict_texts
 from ..models import LstmForSequenceClassification
 from ..saving import atomic_folder
-from ..text import boundaries, clean_text
+from ..text import ascii_words, boundaries, clean_text
 
 try:
     import onnx
@@ -27,7 +27,7 @@ try:
 except ImportError as error:
     raise ImportError(f'ONNX export requires onnx and onnxruntime ({error}): pip install "hf_lstm[onnx]"') from None
 
-from . import run_onnx
+from . import guard_onnx, onnx_session, run_onnx
 from .onnx_graph import build_graph
 from .run_onnx import OnnxClassifier
 
@@ -37,8 +37,11 @@ TOLERANCE = 1e-4
 # Largest number of texts whose prediction is timed.
 TIMED_TEXTS = 512
 
-# Files that run the exported folder without this package: in Python (two files) and in a browser.
-RUNNER_FILES = (Path(run_onnx.__file__), Path(boundaries.__file__), Path(__file__).with_name("classifier.mjs"))
+# Files that run the exported folder without this package: in Python and in a browser.
+RUNNER_FILES = (
+    *(Path(module.__file__) for module in (run_onnx, onnx_session, guard_onnx, ascii_words, boundaries)),
+    *(Path(__file__).with_name(name) for name in ("classifier.mjs", "index.html")),
+)
 
 
 def export_onnx(

@@ -35,15 +35,10 @@ class AsciiWords:
     Tokenizer for ASCII texts.
 
     Args:
-        rules: Content of `tokenizer.json`.
-
-    Raises:
-        ValueError: The tokenizer is not one of the kind `word` that this package has trained.
+        rules: Content of `tokenizer.json` for which [`is_word_tokenizer`] is true.
     """
 
     def __init__(self, rules: Mapping[str, Any]):
-        if not is_word_tokenizer(rules):
-            raise ValueError("The tokenizer is not of the kind `word` of this package.")
         self._vocabulary: dict[str, int] = rules["model"]["vocab"]
         self._unknown = self._vocabulary[rules["model"]["unk_token"]]
         self._start = self._vocabulary["[CLS]"]
@@ -75,7 +70,7 @@ def is_word_tokenizer(rules: Mapping[str, Any]) -> bool:
     split = {"type": "Split", "pattern": {"Regex": PIECE}, "behavior": "Removed", "invert": True}
     start = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
     return (
-        rules["model"]["type"] == "WordLevel"
+        rules["model"].get("type") == "WordLevel"
         and rules["pre_tokenizer"] == split
         and steps[:2] == [_replace(Regex=SEPARATOR), _replace(Regex=LONG_RUN)]
         and all(step == {"type": "Lowercase"} or _keeps_ascii(step) for step in steps[2:])
@@ -89,9 +84,7 @@ def _keeps_ascii(step: Mapping[str, Any]) -> bool:
     if step["type"] in ("NFC", "NFKC"):
         return True
     pattern = step.get("pattern", {})
-    return step["type"] == "Replace" and (
-        pattern == {"Regex": ARABIC_MARKS} or not pattern.get("String", "").isascii()
-    )
+    return step["type"] == "Replace" and (pattern == {"Regex": ARABIC_MARKS} or not pattern.get("String", "").isascii())
 
 
 def _replace(**pattern: str) -> dict[str, Any]:

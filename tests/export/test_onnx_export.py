@@ -40,12 +40,16 @@ def test_exported_folder(tokenizer, tmp_path, cell_type):
     operators = {node.op_type for node in onnx.load(tmp_path / "onnx" / "model_int8.onnx").graph.node}
     assert ("DynamicQuantizeLSTM" if cell_type == "lstm" else OPERATORS[cell_type]) in operators
     assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == [
+        "ascii_words.py",
         "boundaries.py",
         "classifier.mjs",
         "config.json",
+        "guard_onnx.py",
+        "index.html",
         "model.onnx",
         "model_int8.onnx",
         "onnx_report.json",
+        "onnx_session.py",
         "run_onnx.py",
         "tokenizer.json",
     ]
