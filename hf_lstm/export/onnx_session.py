@@ -108,14 +108,25 @@ class OnnxSession:
                 ids[row] = encoding.ids
         return ids
 
+    def encode_piece(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """Return the token ids of a part of a text, and the start and end of each token in it."""
+        if self.words and (found := self.words.encode_piece(text)):
+            return found
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        return encoding.ids, encoding.offsets
+
     def run(self, ids: list[list[int]], state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the outputs of the graph by name for a batch of token ids, starting from a state."""
-        width = max(1, *map(len, ids))  # at least one step, which is masked for empty rows
-        input_ids = np.full((len(ids), width), self.pad_token_id, dtype=np.int64)
-        attention_mask = np.zeros((len(ids), width), dtype=np.int64)
-        for row, row_ids in enumerate(ids):
-            input_ids[row, : len(row_ids)] = row_ids
-            attention_mask[row, : len(row_ids)] = 1
+        if len(ids) == 1 and ids[0]:  # the usual case of a stream, without padding
+            input_ids = np.array(ids)
+            attention_mask = np.ones_like(input_ids)
+        else:
+            width = max(1, *map(len, ids))  # at least one step, which is masked for empty rows
+            input_ids = np.full((len(ids), width), self.pad_token_id, dtype=np.int64)
+            attention_mask = np.zeros((len(ids), width), dtype=np.int64)
+            for row, row_ids in enumerate(ids):
+                input_ids[row, : len(row_ids)] = row_ids
+                attention_mask[row, : len(row_ids)] = 1
         feeds = {"input_ids": input_ids, "attention_mask": attention_mask, **state}
         return dict(zip(self.outputs, self.session.run(None, feeds), strict=True))
 

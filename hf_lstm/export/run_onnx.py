@@ -13,8 +13,10 @@ classifier.predict(["What a film."])                    # the same, but without 
 
 import argparse
 import copy
+import math
 import os
 import sys
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,18 +85,24 @@ class OnnxClassifier(OnnxSession):
             return {name: [entry[name] for entry in reached] for name in ("label", "score")}
         return row[0] | {"label": row[0]["label"] if row[0] in reached else None}
 
-    def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Convert logits to probabilities; those of a regression are returned unchanged."""
+    def probabilities(self, logits: list[float]) -> list[float]:
+        """Convert the logits of a text to probabilities; those of a regression are returned unchanged."""
+        # Plain numbers, because numpy takes longer for the few labels of a text.
         if self.problem_type == "single_label_classification":
-            powers = np.exp(logits - logits.max(1, keepdims=True))
-            return powers / powers.sum(1, keepdims=True)
-        return 1 / (1 + np.exp(-logits)) if self.problem_type == "multi_label_classification" else logits
+            highest = max(logits)
+            powers = [math.exp(logit - highest) for logit in logits]
+            total = sum(powers)
+            return [power / total for power in powers]
+        if self.problem_type == "multi_label_classification":
+            return [0.5 + 0.5 * math.tanh(0.5 * logit) for logit in logits]  # the sigmoid
+        return logits
 
     def format_predictions(self, logits: np.ndarray) -> list[list[dict]]:
         """Return all labels with their scores, highest score first, for each row of logits."""
+        rows = [zip(self.labels, self.probabilities(row), strict=True) for row in logits.tolist()]
         return [
-            [{"label": self.labels[i], "score": float(row[i])} for i in np.argsort(-row, kind="stable")]
-            for row in self.probabilities(logits)
+            [{"label": label, "score": score} for label, score in sorted(row, key=itemgetter(1), reverse=True)]
+            for row in rows
         ]
 
     def start(self) -> StreamState:
@@ -144,8 +152,7 @@ class OnnxClassifier(OnnxSession):
             All labels with their scores for the text read so far, highest score first, and the new state.
         """
         text, held, undecoded = take_stable_text(state.held, state.undecoded, piece, at_end)
-        encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        ids, spans = encoding.ids, encoding.offsets
+        ids, spans = self.encode_piece(text)
         # A stop rule needs the probability after each token.
         steps = STEPS if self.stop_rule is None else 1
         for start in range(0, len(ids), steps):
@@ -161,12 +168,12 @@ class OnnxClassifier(OnnxSession):
 
     def apply_stop_rule(self, rule: StopRule, state: StreamState, span: tuple[int, int]) -> StreamState:
         """Update the streak of the stop rule and its verdict after a token; `span` counts from `state.position`."""
-        probability = self.probabilities(state.logits)[0, self.labels.index(rule.label)]
+        probability = self.probabilities(state.logits[0].tolist())[self.labels.index(rule.label)]
         state = state._replace(streak=state.streak + 1 if probability >= rule.probability else 0)
         if state.streak != rule.for_tokens or state.verdict is not None:
             return state
         start, end = (state.position + offset for offset in span)
-        return state._replace(cleared=start, verdict=Verdict(rule.label, float(probability), end, state.num_tokens))
+        return state._replace(cleared=start, verdict=Verdict(rule.label, probability, end, state.num_tokens))
 
     def finish(self, state: StreamState) -> list[dict]:
         """Return all labels with their scores for the text as if it ended here; the state can still be used."""

@@ -27,7 +27,7 @@ LONG_RUN = rf"[^ ]{{{MAX_RUN_LENGTH}}}\K(?=[^ ])"
 # The same patterns for ASCII. `SEPARATOR` without the space, which need not be replaced by itself.
 _ASCII_SEPARATOR = re.compile(r"(?i:<br[\x00-\x20\x7f]?/?>)|[\x00-\x1f\x7f]")
 _ASCII_LONG_RUN = re.compile(rf"[^ ]{{{MAX_RUN_LENGTH}}}(?=[^ ])")
-_ASCII_PIECE = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[0-9]+|([^ A-Za-z0-9])\1{0,2}")
+_ASCII_PIECE = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*|[0-9]+|([^\x00-\x20\x7fA-Za-z0-9])\1{0,2}")
 
 
 class AsciiWords:
@@ -62,6 +62,23 @@ class AsciiWords:
             text = text.lower()
         find, unknown = self._vocabulary.get, self._unknown
         return [self._start, *[find(piece[0], unknown) for piece in _ASCII_PIECE.finditer(text)]]
+
+    def encode_piece(self, text: str) -> tuple[list[int], list[tuple[int, int]]] | None:
+        """
+        Tokenize a part of a text.
+
+        Args:
+            text: Part of a text that ends where `take_stable_text` allows it.
+
+        Returns:
+            The token ids, without that of `[CLS]`, and the start and end of each token in `text`; `None` if the text
+            requires the tokenizer itself.
+        """
+        if "[" in text or "<" in text or not text.isascii() or _ASCII_LONG_RUN.search(text):
+            return None
+        find, unknown = self._vocabulary.get, self._unknown
+        pieces = list(_ASCII_PIECE.finditer(text.lower() if self._lowercase else text))
+        return [find(piece[0], unknown) for piece in pieces], [piece.span() for piece in pieces]
 
 
 def is_word_tokenizer(rules: Mapping[str, Any]) -> bool:

@@ -29,6 +29,10 @@ def test_tokens_are_those_of_the_tokenizer(lowercase):
         text = clean_text(rng.choice(["", " "]).join(pieces))
         expected = tokenizer.backend_tokenizer.encode(text).ids
         assert words.encode(text) == (None if "[" in text else expected), text
+        piece = tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
+        found = words.encode_piece(text)
+        assert found in (None, (piece.ids, piece.offsets)), text
+        assert found or len(text) > MAX_RUN_LENGTH or {"[", "<"} & set(text)
     assert words.encode("") == [2]
 
 
