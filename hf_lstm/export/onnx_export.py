@@ -40,8 +40,11 @@ TIMED_TEXTS = 512
 # Files that run the exported folder without this package: in Python and in a browser.
 RUNNER_FILES = (
     *(Path(module.__file__) for module in (run_onnx, onnx_session, guard_onnx, ascii_words, boundaries)),
-    *(Path(__file__).with_name(name) for name in ("classifier.mjs", "index.html")),
+    Path(__file__).with_name("classifier.mjs"),
 )
+
+# Files for a browser that require a stateful graph.
+STREAM_FILES = tuple(Path(__file__).with_name(name) for name in ("stream.mjs", "index.html"))
 
 
 def export_onnx(
@@ -83,7 +86,7 @@ def export_onnx(
         onnx.save(built, partial / "model.onnx")
         tokenizer.backend_tokenizer.save(str(partial / "tokenizer.json"))
         model.config.to_json_file(partial / "config.json", use_diff=False)
-        for path in RUNNER_FILES:
+        for path in RUNNER_FILES + (STREAM_FILES if stateful else ()):
             shutil.copyfile(path, partial / path.name)
         scorers: dict[str, Callable] = {"torch": lambda texts: predict_texts(model, tokenizer, texts)}
         sizes = {"torch": sum(p.numel() * p.element_size() for p in model.parameters())}
@@ -102,8 +105,10 @@ def export_onnx(
             "models": compare(scorers, sizes, model.config, texts, labels),
         }
         (partial / "onnx_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    if not int8:
-        (folder / "model_int8.onnx").unlink(missing_ok=True)  # a previous export may have written it
+    # A previous export may have written files that this one does not have.
+    unused = ([] if int8 else ["model_int8.onnx"]) + ([] if stateful else [path.name for path in STREAM_FILES])
+    for name in unused:
+        (folder / name).unlink(missing_ok=True)
     return report
 
 

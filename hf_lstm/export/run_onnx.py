@@ -223,12 +223,9 @@ def read_stream(classifier: OnnxClassifier) -> None:
         scores, state = classifier.feed(state, piece, at_end)
         print(format_line(classifier.choose(scores)), flush=True)
     if state.verdict is not None:
-        rule, found = classifier.stop_rule, state.verdict
-        print(
-            f"stopped at character {found.stopped_at:,}: {rule.label} had a probability of {rule.probability:g} or more "
-            f"for {rule.for_tokens:,} tokens",
-            file=sys.stderr,
-        )
+        label, probability, tokens = classifier.stop_rule
+        reason = f"{label} had a probability of {probability:g} or more for {tokens:,} tokens"
+        print(f"stopped at character {state.verdict.stopped_at:,}: {reason}", file=sys.stderr)
         sys.exit(STOPPED)
 
 
