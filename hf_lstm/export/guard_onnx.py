@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-Mode = Literal["hold_back", "immediate"]
+Release = Literal["hold_back", "immediate"]
 OnStop = Literal["end", "raise"]
 
 
@@ -29,19 +29,26 @@ class StopRule(NamedTuple):
 
 class Verdict(NamedTuple):
     """
-    Result of a stop rule.
+    Whether a stop rule was met, and where. It does not depend on the pieces in which the text arrived.
 
     Args:
-        label: Label of the rule.
-        probability: Its probability after the token that met the rule, or else after the last token.
-        stopped_at: Character of the text at which the rule was met, the end of this token; `None` if it was not met.
-        num_tokens: Number of tokens up to this one, including the `[CLS]` at the start.
+        label: Label of the stop rule.
+        probability: Its probability after the token at which the rule was met, or else after the whole text.
+        position: Characters of the text up to the end of that token, or else of the whole text.
+        num_tokens: Tokens up to there, including the `[CLS]` at the start.
+        start: First character of the consecutive tokens that met the rule; `None` if the rule was not met.
     """
 
     label: str
     probability: float
-    stopped_at: int | None
+    position: int
     num_tokens: int
+    start: int | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the rule was met, so that the text was stopped."""
+        return self.start is not None
 
 
 class StreamState(NamedTuple):
@@ -56,7 +63,7 @@ class StreamState(NamedTuple):
         undecoded: First bytes of a character whose other bytes have not arrived.
         position: Number of characters read; `held` starts here.
         streak: Number of consecutive tokens, up to now, after which the label of the stop rule was probable enough.
-        cleared: Number of characters before the token that met the stop rule, or `position` until then.
+        streak_start: First character of these tokens.
         verdict: Verdict of the stop rule once it is met.
     """
 
@@ -67,95 +74,97 @@ class StreamState(NamedTuple):
     undecoded: bytes = b""
     position: int = 0
     streak: int = 0
-    cleared: int = 0
+    streak_start: int = 0
     verdict: Verdict | None = None
 
 
-class Stopped(Exception):
-    """A guarded stream has met its stop rule; `verdict` says where."""
+class StoppedByGuard(RuntimeError):
+    """Raised at the stop of a guarded stream on request; it has the attribute `verdict`."""
 
     def __init__(self, verdict: Verdict):
-        super().__init__(f"The stop rule was met at character {verdict.stopped_at:,}: {verdict}")
+        super().__init__(
+            f"The text was stopped at character {verdict.position:,}: {verdict.label} has a probability of "
+            f"{verdict.probability:.4f}."
+        )
         self.verdict = verdict
 
 
-class Guard(Iterator[str]):
+def guard(
+    stream: Iterable[str | bytes], classifier: Any, *, release: Release = "hold_back", on_stop: OnStop = "end"
+) -> "GuardedStream":
     """
-    Iterator over the text of a stream that may be shown, see [`guard`].
-
-    Args:
-        stream: Pieces of a text.
-        classifier: Classifier with a stop rule.
-        mode: When text is released.
-        on_stop: What happens when the rule is met.
-    """
-
-    def __init__(self, stream: Iterable[str | bytes], classifier: Any, mode: Mode, on_stop: OnStop):
-        self.stream, self.classifier, self.mode, self.on_stop = stream, classifier, mode, on_stop
-        self.verdict: Verdict | None = None
-        self._released = self._release()
-
-    def __next__(self) -> str:
-        return next(self._released)
-
-    def close(self) -> None:
-        """Close the source. The verdict remains `None` if the stream had not ended."""
-        self._released.close()
-
-    def _release(self) -> Generator[str, None, None]:
-        """Yield the text that may be shown, and set the verdict at the end."""
-        state, waiting, released = self.classifier.start(), "", 0
-        try:
-            for text, at_end in decode(self.stream):
-                if self.mode == "immediate" and text:
-                    yield text
-                scores, state = self.classifier.feed(state, text, at_end)
-                if self.mode == "hold_back":
-                    waiting += text
-                    ready, waiting = waiting[: state.cleared - released], waiting[state.cleared - released :]
-                    released = state.cleared
-                    if ready:
-                        yield ready
-                if state.verdict is not None:
-                    break
-        finally:
-            close = getattr(self.stream, "close", None)
-            if close is not None:
-                close()
-        if state.verdict is not None:
-            self.verdict = state.verdict
-            if self.on_stop == "raise":
-                raise Stopped(self.verdict)
-            return
-        label = self.classifier.stop_rule.label
-        probability = next(row["score"] for row in scores if row["label"] == label)
-        self.verdict = Verdict(label, probability, None, state.num_tokens)
-
-
-def guard(stream: Iterable[str | bytes], classifier: Any, mode: Mode = "hold_back", on_stop: OnStop = "end") -> Guard:
-    """
-    Pass on a stream of text until a stop rule is met.
+    Guard a stream of text, for instance the reply of a language model. Tokens that met the stop rule are not shown.
 
     Args:
         stream: Pieces of a text, cut anywhere; bytes are UTF-8. It is closed at the end if it has a method `close`.
         classifier: An `OnnxClassifier` with a stop rule, exported with `--stateful`.
-        mode: With `"hold_back"`, a character is released after the classifier has read the word that contains it, and
-            the text ends before the token that meets the rule. With `"immediate"`, each piece is released at once, and
-            the text ends with the piece in which the rule is met.
-        on_stop: `"end"` ends the iterator when the rule is met; `"raise"` raises [`Stopped`].
+        release: `"hold_back"` releases only words that the rule has seen, and holds the words of a streak of probable
+            tokens until it ends, which may take `for_tokens` tokens. `"immediate"` releases all that has arrived, so
+            that up to a word and a streak are shown before a stop.
+        on_stop: At a stop, `"end"` ends the guarded stream, and `"raise"` raises [`StoppedByGuard`].
 
     Returns:
-        An iterator over the text, the same as in the stream. At its end, it has the attribute `verdict`.
+        An iterator of the strings that may be shown. Its `verdict` is `None` before the stop or the end of the stream.
 
     Raises:
         ValueError: The classifier has no stop rule, or an argument has another value.
     """
     if classifier.stop_rule is None:
         raise ValueError("The model has no stop rule: call classifier.stop_when(label, probability, for_tokens).")
-    for value, choices in ((mode, get_args(Mode)), (on_stop, get_args(OnStop))):
+    for name, value, choices in (("release", release, get_args(Release)), ("on_stop", on_stop, get_args(OnStop))):
         if value not in choices:
-            raise ValueError(f"Expected one of {', '.join(map(repr, choices))}, got {value!r}.")
-    return Guard(stream, classifier, mode, on_stop)
+            raise ValueError(f"Unknown {name} {value!r}; choose one of: {', '.join(choices)}.")
+    return GuardedStream(stream, classifier, release, on_stop)
+
+
+class GuardedStream(Iterator[str]):
+    """Iterator of the strings that may be shown; see [`guard`], which makes it."""
+
+    def __init__(self, source: Iterable[str | bytes], classifier: Any, release: Release, on_stop: OnStop):
+        self.verdict: Verdict | None = None
+        self._source, self._classifier, self._release, self._on_stop = source, classifier, release, on_stop
+        self._shown = self._run()
+
+    def __next__(self) -> str:
+        return next(self._shown)
+
+    def close(self) -> None:
+        """End the iteration and close the source."""
+        self._shown.close()
+        self._close_source()
+
+    def _run(self) -> Generator[str, None, None]:
+        state, held, released = self._classifier.start(), "", 0
+        try:
+            for text, at_end in decode(self._source):
+                scores, state = self._classifier.feed(state, text, at_end)
+                held += text
+                arrived = released + len(held)
+                if state.verdict is not None:
+                    self.verdict, limit = state.verdict, state.verdict.start
+                    self._close_source()  # before the consumer shows the rest
+                elif at_end:
+                    label = self._classifier.stop_rule.label
+                    probability = next(row["score"] for row in scores if row["label"] == label)
+                    self.verdict, limit = Verdict(label, probability, arrived, state.num_tokens), arrived
+                elif self._release == "immediate":
+                    limit = arrived
+                else:
+                    limit = state.streak_start if state.streak else state.position
+                shown = held[: max(0, limit - released)]
+                held, released = held[len(shown) :], released + len(shown)
+                if shown:
+                    yield shown
+                if self.verdict is not None:
+                    break
+        finally:
+            self._close_source()
+        if self._on_stop == "raise" and self.verdict is not None and self.verdict.stopped:
+            raise StoppedByGuard(self.verdict)
+
+    def _close_source(self) -> None:
+        if callable(close := getattr(self._source, "close", None)):
+            close()
 
 
 def decode(pieces: Iterable[str | bytes]) -> Iterator[tuple[str, bool]]:

@@ -161,19 +161,19 @@ class OnnxClassifier(OnnxSession):
             state = state._replace(tensors=tensors, logits=logits, num_tokens=state.num_tokens + len(part))
             if self.stop_rule is not None:
                 state = self.apply_stop_rule(self.stop_rule, state, spans[start])
-        position = state.position + len(text)
-        cleared = position if state.verdict is None else state.cleared
-        state = state._replace(held=held, undecoded=undecoded, position=position, cleared=cleared)
+        state = state._replace(held=held, undecoded=undecoded, position=state.position + len(text))
         return self.format_predictions(state.logits)[0], state
 
     def apply_stop_rule(self, rule: StopRule, state: StreamState, span: tuple[int, int]) -> StreamState:
         """Update the streak of the stop rule and its verdict after a token; `span` counts from `state.position`."""
         probability = self.probabilities(state.logits[0].tolist())[self.labels.index(rule.label)]
-        state = state._replace(streak=state.streak + 1 if probability >= rule.probability else 0)
+        start, end = (state.position + offset for offset in span)
+        if probability < rule.probability:
+            return state._replace(streak=0)
+        state = state._replace(streak=state.streak + 1, streak_start=state.streak_start if state.streak else start)
         if state.streak != rule.for_tokens or state.verdict is not None:
             return state
-        start, end = (state.position + offset for offset in span)
-        return state._replace(cleared=start, verdict=Verdict(rule.label, probability, end, state.num_tokens))
+        return state._replace(verdict=Verdict(rule.label, probability, end, state.num_tokens, state.streak_start))
 
     def finish(self, state: StreamState) -> list[dict]:
         """Return all labels with their scores for the text as if it ended here; the state can still be used."""
@@ -225,7 +225,7 @@ def read_stream(classifier: OnnxClassifier) -> None:
     if state.verdict is not None:
         label, probability, tokens = classifier.stop_rule
         reason = f"{label} had a probability of {probability:g} or more for {tokens:,} tokens"
-        print(f"stopped at character {state.verdict.stopped_at:,}: {reason}", file=sys.stderr)
+        print(f"stopped at character {state.verdict.position:,}: {reason}", file=sys.stderr)
         sys.exit(STOPPED)
 
 

@@ -5,9 +5,9 @@
  *   const classifier = (await loadStream("/models/reviews")).stopWhen("toxic", 0.9, 5);  // by default, the model's rule
  *   const guarded = guard(pieces, classifier);                                          // of any (async) iterable
  *   for await (const text of guarded) show(text);
- *   guarded.verdict;  // { label: "toxic", probability: 0.93, stoppedAt: 120, numTokens: 28 }
+ *   guarded.verdict;  // { label: "toxic", probability: 0.93, position: 120, numTokens: 28, start: 96 }
  *
- * Positions count the units of a JavaScript string.
+ * `start` is the first character of the tokens that met the rule, or null. Positions count the units of a JavaScript string.
  */
 import { emptyState, inputs, open, scores } from "./classifier.mjs";
 
@@ -41,7 +41,7 @@ export async function loadStream(folder, model = "model.onnx") {
   }
 
   const [tensors, first] = await step(emptyState(session), tokenizer.encode("").ids[0]);
-  const start = { tensors, scores: first, numTokens: 1, held: "", position: 0, streak: 0, cleared: 0, verdict: null };
+  const start = { verdict: null, tensors, scores: first, numTokens: 1, held: "", position: 0, streak: 0, streakStart: 0 };
 
   /** Read the next piece of a text; return the state after it, and the read tokens with their spans and scores. */
   async function feed(rule, state, piece, atEnd = false) {
@@ -60,17 +60,21 @@ export async function loadStream(folder, model = "model.onnx") {
       }
     }
     next.position += ready;
-    if (!next.verdict) next.cleared = next.position;
     return { state: next, tokens };
   }
 
   /** Update the streak of a stop rule and its verdict after a token. */
   function applyRule(rule, state, token) {
     const probability = token.scores[labels.indexOf(rule.label)];
-    state.streak = probability >= rule.probability ? state.streak + 1 : 0;
+    if (probability < rule.probability) {
+      state.streak = 0;
+      return;
+    }
+    if (!state.streak) state.streakStart = token.start;
+    state.streak += 1;
     if (state.streak !== rule.for_tokens || state.verdict) return;
-    state.cleared = token.start;
-    state.verdict = { label: rule.label, probability, stoppedAt: token.end, numTokens: state.numTokens };
+    const { numTokens, streakStart } = state;
+    state.verdict = { label: rule.label, probability, position: token.end, numTokens, start: streakStart };
   }
 
   /** Return a classifier with a stop rule: a label has at least a probability after each of some consecutive tokens. */
@@ -90,32 +94,37 @@ export async function loadStream(folder, model = "model.onnx") {
 }
 
 /**
- * Pass on a stream of strings until the stop rule is met. With the mode "hold_back", a character is released after the
- * classifier has read its word, and the text ends before the token that meets the rule. With "immediate", each piece is
- * released at once. `onStop` is "end", or "raise" to throw an error with the verdict. The verdict is a property.
+ * Guard a stream of strings; tokens that met the stop rule are not shown. The release "hold_back" releases only words
+ * that the rule has seen, and holds the words of a streak of probable tokens until it ends; "immediate" releases all
+ * that has arrived. At a stop, `onStop` "end" ends the stream, and "raise" throws an error with the verdict. The result
+ * is an async iterable with the property `verdict`.
  */
-export function guard(stream, classifier, mode = "hold_back", onStop = "end") {
-  if (!classifier.rule) throw new Error("The model has no stop rule: call stopWhen(label, probability, forTokens).");
-  const guarded = { verdict: null, [Symbol.asyncIterator]: release };
-  async function* release() {
-    let [state, waiting, released] = [classifier.start(), "", 0];
+export function guard(stream, classifier, { release = "hold_back", onStop = "end" } = {}) {
+  const { rule, labels } = classifier;
+  if (!rule) throw new Error("The model has no stop rule: call stopWhen(label, probability, forTokens).");
+  const guarded = { verdict: null, [Symbol.asyncIterator]: run };
+  async function* run() {
+    let [state, held, released] = [classifier.start(), "", 0];
     for await (const [text, atEnd] of withEnd(stream)) {
-      if (mode === "immediate" && text) yield text;
       ({ state } = await classifier.feed(state, text, atEnd));
-      if (mode === "hold_back") {
-        waiting += text;
-        const ready = waiting.slice(0, state.cleared - released);
-        waiting = waiting.slice(ready.length);
-        released = state.cleared;
-        if (ready) yield ready;
+      held += text;
+      const arrived = released + held.length;
+      let limit = state.streak ? state.streakStart : state.position;
+      if (release === "immediate" || atEnd) limit = arrived;
+      if (state.verdict) limit = state.verdict.start;
+      const shown = held.slice(0, Math.max(0, limit - released));
+      held = held.slice(shown.length);
+      released += shown.length;
+      if (state.verdict || atEnd) {
+        const [probability, { numTokens }] = [state.scores[labels.indexOf(rule.label)], state];
+        const atTheEnd = { label: rule.label, probability, position: arrived, numTokens, start: null };
+        guarded.verdict = state.verdict ?? atTheEnd;
       }
+      if (shown) yield shown;
       if (state.verdict) break; // closes the source
     }
-    const probability = state.scores[classifier.labels.indexOf(classifier.rule.label)];
-    const { numTokens } = state;
-    guarded.verdict = state.verdict ?? { label: classifier.rule.label, probability, stoppedAt: null, numTokens };
     if (state.verdict && onStop === "raise") {
-      throw Object.assign(new Error("The stop rule was met."), { verdict: state.verdict });
+      throw Object.assign(new Error("The text was stopped."), { verdict: state.verdict });
     }
   }
   return guarded;

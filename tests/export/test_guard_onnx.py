@@ -7,7 +7,7 @@ from helpers import TEXTS, make_classifier
 
 pytest.importorskip("onnxruntime")
 
-from hf_lstm.export.guard_onnx import Stopped, decode, guard
+from hf_lstm.export.guard_onnx import StoppedByGuard, decode, guard
 from hf_lstm.export.onnx_export import export_onnx
 from hf_lstm.export.run_onnx import OnnxClassifier
 from hf_lstm.inference import StreamingClassifier
@@ -44,15 +44,16 @@ def test_verdict_and_released_text_equal_those_of_the_torch_classifier(exported,
         spans = fed.token_spans + end.token_spans
         guarded = guard(cut(rng.choice([TEXT, TEXT.encode()]), rng), classifier.stop_when(*rule))
         shown = "".join(guarded)
-        label, probability, stopped_at, num_tokens = guarded.verdict
-        stops.add(stopped_at)
-        assert (label, stopped_at) == (LABEL, end.stopped_at)
-        if stopped_at is None:
-            assert shown == TEXT and num_tokens == end.num_tokens
+        label, probability, position, num_tokens, start = guarded.verdict
+        stops.add(start)
+        assert (label, position) == (LABEL, end.stopped_at or len(TEXT))
+        if end.stopped_at is None:
+            assert shown == TEXT and num_tokens == end.num_tokens and not guarded.verdict.stopped
             assert probability == pytest.approx(end.scores[LABEL], abs=1e-5)
         else:
-            token = [span[1] for span in spans].index(stopped_at)
-            assert shown == TEXT[: spans[token][0]] and num_tokens == token + 2
+            token = [span[1] for span in spans].index(position)
+            assert start == spans[token + 1 - rule[2]][0] and guarded.verdict.stopped
+            assert shown == TEXT[:start] and num_tokens == token + 2
             expected = [*fed.token_scores[:, 1], *end.token_scores[:, 1]][token]
             assert probability == pytest.approx(expected, abs=1e-5) and probability >= rule[1]
     assert len(stops) > 8 and None in stops
@@ -62,13 +63,13 @@ def test_text_is_held_back_until_its_words_are_read_and_immediate_text_is_not(ex
     _, folder, scores = exported
     classifier = OnnxClassifier(folder).stop_when(LABEL, float(scores[-9]))
     guarded = guard(["go", "od fi", "lm and"], classifier.stop_when(LABEL, 1.0))
-    assert list(guarded) == ["good ", "film ", "and"] and guarded.verdict.stopped_at is None
+    assert list(guarded) == ["good ", "film ", "and"] and not guarded.verdict.stopped
     taken = []
     source = (taken.append(character) or character for character in TEXT)
     held = "".join(guard(source, classifier))
     assert TEXT.startswith(held) and len(held) < len(taken) < len(TEXT)
-    guarded = guard(iter(TEXT), classifier, mode="immediate")
-    assert "".join(guarded) == TEXT[: len(taken)] and len(held) < guarded.verdict.stopped_at < len(taken)
+    guarded = guard(iter(TEXT), classifier, release="immediate")
+    assert "".join(guarded) == TEXT[: len(taken) - 1] and len(held) < guarded.verdict.position < len(taken)
 
 
 def test_stop_closes_the_source_and_can_raise(exported):
@@ -84,7 +85,7 @@ def test_stop_closes_the_source_and_can_raise(exported):
             closed.append(True)
 
     guarded = guard(source(), classifier, on_stop="raise")
-    with pytest.raises(Stopped, match="character 4") as caught:
+    with pytest.raises(StoppedByGuard, match="character 4") as caught:
         list(guarded)
     assert closed == [True] and caught.value.verdict == guarded.verdict and guarded.verdict.num_tokens == 2
     guarded = guard(source(), classifier.stop_when(LABEL, 1.0))
@@ -97,8 +98,8 @@ def test_mistakes_are_refused(exported):
     classifier = OnnxClassifier(exported[1])
     with pytest.raises(ValueError, match="no stop rule"):
         guard([], classifier)
-    with pytest.raises(ValueError, match="'hold_back', 'immediate', got 'later'"):
-        guard([], classifier.stop_when(LABEL, 0.5), mode="later")
+    with pytest.raises(ValueError, match="Unknown release 'later'; choose one of: hold_back, immediate"):
+        guard([], classifier.stop_when(LABEL, 0.5), release="later")
     for rule, sentence in ((("bad", 0.5), "no label 'bad'"), ((LABEL, 1.5), "above 0"), ((LABEL, 0.5, 0), "1 token")):
         with pytest.raises(ValueError, match=sentence):
             classifier.stop_when(*rule)

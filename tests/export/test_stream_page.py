@@ -90,10 +90,10 @@ def browser_page(folder):
             server.shutdown()
 
 
-GUARD = """async ([pieces, label, probability, tokens, mode]) => {
+GUARD = """async ([pieces, label, probability, tokens, release]) => {
   const { guard, loadStream } = await import("./stream.mjs");
   window.loaded ??= await loadStream(".");
-  const guarded = guard(pieces, window.loaded.stopWhen(label, probability, tokens), mode);
+  const guarded = guard(pieces, window.loaded.stopWhen(label, probability, tokens), { release });
   let shown = "";
   for await (const text of guarded) shown += text;
   return { shown, ...guarded.verdict };
@@ -112,20 +112,21 @@ def test_guard_in_a_browser_has_the_verdict_of_the_python_guard(tmp_path, kind):
         page.goto(address)
         for text in texts:
             scores = {row["label"]: row["score"] for row in classifier(text, top_k=None)[0]}
-            for mode in ("hold_back", "immediate") * 2:
+            for release in ("hold_back", "immediate") * 2:
                 probability, tokens = scores["LABEL_1"] + rng.uniform(-0.1, 0.05), rng.choice([1, 3])
                 rule, size = ("LABEL_1", probability, tokens), rng.choice([1, 4, 50])
                 pieces = [text[start : start + size] for start in range(0, len(text), size)]
-                guarded = guard(pieces, classifier.stop_when(*rule), mode)
+                guarded = guard(pieces, classifier.stop_when(*rule), release=release)
                 shown, verdict = "".join(guarded), guarded.verdict
-                found = page.evaluate(GUARD, [pieces, *rule, mode])
-                stops.append(verdict.stopped_at)
+                found = page.evaluate(GUARD, [pieces, *rule, release])
+                stops.append((verdict.start, verdict.position))
                 assert found["numTokens"] == verdict.num_tokens, text
                 assert found["probability"] == pytest.approx(verdict.probability, abs=1e-4)
                 if kind == "word":  # the tokens of a word have the span of the word
-                    stop = verdict.stopped_at and len(text[: verdict.stopped_at].encode("utf-16-le")) // 2
-                    assert (found["shown"], found["stoppedAt"]) == (shown, stop), text
-    assert None in stops and len(set(stops)) > 5
+                    position = len(text[: verdict.position].encode("utf-16-le")) // 2
+                    assert (found["shown"], found["position"]) == (shown, position), text
+                    assert (found["start"] is not None) == verdict.stopped
+    assert {start is None for start, _ in stops} == {True, False} and len(set(stops)) > 8
 
 
 @pytest.mark.slow
