@@ -27,7 +27,6 @@ try:
 except ImportError as error:
     raise ImportError(f'ONNX export requires onnx and onnxruntime ({error}): pip install "hf_lstm[onnx]"') from None
 
-from . import guard_onnx, onnx_session, run_onnx
 from .onnx_graph import build_graph
 from .run_onnx import OnnxClassifier
 
@@ -39,12 +38,13 @@ TIMED_TEXTS = 512
 
 # Files that run the exported folder without this package: in Python and in a browser.
 RUNNER_FILES = (
-    *(Path(module.__file__) for module in (run_onnx, onnx_session, guard_onnx, ascii_words, boundaries)),
-    Path(__file__).with_name("classifier.mjs"),
+    *map(Path(__file__).with_name, ("run_onnx.py", "onnx_session.py", "guard_onnx.py", "classifier.mjs")),
+    Path(ascii_words.__file__),
+    Path(boundaries.__file__),
 )
 
 # Files for a browser that require a stateful graph.
-STREAM_FILES = tuple(Path(__file__).with_name(name) for name in ("stream.mjs", "index.html"))
+STREAM_FILES = tuple(map(Path(__file__).with_name, ("stream.mjs", "index.html")))
 
 
 def export_onnx(

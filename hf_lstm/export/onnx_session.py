@@ -100,13 +100,10 @@ class OnnxSession:
     def encode(self, texts: list[str]) -> list[list[int]]:
         """Return the token ids of texts."""
         texts = [clean_text(text) for text in texts]
-        ids = [self.words and self.words.encode(text) for text in texts]
-        others = [row for row, found in enumerate(ids) if found is None]
-        if others:
-            encodings = self.tokenizer.encode_batch_fast([texts[row] for row in others])
-            for row, encoding in zip(others, encodings, strict=True):
-                ids[row] = encoding.ids
-        return ids
+        found = [self.words.encode(text) if self.words else None for text in texts]
+        others = [text for text, ids in zip(texts, found, strict=True) if ids is None]
+        encodings = iter(self.tokenizer.encode_batch_fast(others) if others else [])
+        return [next(encodings).ids if ids is None else ids for ids in found]
 
     def encode_piece(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """Return the token ids of a part of a text, and the start and end of each token in it."""

@@ -222,7 +222,7 @@ def read_stream(classifier: OnnxClassifier) -> None:
         at_end = not piece
         scores, state = classifier.feed(state, piece, at_end)
         print(format_line(classifier.choose(scores)), flush=True)
-    if state.verdict is not None:
+    if state.verdict is not None and classifier.stop_rule is not None:
         label, probability, tokens = classifier.stop_rule
         reason = f"{label} had a probability of {probability:g} or more for {tokens:,} tokens"
         print(f"stopped at character {state.verdict.position:,}: {reason}", file=sys.stderr)

@@ -2,12 +2,12 @@
  * Classify a text in a browser while it arrives, and stop it. The model must be exported with --stateful.
  *
  *   import { guard, loadStream } from "./stream.mjs";
- *   const classifier = (await loadStream("/models/reviews")).stopWhen("toxic", 0.9, 5);  // by default, the model's rule
- *   const guarded = guard(pieces, classifier);                                          // of any (async) iterable
+ *   const model = await loadStream("/models/reviews");                   // with the stop rule of the model, if any
+ *   const guarded = guard(pieces, model.stopWhen("toxic", 0.9, 5));      // pieces of any (async) iterable
  *   for await (const text of guarded) show(text);
  *   guarded.verdict;  // { label: "toxic", probability: 0.93, position: 120, numTokens: 28, start: 96 }
  *
- * `start` is the first character of the tokens that met the rule, or null. Positions count the units of a JavaScript string.
+ * `start` is the first character of the tokens that met the rule, or null. Positions count the units of a string.
  */
 import { emptyState, inputs, open, scores } from "./classifier.mjs";
 
@@ -41,7 +41,8 @@ export async function loadStream(folder, model = "model.onnx") {
   }
 
   const [tensors, first] = await step(emptyState(session), tokenizer.encode("").ids[0]);
-  const start = { verdict: null, tensors, scores: first, numTokens: 1, held: "", position: 0, streak: 0, streakStart: 0 };
+  const nothing = { held: "", position: 0, streak: 0, streakStart: 0, verdict: null };
+  const start = { tensors, scores: first, numTokens: 1, ...nothing };
 
   /** Read the next piece of a text; return the state after it, and the read tokens with their spans and scores. */
   async function feed(rule, state, piece, atEnd = false) {
