@@ -28,7 +28,8 @@ from .trainer import RESUME_FILE, ClassifierTrainer
 ONNX_REPORT = "onnx_report.json"
 ONNX_FILES = (
     *("model.onnx", "model_int8.onnx", "tokenizer.json", "config.json"),
-    *("run_onnx.py", "boundaries.py", "classifier.mjs", ONNX_REPORT),
+    *("run_onnx.py", "onnx_session.py", "guard_onnx.py", "ascii_words.py", "boundaries.py"),
+    *("classifier.mjs", "stream.mjs", "index.html", ONNX_REPORT),
 )
 
 # First line of the code files that are saved with a model.
