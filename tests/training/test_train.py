@@ -127,6 +127,17 @@ def test_resumed_training_does_not_fit_its_teachers_again(table, tmp_path, inter
     assert trained.model.config.label2id == {"good": 0, "other": 1}
 
 
+def test_a_checkpoint_in_another_folder_has_the_soft_labels_beside_it(table, tmp_path, interrupt, monkeypatch):
+    options = OPTIONS | {"teacher": "linear"}
+    interrupt(table, output_dir=tmp_path / "run", **options)
+    (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
+    monkeypatch.setattr("hf_lstm.teachers.linear.LinearModel.fit", None)
+    train_classifier(table, output_dir=tmp_path / "new", **options, resume_from_checkpoint=str(checkpoint))
+    # It continues in the new folder, which must have them, too.
+    soft_labels = [pd.read_parquet(tmp_path / folder / "taught.parquet") for folder in ("run", "new")]
+    pd.testing.assert_frame_equal(*soft_labels)
+
+
 def certain(texts):
     """A teacher that is a function."""
     return [{"good": float("good" in text), "other": float("good" not in text)} for text in texts]
@@ -178,6 +189,9 @@ def test_a_label_is_added_to_a_trained_classifier_and_earlier_rows_are_rehearsed
         new, output_dir=tmp_path / "dropped", drop_missing_labels=True, **options | {"rehearse": None}
     )
     assert dropped.model.config.label2id == {"good": 0, "third": 1}
+    only = new[new["label"] == "third"]
+    third = train_classifier(only, output_dir=tmp_path / "third", drop_missing_labels=True, **options)
+    assert third.model.config.label2id == {"good": 0, "other": 1, "third": 2}
     with pytest.raises(ValueError, match="`--rehearse` requires `--pretrained`"):
         train_classifier(new, output_dir=tmp_path / "none", rehearse="old.csv")
 
