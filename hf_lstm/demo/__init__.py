@@ -8,9 +8,8 @@ from .interface import build_interface, launch
 from .live_text import Prediction, update_text
 from .readers import build_demo, load_reader
 
-# Modules of the page, which run without this package.
-PAGE_MODULES = tuple(
-    Path(str(inspect.getsourcefile(item))) for item in (build_interface, Prediction, draw_scores, Word)
-)
+# Files of the page, which run without this package.
+_CONTENTS = (build_interface, Prediction, draw_scores, Word)
+PAGE_MODULES = tuple(Path(str(inspect.getsourcefile(item))) for item in _CONTENTS)
 
 __all__ = ["PAGE_MODULES", "Prediction", "build_demo", "build_interface", "launch", "load_reader", "update_text"]

@@ -77,11 +77,7 @@ def assemble_space(folder: str, repo_id: str, destination: str | Path) -> dict[s
         raise FileNotFoundError(f"{folder} has no export for the Space: run {command}.")
     if app.OnnxReader(repo_id, export).streams != streams:
         raise ValueError(f"{export} was exported {'without' if streams else 'with'} --stateful: run {command}.")
-    for path in (
-        *export.glob("*.py"),
-        *MODULES,
-        *(export / n for n in ("model.onnx", "tokenizer.json", "config.json")),
-    ):
+    for path in (*export.glob("*.py"), *(export / name for name in EXPORTED), *PAGE_MODULES, Path(app.__file__)):
         shutil.copyfile(path, destination / path.name)
     requirements = "".join(f"{name}=={version(name)}\n" for name in PACKAGES)
     (destination / "requirements.txt").write_text(requirements, encoding="utf-8")
