@@ -77,10 +77,10 @@ def build_interface(
         button = gr.Button("Show contributions of the words", visible=explain is not None, elem_id="explain")
         kept, panels, explanations = gr.State([None] * len(readers)), [], []
         with gr.Row():
-            for reader in readers:
+            for i, reader in enumerate(readers):
                 with gr.Column(min_width=300):
-                    panels.append(gr.HTML(draw(reader, update_text(reader, None, "")), elem_classes="panel"))
-                    explanations.append(gr.HTML(elem_classes="contributions"))
+                    panels.append(gr.HTML(draw(reader, update_text(reader, None, "")), elem_id=f"scores-{i}"))
+                    explanations.append(gr.HTML(elem_id=f"contributions-{i}"))
         if score_file is not None:
             _add_files(score_file)
 
@@ -89,7 +89,7 @@ def build_interface(
             return [new, *map(draw, readers, new), *[""] * len(readers)]
 
         # Of the changes that arrive while one is processed, only the last is processed.
-        text.input(
+        text.change(
             update, [text, kept], [kept, *panels, *explanations], trigger_mode="always_last", show_progress="hidden"
         )
         if explain is not None:

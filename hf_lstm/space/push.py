@@ -31,8 +31,7 @@ README = """---
 
 # {title}
 
-Scores a text with every word that is typed. The program runs a text classifier that was trained
-and exported to ONNX with `hf_lstm`; it does not need torch.
+Scores a text while it is typed. The program runs a text classifier that was trained and exported to ONNX with `hf_lstm`.
 """
 
 # Runs in a process that imports only the files of the Space, as the Hub does.
