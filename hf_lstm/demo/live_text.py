@@ -94,15 +94,16 @@ def update_text(reader: Reader, before: LiveText | None, text: str) -> LiveText:
     if not reader.streams:
         return LiveText(reader.predict([text])[0])
     if before is None or before.scores is None:
-        state = reader.start()
-        prediction = reader.finish(state)
-        before = LiveText(prediction, [], _row(reader, prediction), {0: state})
+        before = LiveText(reader.finish(reader.start()), states={0: reader.start()})
+        rows = [_row(reader, before.prediction)]
+    else:
+        rows = [before.scores]
     words = WORD.findall(text)
     complete = max(0, len(words) - 1)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(words[:complete], before.words, strict=False)))
     position = max(count for count in before.states if count <= same)
     states = {count: state for count, state in before.states.items() if count <= position}
-    rows = [before.scores[: position + 1]]
+    rows = [rows[0][: position + 1]]
     while position < complete:
         end = min(complete, position - position % STRIDE + STRIDE)
         scores, state = reader.read(states[position], words[position:end])

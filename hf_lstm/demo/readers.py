@@ -55,11 +55,7 @@ class TorchReader:
             self.stream: StreamingClassifier | None = StreamingClassifier(model, tokenizer)
         except ValueError as error:
             self.stream, self.note = None, f"{name}: the whole text is scored after each change. {error}"
-
-    @property
-    def streams(self) -> bool:
-        """Whether a word that is typed at the end costs one word."""
-        return self.stream is not None
+        self.streams = self.stream is not None
 
     def predict(self, texts: list[str]) -> list[Prediction]:
         """Classify whole texts."""
@@ -80,9 +76,9 @@ class TorchReader:
         """Return the scores after each word, `(words, num_labels)`, and the state after the last one."""
         assert self.stream is not None
         words = [clean_text(word) for word in words]
-        before = list(self.stream.finish(state).scores.values())
+        before = np.array([list(self.stream.finish(state).scores.values())])
         result, after = self.stream.feed(state, "".join(words), each_token=True)
-        scores = np.vstack([before, result.token_scores])  # (1 + tokens, num_labels)
+        scores = np.concatenate([before, np.asarray(result.token_scores)])  # (1 + tokens, num_labels)
         token_ends = [end for _, end in result.token_spans or []]
         word_ends = state.position + len(state.held) + np.cumsum([len(word) for word in words])
         return scores[np.searchsorted(token_ends, word_ends, side="right")], after

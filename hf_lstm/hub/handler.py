@@ -44,4 +44,6 @@ class EndpointHandler:
             raise ValueError("`inputs` must be a text or a list of texts.")
         if unknown := sorted(parameters.keys() - set(PARAMETERS)):
             raise ValueError(f"Unknown parameters: {', '.join(unknown)}; choose from {', '.join(PARAMETERS)}.")
+        if texts == []:  # the pipeline raises an IndexError
+            return []
         return self.classify(texts, batch_size=BATCH_SIZE, **parameters)

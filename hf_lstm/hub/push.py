@@ -203,13 +203,14 @@ def created_repository(api: HfApi, repo_id: str, private: bool, repo_type: str =
 
 def _create_repository(api: HfApi, repo_id: str, private: bool, repo_type: str) -> tuple[str, bool]:
     """Return the id of the repository with its owner, and whether this call created it."""
-    kind = {"repo_type": repo_type, "space_sdk": "gradio" if repo_type == "space" else None}
+    sdk = "gradio" if repo_type == "space" else None
     try:
-        return api.create_repo(repo_id, private=private, **kind).repo_id, True
+        return api.create_repo(repo_id, private=private, repo_type=repo_type, space_sdk=sdk).repo_id, True
     except HfHubHTTPError as error:
         if error.response.status_code != 409:  # 409: it already exists
             raise
-    return api.create_repo(repo_id, private=private, exist_ok=True, **kind).repo_id, False
+    repository = api.create_repo(repo_id, private=private, repo_type=repo_type, space_sdk=sdk, exist_ok=True)
+    return repository.repo_id, False
 
 
 @contextmanager

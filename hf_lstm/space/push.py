@@ -31,7 +31,7 @@ README = """---
 
 # {title}
 
-Scores a text while it is typed. The program runs a text classifier that was trained and exported to ONNX with `hf_lstm`.
+Scores a text while it is typed, with a text classifier that was trained and exported to ONNX with `hf_lstm`.
 """
 
 # Runs in a process that imports only the files of the Space, as the Hub does.
