@@ -111,7 +111,7 @@ def _add_files(score_file: Callable[[str], Iterator[tuple[list[str], str]]]) -> 
             raise gr.Error(str(error), print_exception=False) from None
 
     with gr.Row():
-        upload = gr.File(label="File to score: csv, tsv, json, jsonl, parquet or txt", height=140, elem_id="upload")
+        upload = gr.File(label="Score a csv, json, parquet or txt file", height=140, elem_id="upload")
         scored = gr.File(
             label="Scored file", file_count="multiple", interactive=False, visible=False, height=140, elem_id="scored"
         )
