@@ -28,11 +28,14 @@ from ..models import LstmForSequenceClassification
 from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE
 from .arguments import ClassifierTrainingArguments, DataArguments
+from .callbacks import report_results
 from .checkpoints import advise_on_full_disk, save_classifier
 from .defaults import ResolvedArguments
 from .trainer import ClassifierTrainer
 
 RECORDS_LOST = "The model was saved, but not all of its records: free some space and use `hf-lstm evaluate`."
+
+PLOTS = ("learning_curve.png", "predictions.png", "calibration.png")
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
@@ -156,6 +159,8 @@ def record_training(
         _draw(plot_calibration, logits, labels, model.config, title, run.folder / "calibration.png")
     example = run.corpus.splits[final]["text"][0][:200]
     build_card(model.config, str(run.folder), record, example).save(run.folder / "README.md")
+    plots = [path for name in PLOTS if (path := run.folder / name).is_file()]
+    report_results(run.trainer, tracked_values(record, final), plots)
     return {split: by_model["model"] for split, by_model in figures.items()}
 
 
@@ -192,6 +197,37 @@ def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[s
             "metric": args.metric_for_best_model,
             "parameters": run.trainer.model.num_parameters(),
         },
+    }
+
+
+def tracked_values(record: dict[str, Any], final: str) -> dict[str, float]:
+    """
+    Return the numbers of a record for experiment tracking.
+
+    Args:
+        record: Contents of `metrics.json`.
+        final: Split whose metrics are reported.
+
+    Returns:
+        The metrics with the prefix `test_` or, for the validation split, `eval_saved_`; those of TF-IDF with `tfidf_`
+        after it; the limits of the intervals with `_low` and `_high`; the temperature; size and speed.
+    """
+    values: dict[str, float] = {}
+    for split, by_model in record["figures"].items():
+        for model, metrics in by_model.items():
+            prefix = ("test_" if split == "test" else "eval_saved_") + ("tfidf_" if model == "baseline" else "")
+            for name, value in metrics.items():
+                if name.endswith("_interval"):
+                    name = f"{prefix}{name.removesuffix('_interval')}"
+                    values |= dict(zip((f"{name}_low", f"{name}_high"), value, strict=True))
+                else:
+                    values[f"{prefix}{name}"] = value
+    if "temperature" in record["calibration"]:
+        values["eval_saved_temperature"] = record["calibration"]["temperature"]
+    prefix = "test_" if final == "test" else "eval_saved_"
+    return values | {
+        f"{prefix}megabytes": record["bytes"] / 1e6,
+        f"{prefix}texts_per_second": record["texts_per_second"],
     }
 
 
