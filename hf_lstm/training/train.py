@@ -12,11 +12,13 @@ from datasets import Dataset, DatasetDict, concatenate_datasets
 from transformers import PreTrainedTokenizerFast, set_seed
 
 from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
+from ..early import check_reads_forward, stop_target
 from ..evaluation import precision_targets
 from ..hub import TrainedClassifier, check_push, load_classifier
 from ..inference import load_config, load_tokenizer
 from ..knowledge import open_source
 from ..messages import library_progress_bars
+from ..models import LstmConfig
 from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE, check_teachers, find_teacher, label_with_teachers
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
@@ -94,7 +96,7 @@ def run_training(
     model = build_model(corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
     if checkpoint is not None:
         check_resumed_model(checkpoint, model.config)
-    trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training)
+    trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training, data_args.learns_prefixes)
     trainer.training_data = training_data
     print(
         f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
@@ -191,6 +193,9 @@ def read_corpus(
         raise ValueError("`--rehearse` requires `--pretrained`.")
     if data_args.audit_dir is not None and not data_args.drop_suspicious:
         raise ValueError("`--audit_dir` requires `--drop_suspicious`.")
+    if data_args.prefixes or args.stop_false_alarms is not None:
+        config = LstmConfig if model_args.pretrained is None else load_config(model_args.pretrained)
+        check_reads_forward(config, model_args.bidirectional, model_args.reverse)
 
     def load(source: Any, config_name: str | None, problem_type: str | None) -> Corpus:
         return load_corpus(
@@ -214,6 +219,7 @@ def read_corpus(
             corpus = add_rehearsal(corpus, earlier, str(model_args.pretrained), data_args.rehearse)
     if model_args.pretrained is not None:
         corpus = keep_trained_labels(corpus, model_args.pretrained, model_args.drop_missing_labels)
+    stop_target(args.stop_false_alarms, corpus.label_names, corpus.problem_type)  # checked before the training
     notes = list(corpus.notes)
     if corpus.problem_type == "multi_label_classification":
         notes.append("The threshold of each label is chosen on the validation split, so its metrics are optimistic.")
@@ -241,7 +247,7 @@ def label_unlabelled(
 
     Returns:
         The splits of the corpus, and the results of the check. With teachers, `train` has soft labels and contains the
-        unlabelled and changed texts, too.
+        unlabelled texts, changed texts and prefixes, too.
     """
     if not data_args.teacher:
         return corpus.splits, []
@@ -259,7 +265,14 @@ def label_unlabelled(
     else:
         checks = check_teachers(corpus, teachers)
     train, note = label_with_teachers(
-        corpus, teachers, unlabelled, data_args.passage_words, save_to, data_args.augment, args.seed
+        corpus,
+        teachers,
+        unlabelled,
+        data_args.passage_words,
+        save_to,
+        data_args.augment,
+        args.seed,
+        data_args.prefixes,
     )
     print(note)
     notes += [*read, *checks, note]
