@@ -89,8 +89,8 @@ def test_number_of_tokens_with_the_highest_recall_is_chosen():
     lasting = [0.2] * 2 + [0.9] * 10
     watched = texts_of(*[spike] * 100, *[lasting] * 3)
     fitted = fit_stop_rule(watched, np.arange(103) >= 100, StopTarget("a", 0.01))
-    # With 2, 5 and 10 tokens, all texts with the label cause an alarm; with 2 tokens, it is the first. floor(0.01 * 101)
-    # - 1 = 0 of the others may, so that the threshold is half-way between their highest score, 0.1, and 1.
+    # With 2, 5 and 10 tokens, all texts with the label cause an alarm; with 2 tokens, it is the first.
+    # floor(0.01 * 101) - 1 = 0 of the others may, so that the threshold is half-way between their 0.1 and 1.
     assert fitted.rule.for_tokens == 2 and fitted.record["recall"] == 1
     assert fitted.rule.probability == pytest.approx(0.55)
     assert fitted.record["median_share_read"] == pytest.approx(4 / 12)
