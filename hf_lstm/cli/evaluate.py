@@ -150,6 +150,10 @@ def report_early(args: argparse.Namespace, stream: StreamingClassifier, split: L
     measured = measure_early(scores, labels, stream.model.config, rule)
     if args.early is not None:
         print(early_table(measured["rows"]))
+        if rule is not None:
+            print(
+                f"Alarms and false alarms are shares of the texts with {rule.label!r} as label or prediction at the end."
+            )
     if rule is not None and "median_share_read" in measured:
         share = f"{measured['median_share_read']:.0%}"
         print(f"Median share read before the alarm: {share} of a text that is predicted as {rule.label!r}.")

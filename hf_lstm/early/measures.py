@@ -85,10 +85,10 @@ def measure_early(scores: TokenScores, labels: np.ndarray, config, rule: StopRul
 
 
 HEADINGS = {
-    "recall": "Alarms, texts with the label",
-    "verdict_recall": "predicted with it",
-    "false_alarms": "False alarms, texts without it",
-    "verdict_false_alarms": "predicted without it",
+    "recall": "Alarms (with the label)",
+    "verdict_recall": "Alarms (predicted)",
+    "false_alarms": "False alarms (without the label)",
+    "verdict_false_alarms": "False alarms (not predicted)",
 }
 
 

@@ -67,4 +67,4 @@ def test_multi_label_predictions_are_measured_by_f1():
 def test_table_has_a_column_for_each_figure():
     table = early_table(measure_early(scores_of(POS), ACTUAL, SINGLE, StopRule("pos", 0.8, 2))["rows"]).splitlines()
     assert len(table) == 12 and table[0].count("|") == 7
-    assert table[0].startswith("| Text read | Accuracy | Alarms, texts with the label") and table[2].startswith("| 10%")
+    assert table[0].startswith("| Text read | Accuracy | Alarms (with the label)") and table[2].startswith("| 10%")
