@@ -151,9 +151,7 @@ def report_early(args: argparse.Namespace, stream: StreamingClassifier, split: L
     if args.early is not None:
         print(early_table(measured["rows"]))
         if rule is not None:
-            print(
-                f"Alarms and false alarms are shares of the texts with {rule.label!r} as label or prediction at the end."
-            )
+            print(f"Alarms are shares of the texts that have, or at their end are predicted as, {rule.label!r}.")
     if rule is not None and "median_share_read" in measured:
         share = f"{measured['median_share_read']:.0%}"
         print(f"Median share read before the alarm: {share} of a text that is predicted as {rule.label!r}.")

@@ -7,6 +7,7 @@ from typing import Any
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
 from ..messages import capitalize, format_count, library_progress_bars
+from .corpus import Corpus
 from .reading import read_source
 from .tables import TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 
@@ -79,6 +80,27 @@ def load_texts(
         return splits, (*notes, f"Texts are streamed from {origin}.")
     splits, stored = _store_splits(train, validation, held_out, validation_texts, seed, name, origin)
     return splits, (*notes, *stored)
+
+
+def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[str]]:
+    """
+    Return the unlabelled texts that teachers label.
+
+    Args:
+        corpus: The labelled texts, whose unlabelled splits are the default.
+        source: Data with texts as in [`load_texts`], `None` for the default, or `"none"` for no texts.
+
+    Returns:
+        The texts, or `None` if there are none, and notes on what was read and left out.
+    """
+    if source is None:
+        return corpus.unlabelled, []
+    if isinstance(source, str) and source == "none":
+        return None, []
+    splits, notes = load_texts(source)
+    texts = concatenate_datasets(list(splits.values()))
+    # Teachers need no validation texts of this kind.
+    return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
 def _find_text_column(rows: Dataset | IterableDataset, text_column: str | None, where: str, name: str) -> str:
