@@ -154,7 +154,7 @@ def report_early(args: argparse.Namespace, stream: StreamingClassifier, split: L
             print(f"Alarms are shares of the texts that have, or at their end are predicted as, {rule.label!r}.")
     if rule is not None and "median_share_read" in measured:
         share = f"{measured['median_share_read']:.0%}"
-        print(f"Median share read before the alarm: {share} of a text that is predicted as {rule.label!r}.")
+        print(f"Median share of the text read before an alarm, if the text is predicted as {rule.label!r}: {share}.")
     if args.plot_early:
         Path(args.plot_early).parent.mkdir(parents=True, exist_ok=True)
         plot_early(measured, rule, f"{args.model[0]}, {split.name}", args.plot_early)

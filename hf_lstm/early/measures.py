@@ -56,8 +56,8 @@ def measure_early(scores: TokenScores, labels: np.ndarray, config, rule: StopRul
         alarm until there: `recall` of the texts with the label, `verdict_recall` of the texts for which the model
         predicts the label from the whole text, `false_alarms` of the texts without the label, and
         `verdict_false_alarms` of the texts for which the model does not predict it. With a rule also
-        `median_share_read`, the median share of the text that is read before the alarm, over the texts for which the
-        model predicts the label; without an alarm it is 1. Figures of no texts are left out.
+        `median_share_read`, the median share of the text that is read before the alarm, over the alarms in texts for
+        which the model predicts the label. Figures of no texts are left out.
     """
     metric = MAIN_METRIC[config.problem_type]
     rows: list[dict[str, float]] = [
@@ -67,8 +67,7 @@ def measure_early(scores: TokenScores, labels: np.ndarray, config, rule: StopRul
     if rule is None:
         return {"rows": rows}
     alarms = alarm_tokens(scores.watched, rule)
-    read = shares_read(scores.watched, alarms)  # (texts,)
-    read_until_alarm = np.where(alarms > 0, read, np.inf)
+    read_until_alarm = np.where(alarms > 0, shares_read(scores.watched, alarms), np.inf)  # (texts,)
     actual, verdict = has_label(labels, rule.label, config), is_verdict(scores.final, rule.label, config)
     groups = {
         "recall": actual,
@@ -80,7 +79,8 @@ def measure_early(scores: TokenScores, labels: np.ndarray, config, rule: StopRul
         for name, texts in groups.items():
             if texts.any():
                 row[name] = float((read_until_alarm[texts] <= row["share"]).mean())
-    median = {"median_share_read": float(np.median(read[verdict]))} if verdict.any() else {}
+    found = verdict & (alarms > 0)
+    median = {"median_share_read": float(np.median(read_until_alarm[found]))} if found.any() else {}
     return {"rows": rows, **median}
 
 

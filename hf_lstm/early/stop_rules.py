@@ -158,7 +158,7 @@ def fit_stop_rule(watched: Sequence[np.ndarray], has_label: np.ndarray, target: 
             None, {}, f"Warning: no stop rule for {label!r}: too many texts without it reach a probability of 1."
         )
     (recall, _), rule, alarms = best
-    false = int((alarms[~has_label] > 0).sum())
+    false, found = int((alarms[~has_label] > 0).sum()), has_label & (alarms > 0)
     record = {
         **asdict(rule),
         "rate": rate,
@@ -167,7 +167,7 @@ def fit_stop_rule(watched: Sequence[np.ndarray], has_label: np.ndarray, target: 
         "upper_bound": float(beta.ppf(CONFIDENCE, false + 1, others - false)),
         "texts_with_label": int(has_label.sum()),
         "recall": recall,
-        "median_share_read": float(np.median(shares_read(watched, alarms)[has_label])),
+        "median_share_read": float(np.median(shares_read(watched, alarms)[found])) if found.any() else 1.0,
     }
     return FittedRule(rule, record, _note(rule, record))
 
@@ -193,7 +193,7 @@ def _note(rule: StopRule, record: dict[str, Any]) -> str:
         f"Stop rule: {describe_rule(rule)}. False alarms: {record['false_alarms']:,} of "
         f"{record['texts_without_label']:,} texts without the label, which is a rate of at most "
         f"{record['upper_bound']:.4f} with a confidence of {CONFIDENCE:.0%}. Alarms: {record['recall']:.1%} of "
-        f"{record['texts_with_label']:,} texts with the label; the median share read is "
-        f"{record['median_share_read']:.0%}. The same texts chose the number of tokens, so that this is slightly "
-        "optimistic."
+        f"{record['texts_with_label']:,} texts with the label, in the median after "
+        f"{record['median_share_read']:.0%} of the text. The same texts chose the number of tokens, so that this is "
+        "slightly optimistic."
     )

@@ -88,7 +88,7 @@ def test_early_decisions_with_and_without_a_stored_rule(command, streaming_folde
     early = json.loads((tmp_path / "figures.json").read_text())["early"]
     # floor(0.02 * 151) - 1 = 2 of 150 texts without the label.
     assert early["stop_rule"] == rule and early["rows"][-1]["false_alarms"] <= 2 / 150
-    assert f"Median share read before the alarm: {early['median_share_read']:.0%}" in stored.stdout
+    assert f"if the text is predicted as 'bad': {early['median_share_read']:.0%}." in stored.stdout
 
 
 @pytest.mark.parametrize(

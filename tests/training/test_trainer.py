@@ -390,7 +390,7 @@ def test_prefixes_are_a_half_of_the_training_loss_only(tmp_path, monkeypatch):
     given = training_arguments(tmp_path, adversarial_size=0)
     model, tokenizer, splits, resolved = build_classifier(tiny_corpus(), args, given)
     trainer = build_trainer(model, tokenizer, splits, resolved, prefixes=True)
-    batch = ClassifierCollator(0)([{"input_ids": [2, 5, 6, 7], "labels": 1}, {"input_ids": [2, 8, 9], "labels": 0}])
+    batch = ClassifierCollator(0)([{"input_ids": [2, 5, 6, 7], "labels": 1}, {"input_ids": [2, 8, 5], "labels": 0}])
     kept = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]])
     monkeypatch.setattr("hf_lstm.training.trainer.random_prefixes", lambda mask: kept)
     whole = model.train()(**batch).loss
