@@ -39,7 +39,7 @@ CODE_MARK = "# Copyright 2026 the hf_lstm authors"
 TEACHER_CHECKS = "teacher_checks"
 
 # Options of the data, besides the data itself, that change the training rows.
-DATA_OPTIONS = ("max_length", "teacher", "teacher_labels", "unlabelled", "passage_words", "augment")
+DATA_OPTIONS = ("max_length", "teacher", "teacher_labels", "unlabelled", "passage_words", "augment", "prefixes")
 
 
 def is_complete(checkpoint: Path) -> bool:
