@@ -53,7 +53,6 @@ def test_space_answers_like_the_model(folder, tmp_path):
     assemble_space(str(folder), "owner/my-space", tmp_path)
     env = os.environ | {
         "SPACE_ID": "owner/my-space",
-        "GRADIO_SERVER_PORT": "0",
         "PYTHONPATH": "",
         "HF_HUB_OFFLINE": "1",
     }
