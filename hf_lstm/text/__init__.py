@@ -1,6 +1,6 @@
 """Train tokenizers, check texts, and find the positions where a text may be cut."""
 
-from .boundaries import SPECIAL_TOKENS, clean_text, stable_length, take_stable_text
+from .boundaries import SPECIAL_TOKENS, clean_text, join_surrogates, stable_length, take_stable_text
 from .inputs import check_texts
 from .scripts import share_without_spaces
 from .tokenization import (
@@ -21,6 +21,7 @@ __all__ = [
     "clean_text",
     "count_words",
     "is_streamable",
+    "join_surrogates",
     "share_without_spaces",
     "stable_length",
     "take_stable_text",

@@ -41,11 +41,16 @@ def clean_text(text: str) -> str:
         have no UTF-8 form and make `tokenizers` raise `TypeError`), and control characters other than `\n` and `\t`
         replaced by spaces.
     """
+    return CONTROL.sub(" ", join_surrogates(text))
+
+
+def join_surrogates(text: str) -> str:
+    """Return the text with surrogate pairs joined to their character, and lone surrogates replaced by U+FFFD."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return CONTROL.sub(" ", text)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def stable_length(text: str) -> int:
