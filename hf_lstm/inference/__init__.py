@@ -20,7 +20,7 @@ from .prediction import (
     predict_texts,
     probabilities,
 )
-from .stream_state import StopRule, StreamResult, StreamState
+from .stream_state import StopRule, StreamResult, StreamState, stored_stop_rule
 from .streaming import StreamingClassifier
 from .writers import open_writer
 
@@ -48,5 +48,6 @@ __all__ = [
     "predict_texts",
     "probabilities",
     "remote_code_errors",
+    "stored_stop_rule",
     "windows",
 ]

@@ -137,3 +137,29 @@ def check_stop_rule(rule: StopRule, config: PreTrainedConfig) -> None:
         raise ValueError(f"The probability of a stop rule must be above 0 and at most 1, got {rule.probability}.")
     if rule.for_tokens < 1:
         raise ValueError(f"The number of tokens of a stop rule must be at least 1, got {rule.for_tokens}.")
+
+
+def stored_stop_rule(config: PreTrainedConfig) -> StopRule | None:
+    """
+    Return the stop rule that was fitted in training and stored in the config of a model.
+
+    Args:
+        config: The config; `stop_rule` has the fields of [`StopRule`], or is `None` or missing.
+
+    Returns:
+        The rule, or `None` if there is none.
+
+    Raises:
+        ValueError: The model cannot follow the rule, or it has other fields.
+    """
+    fields = getattr(config, "stop_rule", None)
+    if fields is None:
+        return None
+    try:
+        rule = StopRule(**fields)
+    except TypeError:
+        raise ValueError(
+            f"The config has the stop rule {fields!r}, but a rule has a label, a probability and for_tokens."
+        ) from None
+    check_stop_rule(rule, config)
+    return rule

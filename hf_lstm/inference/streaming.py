@@ -116,7 +116,11 @@ class StreamingClassifier:
         return self.feed_many([state], [piece], each_token)[0]
 
     def feed_many(
-        self, states: Sequence[StreamState], pieces: Sequence[str | bytes], each_token: bool = False
+        self,
+        states: Sequence[StreamState],
+        pieces: Sequence[str | bytes],
+        each_token: bool = False,
+        ended: Sequence[bool] | None = None,
     ) -> list[tuple[StreamResult, StreamState]]:
         """
         Read the next pieces of independent texts in one batch. The results are the same as those of separate calls.
@@ -125,6 +129,7 @@ class StreamingClassifier:
             states: One state per text, new and old ones in any order.
             pieces: One piece per text, of any lengths.
             each_token: As in [`StreamingClassifier.feed`].
+            ended: Whether each text ends with its piece, so that no text is held back; `None` if no text ends.
 
         Returns:
             The return value of [`StreamingClassifier.feed`] for each text.
@@ -132,7 +137,14 @@ class StreamingClassifier:
         Raises:
             ValueError: As in [`StreamingClassifier.feed`], or the numbers of states and pieces differ.
         """
-        return self._advance(states, pieces, each_token, at_end=False)
+        ended = [False] * len(states) if ended is None else ended
+        if not len(states) == len(pieces) == len(ended):
+            raise ValueError(f"There are {len(states)} states, but {len(pieces)} pieces.")
+        for state in states:
+            shapes = {name: (part.shape, part.dtype) for name, part in state.memory.items()}
+            if state.fingerprint != self.fingerprint or shapes != self._shapes:
+                raise ValueError("The stream state belongs to another model, tokenizer or stop rule.")
+        return self._advance(states, pieces, each_token, ended) if states else []
 
     def finish(self, state: StreamState, each_token: bool = False) -> StreamResult:
         """
@@ -152,22 +164,19 @@ class StreamingClassifier:
 
     def finish_many(self, states: Sequence[StreamState], each_token: bool = False) -> list[StreamResult]:
         """Call [`StreamingClassifier.finish`] for independent texts in one batch."""
-        return [result for result, _ in self._advance(states, [""] * len(states), each_token, at_end=True)]
+        count = len(states)
+        return [result for result, _ in self.feed_many(states, [""] * count, each_token, [True] * count)]
 
     def _advance(
-        self, states: Sequence[StreamState], pieces: Sequence[str | bytes], each_token: bool, at_end: bool
+        self,
+        states: Sequence[StreamState],
+        pieces: Sequence[str | bytes],
+        each_token: bool,
+        ended: Sequence[bool],
     ) -> list[tuple[StreamResult, StreamState]]:
-        if len(states) != len(pieces):
-            raise ValueError(f"There are {len(states)} states, but {len(pieces)} pieces.")
-        for state in states:
-            shapes = {name: (part.shape, part.dtype) for name, part in state.memory.items()}
-            if state.fingerprint != self.fingerprint or shapes != self._shapes:
-                raise ValueError("The stream state belongs to another model, tokenizer or stop rule.")
-        if not states:
-            return []
         arrived = [
             take_stable_text(state.held, state.undecoded, piece, at_end)
-            for state, piece in zip(states, pieces, strict=True)
+            for state, piece, at_end in zip(states, pieces, ended, strict=True)
         ]
         encoded = self._backend.encode_batch([text for text, _, _ in arrived], add_special_tokens=False)
         memories, logits, token_logits = self._reader.read(

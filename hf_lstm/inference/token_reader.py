@@ -87,7 +87,7 @@ class TokenReader:
     def _read_window(
         self, memory: Memory, window: Sequence[Sequence[int]], each_token: bool
     ) -> tuple[Memory, np.ndarray | Sequence[np.ndarray]]:
-        """Read some tokens of streams with stacked memory; return the new one and the logits, `(rows, steps, labels)`."""
+        """Read some tokens of streams with stacked memory; return it and the logits, `(rows, steps, num_labels)`."""
         parts = [memory[name].to(self.device) for name in self.cell.states]  # each (rows, layers, hidden_size)
         batch = {name: tensor.to(self.device) for name, tensor in pad_batch(window, self.pad_token_id).items()}
         pooling, logits = self.pooling.from_tensors(memory), ()
