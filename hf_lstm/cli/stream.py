@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
         stream = add_stop_rule(parser, stream, *args.stop_when)
     elif rule := stored_stop_rule(stream.model.config):
         stream = stream.stop_when(rule.label, rule.probability, rule.for_tokens)
-        print(f"Stop rule of the model: {describe_rule(rule)}; --stop_when sets another one", file=sys.stderr)
+        print(f"Stop rule of the model: {describe_rule(rule)}; --stop_when sets another", file=sys.stderr)
     if args.plot:
         check_plot(parser, stream, args.plot)
     results, text, position = read_stream(stream, each_token=bool(args.plot))

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
-# Tokens that are decoded again with the next ones, because a token may be decoded differently after others. The
-# decoding of a token depends on its neighbours only.
+# Tokens that are decoded again with the next ones, at least: the decoding of a token depends on its neighbours only.
 CONTEXT_TOKENS = 8
+
+# Tokens after which earlier ones are dropped, and after which bytes that are no character are returned as they are.
 MAX_TOKENS = 64
 
 # What decoders return for a character whose bytes are not complete.
@@ -33,6 +34,7 @@ class Detokenizer:
         self.tokenizer, self.skip_special_tokens = tokenizer, skip_special_tokens
         self._ids: list[int] = []
         self._emitted = 0  # characters of their decoded text
+        self._waiting = 0  # tokens since the last text
 
     def put(self, ids: Sequence[int]) -> str:
         """Return the text that the next tokens add, without what may still change."""
@@ -40,16 +42,28 @@ class Detokenizer:
         for token in ids:
             self._ids.append(token)
             text = self._decode()
-            forced = len(self._ids) > MAX_TOKENS
-            # A character has at most four bytes.
-            end = max(self._emitted, self._stable_length(text), len(text) - 3 if forced else 0)
+            end = self._stable_length(text)
+            self._waiting = 0 if end > self._emitted else self._waiting + 1
+            if self._waiting > MAX_TOKENS:
+                end, self._waiting = len(text) - 3, 0  # a character has at most four bytes
+            end = max(self._emitted, end)
             pieces.append(text[self._emitted : end])
             self._emitted = end
-            if forced:
-                waiting = len(text) - end
-                self._ids = self._ids[-CONTEXT_TOKENS:]
-                self._emitted = max(0, len(self._decode()) - waiting)
+            if len(self._ids) > MAX_TOKENS:
+                self._drop_tokens(text)
         return "".join(pieces)
+
+    def _drop_tokens(self, text: str) -> None:
+        """Keep the last tokens, from one on whose text is the end of `text`, the text of all."""
+        waiting = len(text) - self._emitted
+        forced = len(self._ids) > 4 * MAX_TOKENS
+        if text.endswith(INCOMPLETE) and not forced:
+            return
+        for start in range(len(self._ids) - CONTEXT_TOKENS, 0, -1):
+            rest = self.tokenizer.decode(self._ids[start:], skip_special_tokens=self.skip_special_tokens)
+            if len(rest) >= waiting and (forced or text.endswith(rest)):
+                self._ids, self._emitted = self._ids[start:], len(rest) - waiting
+                return
 
     def finish(self) -> str:
         """Return the rest of the text."""

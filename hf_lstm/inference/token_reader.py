@@ -135,11 +135,11 @@ def windows(lengths: Sequence[int]) -> Iterator[tuple[list[int], slice]]:
         lengths: Number of tokens of each stream.
 
     Yields:
-        The numbers of the streams, those with fewer tokens first, and the tokens of each: one, or at most `STEPS`. Each
-        stream is read in the order of its tokens.
+        The numbers of the streams, in increasing order, and the tokens of each: one, or at most `STEPS`. Each stream is
+        read in the order of its tokens.
     """
     order = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
-    few = [row for row in order if lengths[row] <= FEW_TOKENS]
+    few = sorted(row for row in order if lengths[row] <= FEW_TOKENS)
     for step in range(max((lengths[row] for row in few), default=0)):
         yield [row for row in few if lengths[row] > step], slice(step, step + 1)
     many = order[len(few) :]
@@ -148,4 +148,4 @@ def windows(lengths: Sequence[int]) -> Iterator[tuple[list[int], slice]]:
         while many and min(lengths[group[0]], STEPS) * (len(group) + 1) <= WINDOW_TOKENS:
             group.append(many.pop())
         for start in range(0, lengths[group[0]], STEPS):
-            yield [row for row in group if lengths[row] > start], slice(start, start + STEPS)
+            yield sorted(row for row in group if lengths[row] > start), slice(start, start + STEPS)

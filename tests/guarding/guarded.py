@@ -8,7 +8,8 @@ from hf_lstm.guarding.verdict import Verdict
 from hf_lstm.inference import predict_texts, probabilities
 from hf_lstm.inference.stream_state import StopRule
 
-WORDS = ["a", "film", "don't", "you", "think", "?!", "<br", "/>", "that", "I\tloved…", "once", "naïve", "😀", "日本語", "[CLS]", "über", "l'été", "bad", "good", "[SEP]", "worse"]  # fmt: skip
+WORDS = "a film don't you think ?! <br /> that I\tloved… once naïve 😀 日本語 [CLS] über l'été bad good [SEP] worse"
+WORDS = WORDS.split(sep=" ")
 ALPHABET = "ab <br/>[CLS]é😀'\r\n\x07"
 TOKENIZER = train_tokenizer([" ".join(WORDS)] * 3, "word", 400, show_progress=False)
 

@@ -37,25 +37,24 @@ def generate(model, tokenizer, rows=6, **options):
 def test_each_row_stops_by_itself_with_the_verdict_of_its_decoded_text(name, kind):
     tokenizer = TOKENIZERS[name]
     model = language_model(tokenizer, kind)
-    shown: dict[int, str] = {}
-    streamer = GuardStreamer(
-        CLASSIFIER, tokenizer, show=lambda row, text: shown.update({row: shown.get(row, "") + text})
-    )
+    shown = [""] * 6
+
+    def show(row, text):
+        shown[row] += text
+
+    streamer = GuardStreamer(CLASSIFIER, tokenizer, show)
     ids = generate(model, tokenizer, streamer=streamer, stopping_criteria=streamer.stopping_criteria)
     criteria = GuardStoppingCriteria(CLASSIFIER, tokenizer, prompt_length=4)
     assert torch.equal(generate(model, tokenizer, stopping_criteria=[criteria]), ids)
     verdicts = criteria.finish()
     assert criteria.verdicts == verdicts == streamer.verdicts
-    free = generate(model, tokenizer)
     for row in range(len(ids)):
         text = tokenizer.decode(ids[row], skip_special_tokens=True)
         expected = expected_verdict(CLASSIFIER, text)
         assert same(verdicts[row], expected), (row, text)
-        assert streamer.texts[row] == shown.get(row, "") == text[: expected.start]
-        generated = int((ids[row] != tokenizer.eos_token_id).sum())
-        if expected.stopped:  # before the next word was complete
-            assert len(text) - expected.position <= 70 and generated <= len(free[row])
-    assert len({len(verdict and str(verdict.start)) for verdict in verdicts}) >= 1
+        assert streamer.texts[row] == shown[row] == text[: expected.start]
+        if expected.stopped:  # as soon as the next white space, or 64 characters of a word, had arrived
+            assert len(text) - expected.position <= 70
     assert any(verdict.stopped for verdict in verdicts)
 
 
@@ -66,8 +65,6 @@ def test_a_stopped_row_is_padded_while_the_others_go_on():
     stopped = [verdict is not None and verdict.stopped for verdict in criteria.finish()]
     lengths = (ids != tokenizer.eos_token_id).sum(1)
     assert any(stopped) and len(set(lengths.tolist())) > 1
-    flags = criteria(torch.cat([torch.zeros(8, 4, dtype=torch.long), ids], 1)[:, :0], None) if False else None
-    assert flags is None
 
 
 def test_criteria_return_one_flag_per_row():
@@ -86,9 +83,8 @@ def test_immediate_release_and_escalation():
     streamer = GuardStreamer(
         CLASSIFIER, tokenizer, release="immediate", escalate=lambda text, verdict: asked.append(text) or False
     )
-    ids = generate(
-        language_model(tokenizer), tokenizer, streamer=streamer, stopping_criteria=streamer.stopping_criteria
-    )
+    model, criteria = language_model(tokenizer), streamer.stopping_criteria
+    ids = generate(model, tokenizer, streamer=streamer, stopping_criteria=criteria)
     assert asked and not any(verdict.stopped for verdict in streamer.verdicts)
     assert streamer.texts == [tokenizer.decode(row, skip_special_tokens=True) for row in ids]
 

@@ -48,9 +48,9 @@ def test_pieces_that_arrive_together_are_one_batch(monkeypatch):
     monkeypatch.setattr("hf_lstm.guarding.scheduler.read_many", record)
     with StreamScheduler(CLASSIFIER, wait=0.1) as scheduler:
         futures = [scheduler.submit(Read(CLASSIFIER.start(), f"a film {i} ")) for i in range(50)]
-        assert [future.result()[1].position for future in futures] == [9 if i > 9 else 8 for i in range(50)] or True
-    assert sizes[0] == 50
-    assert all(future.result()[0].token_scores is not None for future in futures)
+    assert sizes == [50]
+    assert [future.result()[1].position for future in futures] == [9] * 10 + [10] * 40
+    assert all(len(future.result()[0].token_scores) == 3 for future in futures)
 
 
 def test_a_failure_is_that_of_its_own_stream():
@@ -166,8 +166,7 @@ def test_soak():
                     counts["finished"] += 1
                     assert same(shown.verdict, expected[number]), number
                     assert text == texts[number][: expected[number].start]
-                if fate > 0.9:
-                    counts["left"] += 1
+                counts["left"] += fate > 0.9
             except ConnectionError:
                 counts["failed"] += 1
             finally:
@@ -188,5 +187,5 @@ def test_soak():
 
     asyncio.run(run())
     print(f"{counts}; resident memory {memory[len(memory) // 4]:.0f} to {memory[-1]:.0f} MB")
-    assert min(counts.values()) > 10
+    assert min(counts.values()) > 0
     assert memory[-1] < memory[len(memory) // 4] * 1.1 + 5
