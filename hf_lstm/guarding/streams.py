@@ -56,8 +56,8 @@ def guard(
     With the `openai` client, `pieces` is `(chunk.choices[0].delta.content or "" for chunk in response)`.
 
     Args:
-        stream: Iterator or async iterator of strings, cut anywhere. It is closed (`close` or `aclose`) at a stop, at its
-            end, after an error, and when the guarded stream is closed.
+        stream: Iterator or async iterator of strings, cut anywhere. It is closed at a stop, at its end, after an
+            error, and when the guarded stream is closed, if it has `close` or `aclose`.
         classifier: The classifier. Its stop rule is used, or else the one that training has stored in the model.
         release: As in [`TextGuard`].
         on_stop: At a stop, `"end"` ends the guarded stream, and `"raise"` raises [`StoppedByGuard`]. Text before the

@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from ..models import LstmForSequenceClassification
 from ..text import is_streamable, take_stable_text
 from .encoding import untruncated_copy
-from .prediction import format_predictions, probabilities
+from .prediction import label_thresholds, predicted_labels, probabilities
 from .stream_state import StopRule, StreamResult, StreamState, check_stop_rule
 from .token_reader import TokenReader
 
@@ -66,6 +66,7 @@ class StreamingClassifier:
         self.stop_rule = stop_rule
         self.problem_type: str = model.config.problem_type
         self.labels = [str(name) for _, name in sorted((model.config.id2label or {}).items())]
+        self._thresholds = label_thresholds(model.config)
         self.fingerprint = _fingerprint(model, tokenizer, stop_rule)
         self._backend = untruncated_copy(tokenizer)
         self._reader = TokenReader(model)
@@ -185,20 +186,19 @@ class StreamingClassifier:
             each_token or self.stop_rule is not None,
         )
         # For all streams at once, because a call for each of them would take longer than reading their tokens.
-        labels = [prediction.get("label") for prediction in format_predictions(logits, self.model.config)]
-        scores = probabilities(logits, self.problem_type).tolist()
-        token_scores = np.split(
-            probabilities(np.concatenate(token_logits), self.problem_type), np.cumsum([*map(len, token_logits)])[:-1]
-        )
+        all_scores = probabilities(np.concatenate([logits, *token_logits]), self.problem_type)
+        labels = predicted_labels(all_scores[: len(states)], self.labels, self._thresholds, self.problem_type)
+        scores, start = all_scores[: len(states)].tolist(), len(states)
         outcomes = []
         for i, (state, (text, held, undecoded)) in enumerate(zip(states, arrived, strict=True)):
+            token_scores, start = all_scores[start : start + len(token_logits[i])], start + len(token_logits[i])
             spans = [(state.position + start, state.position + end) for start, end in encoded[i].offsets]
-            streak, stopped_at = self._follow_rule(state, token_scores[i], spans)
+            streak, stopped_at = self._follow_rule(state, token_scores, spans)
             num_tokens, position = state.num_tokens + len(spans), state.position + len(text)
             state = StreamState(
                 self.fingerprint, memories[i], num_tokens, undecoded, held, position, streak, stopped_at
             )
-            wanted = (token_scores[i], spans) if each_token else (None, None)
+            wanted = (token_scores, spans) if each_token else (None, None)
             result = StreamResult(
                 labels[i], dict(zip(self.labels, scores[i], strict=True)), num_tokens, stopped_at, *wanted
             )

@@ -89,15 +89,15 @@ class TokenReader:
     ) -> tuple[Memory, np.ndarray | Sequence[np.ndarray]]:
         """Read some tokens of streams with stacked memory; return it and the logits, `(rows, steps, num_labels)`."""
         parts = [memory[name].to(self.device) for name in self.cell.states]  # each (rows, layers, hidden_size)
-        batch = {name: tensor.to(self.device) for name, tensor in pad_batch(window, self.pad_token_id).items()}
         pooling, logits = self.pooling.from_tensors(memory), ()
-        if batch["input_ids"].shape[1] == 1:
-            parts = self._step(batch["input_ids"][:, 0], parts)
+        if max(map(len, window)) == 1:
+            parts = self._step(torch.tensor([ids[0] for ids in window], device=self.device), parts)
             last = parts[0][:, -1].cpu()  # (rows, hidden_size)
             pooling = pooling.update(last[:, None], None, last)
             if each_token:
                 logits = self._head(pooling.vector())[:, None]
         else:
+            batch = {name: tensor.to(self.device) for name, tensor in pad_batch(window, self.pad_token_id).items()}
             state = self.cell.join([part.transpose(0, 1) for part in parts])  # (layers, rows, hidden_size)
             output = self.model.model(**batch, state=state, return_dict=True)
             outputs = output.last_hidden_state.cpu()  # (rows, steps, hidden_size)
