@@ -191,8 +191,8 @@ class StreamingClassifier:
         scores, start = all_scores[: len(states)].tolist(), len(states)
         outcomes = []
         for i, (state, (text, held, undecoded)) in enumerate(zip(states, arrived, strict=True)):
+            spans = [(state.position + first, state.position + end) for first, end in encoded[i].offsets]
             token_scores, start = all_scores[start : start + len(token_logits[i])], start + len(token_logits[i])
-            spans = [(state.position + start, state.position + end) for start, end in encoded[i].offsets]
             streak, stopped_at = self._follow_rule(state, token_scores, spans)
             num_tokens, position = state.num_tokens + len(spans), state.position + len(text)
             state = StreamState(
