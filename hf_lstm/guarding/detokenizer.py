@@ -1,6 +1,7 @@
 """Decode the tokens of a language model while they are generated."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from transformers import PreTrainedTokenizerBase
 
@@ -60,7 +61,7 @@ class Detokenizer:
         if text.endswith(INCOMPLETE) and not forced:
             return
         for start in range(len(self._ids) - CONTEXT_TOKENS, 0, -1):
-            rest = self.tokenizer.decode(self._ids[start:], skip_special_tokens=self.skip_special_tokens)
+            rest = self._decode(start)
             if len(rest) >= waiting and (forced or text.endswith(rest)):
                 self._ids, self._emitted = self._ids[start:], len(rest) - waiting
                 return
@@ -77,5 +78,6 @@ class Detokenizer:
             end = max(0, text.rfind(" ", 0, end))
         return end
 
-    def _decode(self) -> str:
-        return self.tokenizer.decode(self._ids, skip_special_tokens=self.skip_special_tokens)
+    def _decode(self, start: int = 0) -> str:
+        ids = self._ids[start:]
+        return cast(str, self.tokenizer.decode(ids, skip_special_tokens=self.skip_special_tokens))

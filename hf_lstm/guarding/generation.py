@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from transformers import PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
-from transformers.generation import BaseStreamer
+from transformers.generation.streamers import BaseStreamer
 
 from ..inference import StreamingClassifier
 from .detokenizer import Detokenizer

@@ -1,6 +1,7 @@
 """Read the next tokens of many streams in one batch, at a small cost for a single token."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,8 @@ class TokenReader:
                 token_logits[row].append(its_logits[: len(ids)])
         logits = self._head(self.pooling.from_tensors(memory).vector())
         # Copies, because a view would keep the memory of the whole batch.
-        unstacked = [torch.unbind_copy(tensor) for tensor in memory.values()]
+        unbind: Any = torch.unbind_copy  # its annotation lacks the tensors that it returns
+        unstacked = [unbind(tensor) for tensor in memory.values()]
         none = [np.zeros((0, self.num_labels), dtype=np.float32)]
         return (
             [dict(zip(memory, tensors, strict=True)) for tensors in zip(*unstacked, strict=True)],
@@ -89,7 +91,8 @@ class TokenReader:
     ) -> tuple[Memory, np.ndarray | Sequence[np.ndarray]]:
         """Read some tokens of streams with stacked memory; return it and the logits, `(rows, steps, num_labels)`."""
         parts = [memory[name].to(self.device) for name in self.cell.states]  # each (rows, layers, hidden_size)
-        pooling, logits = self.pooling.from_tensors(memory), ()
+        pooling = self.pooling.from_tensors(memory)
+        logits: np.ndarray | Sequence[np.ndarray] = ()
         if max(map(len, window)) == 1:
             parts = self._step(torch.tensor([ids[0] for ids in window], device=self.device), parts)
             last = parts[0][:, -1].cpu()  # (rows, hidden_size)

@@ -166,7 +166,7 @@ def test_nemo_guardrails_output_rail():
         text = TextGuard(classifier)
         text.feed(bot_message)
         text.finish()
-        return RailOutcome.block(f"{text.verdict}") if text.verdict.stopped else RailOutcome.allow()
+        return RailOutcome.block(reason=str(text.verdict)) if text.verdict.stopped else RailOutcome.allow()
 
     rails.register_action(guard_output, name="guard_output")
     # End of the example. `guard(rails.stream_async(...), classifier)` reads each token once instead, with its context.
