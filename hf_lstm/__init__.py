@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from .auditing import AuditResult, audit
     from .explanation import Explanation, explain
     from .hub import TrainedClassifier, load_classifier
-    from .inference import StreamingClassifier, format_predictions, predict_texts
+    from .inference import BatchPredictor, StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
     from .pretraining import pretrain
     from .text import train_tokenizer
@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 # Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
 _FOLDERS = {
     "AuditResult": "auditing",
+    "BatchPredictor": "inference",
     "Explanation": "explanation",
     "LstmConfig": "models",
     "LstmForCausalLM": "models",
@@ -38,6 +39,7 @@ _FOLDERS = {
 
 __all__ = [
     "AuditResult",
+    "BatchPredictor",
     "Explanation",
     "LstmConfig",
     "LstmForCausalLM",

@@ -1,5 +1,6 @@
-"""`hf-lstm predict`: classify texts, lines or the rows of a file."""
+"""`hf-lstm predict`: classify texts, lines, or the rows of one or many files."""
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,14 +9,31 @@ from typing import Any
 
 import numpy as np
 
-from ..inference import WINDOW, fastest_device, format_predictions, load_model_and_tokenizer, predict_texts, windows
+from ..inference import (
+    WINDOW,
+    RayActors,
+    fastest_device,
+    format_predictions,
+    load_model_and_tokenizer,
+    predict_files,
+    predict_texts,
+    run_here,
+    windows,
+)
 from ..inference import predict_file as predict_rows
+from ..messages import format_count
 from .parsing import add_text_options, command_parser, given_texts
 
-DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows of a file.
+DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows of files.
 
   hf-lstm predict --model runs/reviews "What a film."
-  hf-lstm predict --model runs/reviews --input reviews.csv --output scored.parquet"""
+  hf-lstm predict --model runs/reviews --input reviews.csv --output scored.parquet
+  hf-lstm predict --model runs/reviews --input 'data/*.parquet' --output scored/ --ray
+
+A folder as --output gets one file for each input file. Files that are already there are not predicted again."""
+
+# Notes and errors of this many files are printed.
+MAX_SHOWN = 20
 
 # Graph that each runner reads from the folder `onnx` of the model.
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
@@ -28,21 +46,10 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Options of the command.
     """
-    parser = command_parser("predict", DESCRIPTION)
-    add_text_options(parser, "classify")
-    parser.add_argument("--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions")
-    parser.add_argument(
-        "--runner",
-        choices=("torch", *GRAPHS),
-        default="torch",
-        help="onnx and int8 use the files of `hf-lstm export`, and are faster on a CPU",
-    )
-    args = parser.parse_args(argv)
-    if bool(args.input) != bool(args.output):
-        parser.error("--input and --output require each other")
-    if args.input and args.texts:
-        parser.error("texts and --input exclude each other")
-
+    args = parse(argv)
+    if is_folder(args.output):
+        classify_files(args)
+        return
     model, tokenizer = load_model_and_tokenizer(args.model)
     if args.runner == "torch":
         model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
@@ -62,11 +69,7 @@ def main(argv: Sequence[str]) -> None:
             notes=notes,
             score=score,
         )
-        for note in notes:
-            print(note, file=sys.stderr)
-        print(f"{count:,} rows written to {args.output}", file=sys.stderr)
-        if skipped:
-            print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
+        report(notes, count, skipped, args.output)
         return
     # Lines of a pipe are classified in windows, which is faster. On a terminal, each line is answered immediately.
     window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
@@ -74,6 +77,77 @@ def main(argv: Sequence[str]) -> None:
         predictions = format_predictions(score(texts), model.config)
         for text, prediction in zip(texts, predictions, strict=True):
             print(format_line(prediction, text), flush=window == 1)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the options of the command."""
+    parser = command_parser("predict", DESCRIPTION)
+    add_text_options(parser, "classify")
+    parser.add_argument(
+        "--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions, or a folder (ends in /)"
+    )
+    parser.add_argument(
+        "--runner",
+        choices=("torch", *GRAPHS),
+        default="torch",
+        help="onnx and int8 use the files of `hf-lstm export`, and are faster on a CPU",
+    )
+    parser.add_argument("--ray", action="store_true", help="predict several files at a time, with Ray")
+    parser.add_argument("--actors", type=int, help="processes of Ray with one thread each (default: one per core)")
+    parser.add_argument("--ray_address", help="address of a Ray cluster, or `auto` (default: only this machine)")
+    args = parser.parse_args(argv)
+    if bool(args.input) != bool(args.output):
+        parser.error("--input and --output require each other")
+    if args.input and args.texts:
+        parser.error("texts and --input exclude each other")
+    if (args.actors is not None or args.ray_address) and not args.ray:
+        parser.error("--actors and --ray_address require --ray")
+    if args.actors is not None and args.actors < 1:
+        parser.error(f"--actors must be at least 1, got {args.actors}")
+    several = args.ray or (args.input and set(args.input) & set("*?[") and not Path(args.input).exists())
+    if several and not is_folder(args.output):
+        parser.error("several files and --ray require a folder that ends in / as --output")
+    if args.runner != "torch" and is_folder(args.output):
+        parser.error("--runner writes a file, not a folder of them")
+    return args
+
+
+def is_folder(path: str | None) -> bool:
+    """Return whether a path is meant as a folder."""
+    return bool(path) and (str(path).endswith("/") or Path(str(path)).is_dir())
+
+
+def classify_files(args: argparse.Namespace) -> None:
+    """Classify the rows of several files, and exit with an error if some of them could not be read."""
+    results, finished = predict_files(
+        args.model,
+        args.input,
+        args.output,
+        RayActors(args.actors, args.ray_address) if args.ray else run_here,
+        text_column=args.text_column,
+        separator=args.separator,
+        encoding=args.encoding,
+    )
+    if finished:
+        print(f"{format_count(finished, 'file')} already in {args.output}: delete a file to repeat it", file=sys.stderr)
+    good = [result for result in results if result.error is None]
+    counts = sum(result.rows for result in good), sum(result.skipped for result in good)
+    place = f"{format_count(len(good), 'file')} in {args.output}"
+    report([note for result in good for note in result.notes], *counts, place)
+    if errors := [result.error for result in results if result.error is not None]:
+        more = [f"... and {len(errors) - MAX_SHOWN:,} more"] if len(errors) > MAX_SHOWN else []
+        print(*errors[:MAX_SHOWN], *more, sep="\n", file=sys.stderr)
+        sys.exit(f"error: {format_count(len(errors), 'file')} of {len(results):,} could not be predicted (see above).")
+
+
+def report(notes: Sequence[str], count: int, skipped: int, place: str) -> None:
+    """Print what was written."""
+    more = [f"... and {format_count(len(notes) - MAX_SHOWN, 'more note')}"] if len(notes) > MAX_SHOWN else []
+    for note in (*notes[:MAX_SHOWN], *more):
+        print(note, file=sys.stderr)
+    print(f"{count:,} rows written to {place}", file=sys.stderr)
+    if skipped:
+        print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
 
 
 def onnx_scorer(source: str, runner: str, config: Any) -> Callable[[list[str]], np.ndarray]:

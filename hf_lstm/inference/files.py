@@ -14,8 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..data import TEXT_COLUMNS, find_column, stream_file
 from ..messages import progress_bar
-from .columns import find_schema
-from .prediction import format_predictions, predict_texts
+from .columns import find_schema, predict_columns, prediction_types
 from .writers import check_suffix, open_writer
 
 # This many rows are read, sorted by length, scored and written at a time, which bounds the memory.
@@ -82,11 +81,9 @@ def predict_file(
     ):
         for window in windows(rows, WINDOW):
             texts = [row.get(text_column) for row in window]
-            predictions = iter(format_predictions(score([text for text in texts if text is not None]), model.config))
-            for row, text in zip(window, texts, strict=True):
-                prediction = {} if text is None else next(predictions)
-                row["predicted_label"] = prediction.get("label")
-                row["predicted_score"] = prediction.get("score")
+            predicted = predict_columns(score, model.config, texts)
+            for row, *values in zip(window, *predicted.values(), strict=True):
+                row.update(zip(predicted, values, strict=True))
             write(window)
             skipped += texts.count(None)
             progress.update(len(window))
@@ -143,11 +140,7 @@ def _read_schema(source: str) -> pa.Schema:
 
 def _add_predictions(schema: pa.Schema, config: Any) -> pa.Schema:
     """Return the schema with the columns of the predictions; columns with these names are replaced."""
-    several = config.problem_type == "multi_label_classification"
-    vector = several or (config.problem_type == "regression" and config.num_labels > 1)
-    types = {field.name: field.type for field in schema}
-    types["predicted_label"] = pa.list_(pa.string()) if several else pa.string()
-    types["predicted_score"] = pa.list_(pa.float64()) if vector else pa.float64()
+    types = {field.name: field.type for field in schema} | prediction_types(config)
     return pa.schema(types.items())
 
 

@@ -252,7 +252,7 @@ def label_unlabelled(
         return corpus.splits, []
     labels = cast(dict[str, str] | None, data_args.teacher_labels)
     teachers = [find_teacher(teacher, labels, data_args.trust_remote_code) for teacher in data_args.teacher]
-    unlabelled, read = unlabelled_texts(corpus, data_args.unlabelled)
+    unlabelled, read = unlabelled_texts(corpus, data_args)
     print(*read, sep="\n", end="\n" if read else "")
     written = Path(args.output_dir) / SOFT_LABELS_FILE
     path = written if checkpoint is None else Path(checkpoint).parent / SOFT_LABELS_FILE
@@ -274,24 +274,24 @@ def label_unlabelled(
     return DatasetDict(corpus.splits | {"train": train}), checks
 
 
-def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[str]]:
+def unlabelled_texts(corpus: Corpus, data_args: DataArguments) -> tuple[Dataset | None, list[str]]:
     """
     Return the unlabelled texts that teachers label.
 
     Args:
         corpus: The labelled texts, whose unlabelled splits are the default.
-        source: Data with texts as in [`run_training`], `None` for the default, or `"none"` for no texts.
+        data_args: Arguments of the data. Their options of files apply to these texts, too.
 
     Returns:
         The texts, or `None` if there are none, and notes on what was read and left out.
     """
-    if source is None:
-        return corpus.unlabelled, []
-    if isinstance(source, str) and source == "none":
-        return None, []
-    splits, notes = load_texts(source)
-    texts = concatenate_datasets(list(splits.values()))
-    # Teachers need no validation texts of this kind.
+    source: Any = data_args.unlabelled  # in Python also a table
+    if source is None or (isinstance(source, str) and source == "none"):
+        return (corpus.unlabelled if source is None else None), []
+    is_lines = isinstance(source, str | Path) and ".txt" in Path(source).suffixes  # such a file has no named columns
+    column = None if is_lines else data_args.text_column
+    splits, notes = load_texts(source, text_column=column, separator=data_args.separator, encoding=data_args.encoding)
+    texts = concatenate_datasets(list(splits.values()))  # teachers need no validation texts of this kind
     return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 

@@ -71,3 +71,45 @@ def test_runners_of_an_export_give_the_predictions_of_the_model(command, trained
     (folder / "onnx" / "config.json").write_text(json.dumps(config))
     stale = command("predict", "--model", folder, "--runner", "onnx", "good film")
     assert stale.returncode == 1 and "has other labels" in stale.stderr
+
+
+def write_folder(folder):
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.csv").write_text("text\ngood film\nbad film\n")
+    (folder / "c.csv").write_text("")
+    return folder
+
+
+def test_a_folder_gets_a_file_for_each_input(command, trained, tmp_path):
+    data, scored = write_folder(tmp_path / "data"), tmp_path / "scored"
+    options = ("--model", trained[0], "--input", f"{data}/*.csv", "--output", f"{scored}/")
+    done = command("predict", *options)
+    assert done.returncode == 1 and f"4 rows written to 2 files in {scored}/" in done.stderr
+    assert f"{data}/c.csv is empty" in done.stderr and "error: 1 file of 3 could not be predicted" in done.stderr
+    assert (scored / "b.csv").read_text().splitlines()[2].startswith("bad film,bad,0.")
+    (data / "c.csv").write_text("text\ngood book\n")
+    done = command("predict", *options)
+    assert done.returncode == 0 and f"1 rows written to 1 file in {scored}/" in done.stderr
+    assert f"2 files already in {scored}/" in done.stderr
+
+
+@pytest.mark.slow
+def test_actors_of_ray_write_the_same_folder(command, trained, tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    options = ("--model", trained[0], "--input", f"{write_folder(tmp_path / 'data')}/*.csv", "--output")
+    alone = command("predict", *options, f"{tmp_path}/alone/")
+    done = command("predict", *options, f"{tmp_path}/actors/", "--ray", "--actors", 2)
+    assert done.returncode == 1 and done.stderr == alone.stderr.replace("alone", "actors")
+    for name in ("a.csv", "b.csv"):
+        assert (tmp_path / "actors" / name).read_text() == (tmp_path / "alone" / name).read_text()
+
+
+def test_options_for_many_files(command, tmp_path):
+    some = ("--model", "x", "--input", f"{tmp_path}/*.csv")
+    for options in (("--output", "o.csv"), ("--output", "o.csv", "--ray"), ("--output", "o/", "--actors", 2)):
+        assert command("predict", *some, *options).returncode == 2
+    assert command("predict", *some, "--output", "o/", "--ray", "--actors", 0).returncode == 2
+    assert command("predict", "--model", "x", "--ray", "a text").returncode == 2
+    assert command("predict", *some, "--output", "o/", "--runner", "int8").returncode == 2
