@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from .explanation import Explanation, explain
     from .guarding import guard
     from .hub import TrainedClassifier, load_classifier
-    from .inference import StreamingClassifier, format_predictions, predict_texts
+    from .inference import BatchPredictor, StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
     from .pretraining import pretrain
     from .text import train_tokenizer
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 # Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
 _FOLDERS = {
     "AuditResult": "auditing",
+    "BatchPredictor": "inference",
     "Explanation": "explanation",
     "LstmConfig": "models",
     "LstmForCausalLM": "models",
@@ -40,6 +41,7 @@ _FOLDERS = {
 
 __all__ = [
     "AuditResult",
+    "BatchPredictor",
     "Explanation",
     "LstmConfig",
     "LstmForCausalLM",

@@ -41,6 +41,8 @@ def atomic_folder(folder: str | os.PathLike) -> Iterator[Path]:
     for leftover in folder.glob(f"{PARTIAL}*"):
         if time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(leftover, ignore_errors=True)
+    umask = os.umask(0)
+    os.umask(umask)
     with tempfile.TemporaryDirectory(prefix=PARTIAL, dir=folder) as partial:
         yield Path(partial)
         for path in sorted(Path(partial).iterdir()):
@@ -48,6 +50,7 @@ def atomic_folder(folder: str | os.PathLike) -> Iterator[Path]:
             if not (target.is_file() and filecmp.cmp(path, target, shallow=False)):
                 with open(path, "rb+") as written:
                     os.fsync(written.fileno())
+                os.chmod(path, 0o666 & ~umask)  # safetensors writes files that only their owner can read
                 os.replace(path, target)
 
 

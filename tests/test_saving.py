@@ -88,6 +88,15 @@ def test_saving_again_replaces_only_the_weights(tiny_config, tmp_path):
     assert (weights_of(tmp_path)["classifier.bias"] == 1).all()
 
 
+def test_other_users_can_read_the_weights(tiny_config, tmp_path):
+    earlier = os.umask(0o027)
+    try:
+        save(LstmForSequenceClassification(tiny_config()), tmp_path / "run")
+    finally:
+        os.umask(earlier)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "run").iterdir()} == {0o640}
+
+
 def test_error_while_writing_discards_the_files(tmp_path):
     (tmp_path / "old").write_text("old")
     with pytest.raises(RuntimeError), atomic_folder(tmp_path) as partial:

@@ -171,7 +171,7 @@ class OutOfFold:
         """Tokenizer, arguments of the classifier, initial embeddings, and the tokenized rows, shared by all folds."""
         # They depend on the texts only, not on the labels, so held-out texts may be among them.
         rows = DatasetDict(train=self.rows)
-        vocabulary = load_or_build_vocabulary(None, rows, self.model_args, [])
+        vocabulary = load_or_build_vocabulary(None, rows, self.model_args, [], self.data_args.trust_remote_code)
         return *vocabulary, tokenize_corpus(rows, vocabulary[0], max_length=self.data_args.max_length)["train"]
 
     def _predict_recurrent(self, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

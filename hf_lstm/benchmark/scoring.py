@@ -11,6 +11,7 @@ from transformers import pipeline
 from ..inference import predict_texts
 from ..models import LstmForSequenceClassification
 from ..text import TokenizerKind, train_tokenizer
+from .alternatives import int8_transformers, score_one_by_one, static_classifier
 from .contestants import (
     TRANSFORMER_TOKENS,
     comparison_transformers,
@@ -42,18 +43,24 @@ def measure_scoring(setting: Setting) -> list[Row]:
         contestants[f"{name}, predict_texts"] = partial(predict_texts, model, tokenizer, documents)
     pieces = wordpiece_tokenizer(setting)
     transformers = comparison_transformers(setting, len(pieces))
+    slow: dict[str, Callable[[], object]] = {}
+    for name, run in int8_transformers(transformers).items():
+        slow[f"{name}, onnxruntime int8"] = partial(score_one_by_one, run, pieces, few)
     for name, transformer in transformers.items():
         scorer = pipeline("text-classification", model=transformer, tokenizer=pieces, device=setting.device)
         limits = {"truncation": True, "max_length": TRANSFORMER_TOKENS}
-        contestants[f"{name}, pipeline"] = partial(scorer, few, batch_size=BATCH, **limits)
+        slow[f"{name}, pipeline"] = partial(scorer, few, batch_size=BATCH, **limits)
+    contestants |= slow
     contestants["TF-IDF + LR"] = partial(linear_model(setting).predict_proba, documents)
+    if static := static_classifier(setting, pieces):
+        contestants["model2vec + LR"] = partial(static, documents)
     if fasttext := fasttext_model(setting):
         contestants["fastText"] = partial(fasttext.predict, [fasttext_line(text) for text in documents])
-    reference, *_ = slow = [f"{name}, pipeline" for name in transformers]
     rates = {
         name: len(few if name in slow else documents) / seconds
         for name, seconds in setting.median_seconds(contestants).items()
     }
+    reference = f"{next(iter(transformers))}, pipeline"
     return [Row(name, rate, "documents/s", rate / rates[reference], reference) for name, rate in rates.items()]
 
 
@@ -61,23 +68,26 @@ def measure_latency(setting: Setting) -> list[Row]:
     """Compare milliseconds per text, from token ids to logits; transformers read at most 512 tokens."""
     rng = np.random.default_rng(0)
     rows = []
+    transformers = comparison_transformers(setting, 500)
+    int8 = {f"{name}, onnxruntime int8": run for name, run in int8_transformers(transformers).items()}
     for length in (8,) if setting.smallest else (32, 256, 2_048):
         ids = torch.tensor(rng.integers(4, 500, (1, length)), device=setting.device)  # (1, length)
-        transformers = comparison_transformers(setting, 500)
         models: dict[str, torch.nn.Module] = {
             "hf_lstm 128": default_classifier(30_000),
             "hf_lstm 128, one direction": default_classifier(30_000, bidirectional=False),
             **transformers,
         }
-        contestants = {}
+        contestants: dict[str, Callable[[], object]] = {}
         for name, model in models.items():
             read = ids if isinstance(model, LstmForSequenceClassification) else ids[:, :TRANSFORMER_TOKENS]
             contestants[name] = partial(model.to(setting.device), read)
+        for name, run in int8.items():
+            contestants[name] = partial(run, ids[:, :TRANSFORMER_TOKENS].cpu().numpy())
         with torch.inference_mode():
             elapsed = setting.run_in_turns(contestants, repeats=1 if setting.smallest else 21, warm_up=2)
         reference = next(iter(transformers))
         for name, seconds in elapsed.items():
-            cut = ", cut at 512" if length > TRANSFORMER_TOKENS and name in transformers else ""
+            cut = ", cut at 512" if length > TRANSFORMER_TOKENS and name in transformers | int8 else ""
             label, ratio = f"{length} tokens, {name}{cut}", median(elapsed[reference]) / median(seconds)
             rows.append(Row(f"{label}, p50", 1_000 * median(seconds), "ms", ratio, reference))
             rows.append(Row(f"{label}, p95", 1_000 * float(np.percentile(seconds, 95)), "ms"))

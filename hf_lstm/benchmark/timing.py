@@ -104,9 +104,10 @@ def format_table(rows: list[Row]) -> str:
 
 
 def instruction_sets() -> str:
-    """Return the instruction sets of the processor that determine the speed of float32 and bfloat16 kernels."""
+    """Return the instruction sets of the processor that determine the speed of float32, bfloat16 and int8 kernels."""
     names = [torch.backends.cpu.get_cpu_capability()]
     if hasattr(torch.cpu, "get_capabilities"):  # not in every supported version of torch
         capabilities = torch.cpu.get_capabilities()
-        names += [name.upper() for name in ("avx512_bf16", "amx_bf16") if capabilities.get(name)]
+        known = ("avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
+        names += [name.upper() for name in known if capabilities.get(name)]
     return ", ".join(names)

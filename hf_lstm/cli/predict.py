@@ -1,17 +1,42 @@
-"""`hf-lstm predict`: classify texts, lines or the rows of a file."""
+"""`hf-lstm predict`: classify texts, lines, or the rows of one or many files."""
 
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from ..inference import WINDOW, fastest_device, format_predictions, load_model_and_tokenizer, predict_texts, windows
+import numpy as np
+
+from ..inference import (
+    WINDOW,
+    RayActors,
+    fastest_device,
+    format_predictions,
+    load_model_and_tokenizer,
+    predict_files,
+    predict_texts,
+    run_here,
+    windows,
+)
 from ..inference import predict_file as predict_rows
+from ..messages import format_count
 from .parsing import add_text_options, command_parser, given_texts
 
-DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows of a file.
+DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows of files.
 
   hf-lstm predict --model runs/reviews "What a film."
-  hf-lstm predict --model runs/reviews --input reviews.csv --output scored.parquet"""
+  hf-lstm predict --model runs/reviews --input reviews.csv --output scored.parquet
+  hf-lstm predict --model runs/reviews --input 'data/*.parquet' --output scored/ --ray
+
+A folder as --output gets one file for each input file. Files that are already there are not predicted again."""
+
+# Notes and errors of this many files are printed.
+MAX_SHOWN = 20
+
+# Graph that each runner reads from the folder `onnx` of the model.
+GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 
 
 def main(argv: Sequence[str]) -> None:
@@ -21,17 +46,16 @@ def main(argv: Sequence[str]) -> None:
     Args:
         argv: Options of the command.
     """
-    parser = command_parser("predict", DESCRIPTION)
-    add_text_options(parser, "classify")
-    parser.add_argument("--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions")
-    args = parser.parse_args(argv)
-    if bool(args.input) != bool(args.output):
-        parser.error("--input and --output require each other")
-    if args.input and args.texts:
-        parser.error("texts and --input exclude each other")
-
+    args = parse(argv)
+    if is_folder(args.output):
+        classify_files(args)
+        return
     model, tokenizer = load_model_and_tokenizer(args.model)
-    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+    if args.runner == "torch":
+        model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+        score: Callable[[list[str]], np.ndarray] = partial(predict_texts, model, tokenizer)
+    else:
+        score = onnx_scorer(args.model, args.runner, model.config)
     if args.input:
         notes: list[str] = []
         count, skipped = predict_rows(
@@ -43,19 +67,116 @@ def main(argv: Sequence[str]) -> None:
             separator=args.separator,
             encoding=args.encoding,
             notes=notes,
+            score=score,
         )
-        for note in notes:
-            print(note, file=sys.stderr)
-        print(f"{count:,} rows written to {args.output}", file=sys.stderr)
-        if skipped:
-            print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
+        report(notes, count, skipped, args.output)
         return
     # Lines of a pipe are classified in windows, which is faster. On a terminal, each line is answered immediately.
     window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
     for texts in windows(given_texts(args), window):
-        predictions = format_predictions(predict_texts(model, tokenizer, texts), model.config)
+        predictions = format_predictions(score(texts), model.config)
         for text, prediction in zip(texts, predictions, strict=True):
             print(format_line(prediction, text), flush=window == 1)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the options of the command."""
+    parser = command_parser("predict", DESCRIPTION)
+    add_text_options(parser, "classify")
+    parser.add_argument(
+        "--output", help="csv, tsv, jsonl or parquet file for the rows with their predictions, or a folder (ends in /)"
+    )
+    parser.add_argument(
+        "--runner",
+        choices=("torch", *GRAPHS),
+        default="torch",
+        help="onnx and int8 use the files of `hf-lstm export`, and are faster on a CPU",
+    )
+    parser.add_argument("--ray", action="store_true", help="predict several files at a time, with Ray")
+    parser.add_argument("--actors", type=int, help="processes of Ray with one thread each (default: one per core)")
+    parser.add_argument("--ray_address", help="address of a Ray cluster, or `auto` (default: only this machine)")
+    args = parser.parse_args(argv)
+    if bool(args.input) != bool(args.output):
+        parser.error("--input and --output require each other")
+    if args.input and args.texts:
+        parser.error("texts and --input exclude each other")
+    if (args.actors is not None or args.ray_address) and not args.ray:
+        parser.error("--actors and --ray_address require --ray")
+    if args.actors is not None and args.actors < 1:
+        parser.error(f"--actors must be at least 1, got {args.actors}")
+    several = args.ray or (args.input and set(args.input) & set("*?[") and not Path(args.input).exists())
+    if several and not is_folder(args.output):
+        parser.error("several files and --ray require a folder that ends in / as --output")
+    if args.runner != "torch" and is_folder(args.output):
+        parser.error("--runner writes a file, not a folder of them")
+    return args
+
+
+def is_folder(path: str | None) -> bool:
+    """Return whether a path is meant as a folder."""
+    return bool(path) and (str(path).endswith("/") or Path(str(path)).is_dir())
+
+
+def classify_files(args: argparse.Namespace) -> None:
+    """Classify the rows of several files, and exit with an error if some of them could not be read."""
+    results, finished = predict_files(
+        args.model,
+        args.input,
+        args.output,
+        RayActors(args.actors, args.ray_address) if args.ray else run_here,
+        text_column=args.text_column,
+        separator=args.separator,
+        encoding=args.encoding,
+    )
+    if finished:
+        print(f"{format_count(finished, 'file')} already in {args.output}: delete a file to repeat it", file=sys.stderr)
+    good = [result for result in results if result.error is None]
+    counts = sum(result.rows for result in good), sum(result.skipped for result in good)
+    place = f"{format_count(len(good), 'file')} in {args.output}"
+    report([note for result in good for note in result.notes], *counts, place)
+    if errors := [result.error for result in results if result.error is not None]:
+        more = [f"... and {len(errors) - MAX_SHOWN:,} more"] if len(errors) > MAX_SHOWN else []
+        print(*errors[:MAX_SHOWN], *more, sep="\n", file=sys.stderr)
+        sys.exit(f"error: {format_count(len(errors), 'file')} of {len(results):,} could not be predicted (see above).")
+
+
+def report(notes: Sequence[str], count: int, skipped: int, place: str) -> None:
+    """Print what was written."""
+    more = [f"... and {format_count(len(notes) - MAX_SHOWN, 'more note')}"] if len(notes) > MAX_SHOWN else []
+    for note in (*notes[:MAX_SHOWN], *more):
+        print(note, file=sys.stderr)
+    print(f"{count:,} rows written to {place}", file=sys.stderr)
+    if skipped:
+        print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
+
+
+def onnx_scorer(source: str, runner: str, config: Any) -> Callable[[list[str]], np.ndarray]:
+    """
+    Load the exported graph of a model.
+
+    Args:
+        source: Folder of the model.
+        runner: Key of `GRAPHS`.
+        config: Config of the model, which must have the labels of the graph.
+
+    Returns:
+        A function that computes the logits `(texts, num_labels)` of texts.
+
+    Raises:
+        FileNotFoundError: The model was not exported.
+        ValueError: The graph has other labels than the model.
+        ImportError: onnxruntime is missing.
+    """
+    folder = Path(source).expanduser() / "onnx"
+    export = f"hf-lstm export {source}" + " --int8" * (runner == "int8")
+    if not (folder / GRAPHS[runner]).is_file():
+        raise FileNotFoundError(f"There is no {folder / GRAPHS[runner]}, which `{export}` writes")
+    from ..export import OnnxClassifier  # needs the packages of an extra
+
+    classifier = OnnxClassifier(folder, GRAPHS[runner])
+    if classifier.labels != [config.id2label[i] for i in range(config.num_labels)]:
+        raise ValueError(f"{folder} has other labels than {source}; export it again: {export}")
+    return classifier.predict_logits
 
 
 def format_line(prediction: dict[str, Any], text: str) -> str:

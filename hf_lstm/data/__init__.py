@@ -11,11 +11,11 @@ from .batching import (
 )
 from .corpus import Corpus, load_corpus, load_given_splits
 from .files import is_data_file, reading, stream_file
-from .formats import FILE_SUFFIXES, FileError, open_binary
+from .formats import FILE_SUFFIXES, FileError, file_digest, open_binary
 from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
 from .reading import read_source
 from .sample_reviews import build_sample_reviews
-from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source
+from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, is_missing, iterate_texts, name_source
 from .targets import Target, count_labels, encode_rows, has_hidden_labels
 from .unlabelled import load_texts
 
@@ -35,9 +35,11 @@ __all__ = [
     "check_label_columns",
     "count_labels",
     "encode_rows",
+    "file_digest",
     "find_column",
     "has_hidden_labels",
     "is_data_file",
+    "is_missing",
     "join_label_columns",
     "iterate_texts",
     "load_corpus",

@@ -51,6 +51,7 @@ def load_corpus(
     seed: int = 42,
     separator: str | None = None,
     encoding: str | None = None,
+    min_classes: int = 2,
 ) -> Corpus:
     """Load labelled texts, find the text and label columns, encode the labels, and split off missing splits.
 
@@ -80,6 +81,7 @@ def load_corpus(
         seed: Seed of the choice of these rows.
         separator: Separator of the columns of csv and tsv files; detected by default.
         encoding: Encoding of text files, such as "cp1252"; detected by default.
+        min_classes: Number of different labels that are required. 1 is for rows of one class that join others.
 
     Returns:
         The corpus; its `notes` report every decision.
@@ -102,6 +104,7 @@ def load_corpus(
         problem_type=problem_type,
         separator=separator,
         encoding=encoding,
+        min_classes=min_classes,
     )
     notes = list(corpus.notes)
     splits = _add_missing_splits(corpus.splits, corpus.problem_type, validation_fraction, seed, name, notes)
@@ -137,6 +140,7 @@ def _read_labelled(
     problem_type: str | None = None,
     separator: str | None = None,
     encoding: str | None = None,
+    min_classes: int = 2,
 ) -> tuple[Corpus, np.ndarray]:
     """Return the corpus without added splits, and the positions of its training rows in the data."""
     if problem_type not in (None, *PROBLEM_TYPES):
@@ -162,7 +166,7 @@ def _read_labelled(
     columns = Columns(text_column, label_column, as_written, label_separator)
     labelled = _select_labelled_splits(raw, columns, name, notes)
     unlabelled = _collect_unlabelled(raw, columns, name, notes)
-    target = find_target(labelled, label_column, name, problem_type)
+    target = find_target(labelled, label_column, name, problem_type, min_classes)
     notes.append(f"Texts are in column {text_column!r}; labels are in {label_column!r}: {target.describe()}.")
     if target.problem_type != "regression":
         notes += _describe_classes(labelled["train"], target)

@@ -19,6 +19,9 @@ from .formats import COMPRESSIONS, FILE_SUFFIXES, FileError, TextFormat, detect_
 from .parsing import Row, clean_row, flatten_row, parse_file
 from .tables import convert_value, describe_kind, feature_of, kind_of, merge_kinds
 
+# Rows of a parquet file that are decoded at a time.
+PARQUET_ROWS = 1_000
+
 
 def stream_file(
     path: str | Path, *, separator: str | None = None, encoding: str | None = None, notes: list[str] | None = None
@@ -63,7 +66,10 @@ def _stream_rows(file_format: TextFormat) -> Iterator[Row]:
 
 def _stream_parquet(name: str) -> Iterator[Row]:
     with reading(name):
-        rows = datasets.load_dataset("parquet", data_files=glob.escape(name), split="train", streaming=True)
+        # The default size of a batch is that of the first row group, which may be as large as the file, or zero.
+        rows = datasets.load_dataset(
+            "parquet", data_files=glob.escape(name), split="train", streaming=True, batch_size=PARQUET_ROWS
+        )
         for row in rows:
             yield flatten_row(clean_row(row))
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 import charset_normalizer
 import pyarrow as pa
 
-from ..messages import format_names
+from ..messages import format_count, format_names
 
 FILE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".txt", ".xlsx")
 
@@ -96,7 +96,10 @@ def _zip_member(name: str) -> str:
     with zipfile.ZipFile(name) as archive:
         members = [entry for entry in archive.namelist() if not entry.endswith("/") and "__MACOSX" not in entry]
     if len(members) != 1:
-        raise FileError(f"{name} has {len(members)} files; a zip file must have exactly one.")
+        raise FileError(
+            f"{name} has {format_count(len(members), 'file')}; a zip file must have exactly one. Extract the one "
+            f"to read: {format_names(members)}."
+        )
     return members[0]
 
 

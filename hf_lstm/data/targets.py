@@ -57,7 +57,7 @@ class Target:
 
 
 def find_target(
-    splits: dict[str, LabelledRows], label_column: str, name: str, problem_type: str | None = None
+    splits: dict[str, LabelledRows], label_column: str, name: str, problem_type: str | None = None, min_classes: int = 2
 ) -> Target:
     """Determine the problem type and the label names from the train split.
 
@@ -66,6 +66,7 @@ def find_target(
         label_column: Name of the label column.
         name: What messages call the data.
         problem_type: The problem type, if it should not be inferred.
+        min_classes: Number of different labels that the train split must have.
 
     Raises:
         ValueError: The labels have one class only, are lists of fractions, are different in nearly every row, or do not
@@ -73,7 +74,7 @@ def find_target(
     """
     where, train = f"Column {label_column!r} of {name}", splits["train"]
     occurring = sorted(set(train.flat_labels.to_pylist()))
-    if len(occurring) < 2:
+    if len(occurring) < min_classes:
         raise ValueError(f"{where} has one class only in the train split ({', '.join(occurring)}); two are needed.")
     # Lists with one label each, as in the format of fastText, are classes.
     is_multi_label = any(

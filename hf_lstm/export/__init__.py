@@ -1,5 +1,6 @@
 """Export classifiers to ONNX, with files to run them without torch."""
 
 from .onnx_export import export_onnx
+from .run_onnx import OnnxClassifier
 
-__all__ = ["export_onnx"]
+__all__ = ["OnnxClassifier", "export_onnx"]

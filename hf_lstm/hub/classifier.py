@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ class TrainedClassifier:
     """
 
     folder: Path
-    model: LstmForSequenceClassification
-    tokenizer: PreTrainedTokenizerFast
+    model: LstmForSequenceClassification = field(repr=False)
+    tokenizer: PreTrainedTokenizerFast = field(repr=False)
     metrics: dict[str, dict[str, Any]]
     calibration: dict[str, Any]
 

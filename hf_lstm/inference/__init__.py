@@ -1,5 +1,6 @@
 """Load classifiers and predict texts, files and streams."""
 
+from .batch_predictor import BatchPredictor
 from .encoding import encode_texts
 from .files import WINDOW, check_rows, predict_file, windows
 from .loading import (
@@ -10,6 +11,7 @@ from .loading import (
     load_tokenizer,
     remote_code_errors,
 )
+from .many_files import FileResult, predict_files, run_here
 from .prediction import (
     average_logits,
     format_predictions,
@@ -20,11 +22,15 @@ from .prediction import (
     predict_texts,
     probabilities,
 )
+from .ray_actors import RayActors
 from .stream_state import StopRule, StreamResult, StreamState, stored_stop_rule
 from .streaming import StreamingClassifier
 from .writers import open_writer
 
 __all__ = [
+    "BatchPredictor",
+    "FileResult",
+    "RayActors",
     "StopRule",
     "StreamResult",
     "StreamState",
@@ -44,10 +50,12 @@ __all__ = [
     "match_labels",
     "open_writer",
     "predict_file",
+    "predict_files",
     "predict_logits",
     "predict_texts",
     "probabilities",
     "remote_code_errors",
+    "run_here",
     "stored_stop_rule",
     "windows",
 ]

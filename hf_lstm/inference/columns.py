@@ -1,10 +1,14 @@
-"""Find the columns of a table, and for each one a type that holds every value without loss."""
+"""The columns of a table with types that hold every value without loss, and the columns of the predictions."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from transformers import PreTrainedConfig
+
+from .prediction import format_predictions
 
 # Whole numbers up to this one are exact in double precision.
 MAX_EXACT_FLOAT = 2**53
@@ -94,3 +98,33 @@ def as_text(value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text.encode("utf-8", "replace").decode()  # a lone surrogate has no UTF-8 form
+
+
+def prediction_types(config: Any) -> dict[str, pa.DataType]:
+    """Return the types of the columns that prediction adds to a table.
+
+    Args:
+        config: The config of the model.
+    """
+    several = config.problem_type == "multi_label_classification"
+    vector = several or (config.problem_type == "regression" and config.num_labels > 1)
+    return {
+        "predicted_label": pa.list_(pa.string()) if several else pa.string(),
+        "predicted_score": pa.list_(pa.float64()) if vector else pa.float64(),
+    }
+
+
+def predict_columns(
+    score: Callable[[list[str]], np.ndarray], config: PreTrainedConfig, texts: Sequence[str | None]
+) -> dict[str, list[Any]]:
+    """Return the columns that prediction adds to a table; see [`format_predictions`].
+
+    Args:
+        score: Computes the logits `(texts, num_labels)` of texts.
+        config: The config of the model.
+        texts: The texts of the rows. A missing text has neither a label nor a score.
+    """
+    logits = score([text for text in texts if text is not None])
+    predictions = iter(format_predictions(logits, config))
+    rows = [{} if text is None else next(predictions) for text in texts]
+    return {f"predicted_{name}": [row.get(name) for row in rows] for name in ("label", "score")}

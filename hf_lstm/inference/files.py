@@ -1,10 +1,12 @@
 """Predict the rows of a file and write them to another file, in constant memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import IterableDataset
@@ -12,8 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..data import TEXT_COLUMNS, find_column, stream_file
 from ..messages import progress_bar
-from .columns import find_schema
-from .prediction import format_predictions, predict_texts
+from .columns import find_schema, predict_columns, prediction_types
 from .writers import check_suffix, open_writer
 
 # This many rows are read, sorted by length, scored and written at a time, which bounds the memory.
@@ -32,6 +33,7 @@ def predict_file(
     separator: str | None = None,
     encoding: str | None = None,
     notes: list[str] | None = None,
+    score: Callable[[list[str]], np.ndarray] | None = None,
 ) -> tuple[int, int]:
     """Copy a table and add the columns `predicted_label` and `predicted_score`, in constant memory.
 
@@ -52,6 +54,8 @@ def predict_file(
         encoding: Encoding of a text source; detected by default.
         notes: Sentences about a detected separator or encoding, and about columns with values of several types, are
             added to this list.
+        score: Computes the logits `(texts, num_labels)` of texts, as another runner of the same model does; by default
+            [`predict_texts`].
 
     Returns:
         The number of rows, and how many of them have no text and therefore no prediction.
@@ -61,6 +65,7 @@ def predict_file(
         ValueError: The source or the target cannot be used; the message gives the reason.
     """
     source, target = str(source), str(target)
+    score = score or partial(predict_texts, model, tokenizer)
     if Path(target).exists() and Path(target).samefile(source):
         raise ValueError(f"{target} is the input file; choose another output file.")
     suffix = check_suffix(target)
@@ -76,12 +81,9 @@ def predict_file(
     ):
         for window in windows(rows, WINDOW):
             texts = [row.get(text_column) for row in window]
-            logits = predict_texts(model, tokenizer, [text for text in texts if text is not None])
-            predictions = iter(format_predictions(logits, model.config))
-            for row, text in zip(window, texts, strict=True):
-                prediction = {} if text is None else next(predictions)
-                row["predicted_label"] = prediction.get("label")
-                row["predicted_score"] = prediction.get("score")
+            predicted = predict_columns(score, model.config, texts)
+            for row, *values in zip(window, *predicted.values(), strict=True):
+                row.update(zip(predicted, values, strict=True))
             write(window)
             skipped += texts.count(None)
             progress.update(len(window))
@@ -138,11 +140,7 @@ def _read_schema(source: str) -> pa.Schema:
 
 def _add_predictions(schema: pa.Schema, config: Any) -> pa.Schema:
     """Return the schema with the columns of the predictions; columns with these names are replaced."""
-    several = config.problem_type == "multi_label_classification"
-    vector = several or (config.problem_type == "regression" and config.num_labels > 1)
-    types = {field.name: field.type for field in schema}
-    types["predicted_label"] = pa.list_(pa.string()) if several else pa.string()
-    types["predicted_score"] = pa.list_(pa.float64()) if vector else pa.float64()
+    types = {field.name: field.type for field in schema} | prediction_types(config)
     return pa.schema(types.items())
 
 

@@ -91,12 +91,15 @@ _WRITERS: dict[str, type[_JsonLinesWriter | _CsvWriter | _ParquetWriter]] = {
     ".parquet": _ParquetWriter,
 }
 
+# Suffixes of the files to which a table can be written.
+SUFFIXES = tuple(_WRITERS)
+
 
 def check_suffix(path: str) -> str:
     """Return the suffix of a file in lower case, or raise a `ValueError` if no table can be written to it."""
     suffix = Path(path).suffix.lower()
-    if suffix not in _WRITERS:
-        raise ValueError(f"{path} must end in {', '.join(_WRITERS)}; the suffix selects the format of the output.")
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{path} must end in {', '.join(SUFFIXES)}; the suffix selects the format of the output.")
     return suffix
 
 

@@ -17,15 +17,17 @@ from huggingface_hub.errors import HFValidationError
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from ..inference import load_tokenizer
+from ..inference import fastest_device, load_tokenizer
 from ..messages import one_line, progress_bar
 from ..text import are_words
-from .encoders import load_encoder
+from .encoders import fast_dtype, load_encoder
 from .static_models import load_static_model
 from .vector_files import VectorFile
 
-# Parts of a Hub repository that are needed, and copies of the weights in other formats.
+# Parts of a Hub repository that are needed, code that is downloaded only if it is trusted, and copies of the weights in
+# other formats.
 HUB_FILES = ("*.json", "*.safetensors", "*.bin", "*.txt", "*.model")
+CODE_FILES = ("*.py",)
 OTHER_FORMATS = ("onnx/*", "openvino/*")
 
 # Suffixes of local files of vectors; other names without a folder are those of the Hub.
@@ -152,7 +154,7 @@ class SubwordVectors:
 VectorSource = VectorFile | SubwordVectors
 
 
-def open_source(source: str) -> VectorSource:
+def open_source(source: str, trust_remote_code: bool = False) -> VectorSource:
     """
     Find the kind of a source of vectors, and open it.
 
@@ -163,6 +165,7 @@ def open_source(source: str) -> VectorSource:
             - the folder or Hub id of a static model of model2vec or sentence-transformers,
             - the folder or Hub id of a model of this package, whose embeddings are used,
             - the folder or Hub id of any other encoder, whose outputs for single words are used.
+        trust_remote_code: Run the code of an encoder that has its own model class.
 
     Returns:
         The source.
@@ -175,23 +178,24 @@ def open_source(source: str) -> VectorSource:
     path = Path(source).expanduser()
     if path.is_file():
         return VectorFile(str(path))
-    folder = path if path.is_dir() else _download(source, path)
+    folder = path if path.is_dir() else _download(source, path, CODE_FILES if trust_remote_code else ())
     static = load_static_model(folder)
     if static is not None:
         return SubwordVectors(static.tokenizer, static.embed)
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"The folder {source} has no model; for a file of vectors, give the path of the file.")
-    encoder = Encoder(folder)
+    encoder = Encoder(folder, trust_remote_code)
     return SubwordVectors(encoder.tokenizer.backend_tokenizer, encoder.embed)
 
 
-def _download(source: str, path: Path) -> Path:
+def _download(source: str, path: Path, code_files: Sequence[str]) -> Path:
     """Return the folder of a model of the Hub."""
     is_local = source.startswith((".", "/", "~")) or path.suffix.lower() in FILE_SUFFIXES
     if is_local or (path.parent != Path(".") and path.parent.is_dir()):
         raise FileNotFoundError(f"There is no file or folder {source}.")
     try:
-        return Path(snapshot_download(source, allow_patterns=list(HUB_FILES), ignore_patterns=list(OTHER_FORMATS)))
+        patterns = [*HUB_FILES, *code_files]
+        return Path(snapshot_download(source, allow_patterns=patterns, ignore_patterns=list(OTHER_FORMATS)))
     except (OSError, HFValidationError) as error:
         raise OSError(
             f"{source} is not a file or folder, and the Hub has no such model or cannot be reached ({one_line(error)})."
@@ -206,10 +210,11 @@ class Encoder:
 
     Args:
         folder: Folder of the encoder.
+        trust_remote_code: Run the code in this folder.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, trust_remote_code: bool = False):
+        self.folder, self.trust_remote_code = folder, trust_remote_code
         self.tokenizer: PreTrainedTokenizerFast = load_tokenizer(folder)
 
     def embed(self, sequences: Sequence[Sequence[int]]) -> np.ndarray:
@@ -233,9 +238,9 @@ class Encoder:
         return vectors.astype(np.float32)
 
     def _digest(self, sequences: Sequence[Sequence[int]]) -> str:
-        """Return a hash of the files of the encoder and the sequences."""
-        digest = hashlib.sha256()
-        for path in sorted({path for pattern in HUB_FILES for path in self.folder.rglob(pattern)}):
+        """Return a hash of the files of the encoder, its precision on this machine, and the sequences."""
+        digest = hashlib.sha256(str(fast_dtype(fastest_device())).encode())
+        for path in sorted({path for pattern in (*HUB_FILES, *CODE_FILES) for path in self.folder.rglob(pattern)}):
             with open(path, "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         digest.update(json.dumps([list(sequence) for sequence in sequences]).encode())
@@ -243,14 +248,7 @@ class Encoder:
 
     @torch.inference_mode()
     def _compute(self, sequences: Sequence[Sequence[int]]) -> np.ndarray:
-        try:
-            encoder = load_encoder(str(self.folder))
-        except ValueError as error:
-            if "trust_remote_code" not in str(error):
-                raise
-            raise ValueError(
-                f"{self.folder} needs model code of its own, which is not run for vectors: use another encoder."
-            ) from None
+        encoder = load_encoder(str(self.folder), self.trust_remote_code)
         before, after = self._special_ids()
         order = sorted((i for i, sequence in enumerate(sequences) if sequence), key=lambda i: len(sequences[i]))
         vectors: np.ndarray | None = None

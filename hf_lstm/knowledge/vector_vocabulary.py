@@ -42,6 +42,7 @@ def read_vocabulary(
     vocab_size: int = 30_000,
     lowercase: bool = True,
     dimension: int | None = None,
+    trust_remote_code: bool = False,
 ) -> VectorVocabulary:
     """
     Build a vocabulary of the words of texts and of a source of vectors, so that words of new texts have vectors, too.
@@ -60,6 +61,7 @@ def read_vocabulary(
         lowercase: Convert to lower case.
         dimension: Dimensions of the vectors, which are reduced by principal component analysis. The default is that of
             the source, at most 128.
+        trust_remote_code: Run the code of an encoder that has its own model class.
 
     Returns:
         The tokenizer, and the vectors of its tokens.
@@ -69,7 +71,7 @@ def read_vocabulary(
             dimensions than `dimension`.
         OSError: There is no such file, folder or Hub id, or the Hub cannot be reached.
     """
-    opened = open_source(source)
+    opened = open_source(source, trust_remote_code)
     has_pieces = isinstance(opened, SubwordVectors) and opened.is_wordpiece
     if kind == "wordpiece" and not has_pieces:
         raise ValueError(f"{source} has no WordPiece tokenizer: remove `tokenizer`.")

@@ -5,6 +5,7 @@ Texts without spaces between words, such as Chinese ones, cannot be changed or c
 """
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,9 @@ NO_CHANGED_TEXTS = "`--augment` made no new texts: the training texts have one w
 NO_PASSAGES = (
     "`--passage_words` made no passages: the texts are empty, or all passages are in the validation or test split."
 )
+
+# A teacher may need hours to label millions of texts.
+WAIT = timedelta(days=30)
 
 Result = TypeVar("Result")
 
@@ -158,11 +162,15 @@ def on_first_process(compute: Callable[[], Result]) -> Result:
     """
     In distributed training, compute on the first process and send the result to the others.
 
+    The others wait for any time, not only for `ddp_timeout`, after which the processes of a training give up.
+
     Args:
         compute: Returns the result.
     """
     if not torch.distributed.is_initialized():
         return compute()
+    patient = torch.distributed.new_group(timeout=WAIT, backend="gloo")  # sends objects between CPUs
     results: list = [compute() if torch.distributed.get_rank() == 0 else None]
-    torch.distributed.broadcast_object_list(results)
+    torch.distributed.broadcast_object_list(results, group=patient)
+    torch.distributed.destroy_process_group(patient)
     return results[0]

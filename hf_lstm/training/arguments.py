@@ -71,7 +71,7 @@ class DataArguments(TextArguments):
         metadata={"help": "their labels, as in LABEL_0=bad,LABEL_1=good; LABEL_2= drops one (default: same names)"},
     )
     trust_remote_code: bool = field(
-        default=False, metadata={"help": "run model code from the repositories of teachers"}
+        default=False, metadata={"help": "run model code from the repositories of teachers and vectors"}
     )
     augment: int = field(
         default=0, metadata={"help": "changed texts per training text for the teachers to label; 0: none"}

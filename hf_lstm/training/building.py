@@ -67,13 +67,16 @@ def build_tokenizer(texts: Iterable[str], args: BackboneArguments) -> PreTrained
     return on_first_process(lambda: train_tokenizer(texts, kind, args.vocab_size, args.lowercase, show_progress()))
 
 
-def build_vector_vocabulary(texts: Iterable[str], args: ModelArguments) -> VectorVocabulary:
+def build_vector_vocabulary(
+    texts: Iterable[str], args: ModelArguments, trust_remote_code: bool = False
+) -> VectorVocabulary:
     """
     Build a tokenizer from texts and the source of `vectors`, with the vectors of its tokens, and print what was found.
 
     Args:
         texts: The training texts.
         args: `vectors` is a source, `tokenizer` is a kind or `None`, and `embedding_size` the dimension of the vectors.
+        trust_remote_code: Run the code of an encoder that has its own model class.
 
     Returns:
         The vocabulary, the same in all processes of a distributed training.
@@ -89,7 +92,9 @@ def build_vector_vocabulary(texts: Iterable[str], args: ModelArguments) -> Vecto
             "remove `vectors`, or use `tokenizer` wordpiece if the source has subwords."
         )
     vocabulary = on_first_process(
-        lambda: read_vocabulary(source, texts, kind, args.vocab_size, args.lowercase, args.embedding_size)
+        lambda: read_vocabulary(
+            source, texts, kind, args.vocab_size, args.lowercase, args.embedding_size, trust_remote_code
+        )
     )
     print(*vocabulary.notes, sep="\n")
     return vocabulary

@@ -84,7 +84,9 @@ def find_resume_checkpoint(args: RecurrentTrainingArguments) -> str | None:
     return wanted
 
 
-def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args: ModelArguments) -> dict[str, Any]:
+def describe_training_data(
+    corpus: Corpus, data_args: DataArguments, model_args: ModelArguments, seed: int
+) -> dict[str, Any]:
     """
     Return what must be the same when a training is resumed, for [`check_resumed_data`]. It is saved in each checkpoint.
 
@@ -92,6 +94,7 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         corpus: The labelled texts, with the label ids of the model.
         data_args: Their options.
         model_args: Options of the model; those that are fields of its config are compared by [`check_resumed_model`].
+        seed: Seed of the training, which decides the texts of `augment`.
     """
     digest = hashlib.sha256()
     for split in ("train", "validation"):
@@ -112,7 +115,8 @@ def describe_training_data(corpus: Corpus, data_args: DataArguments, model_args:
         "labels": list(corpus.label_names),
         "rows": {split: len(corpus.splits[split]) for split in ("train", "validation")},
         "sha256": digest.hexdigest(),
-        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options},
+        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options}
+        | ({"seed": seed} if data_args.augment else {}),
     }
 
 
@@ -185,9 +189,9 @@ def check_resumed_model(checkpoint: str | Path, config: LstmConfig) -> None:
 def _differences(saved: dict[str, Any], current: dict[str, Any]) -> str:
     """Return the values that differ as text, such as "hidden_size was 8 and is now 16"."""
     return "; ".join(
-        f"{name} was {saved.get(name)} and is now {value}"
+        f"{name} was {saved[name]} and is now {value}"
         for name, value in current.items()
-        if json.dumps(saved.get(name)) != json.dumps(value)  # tuples and lists are the same
+        if name in saved and json.dumps(saved[name]) != json.dumps(value)  # tuples and lists are the same
     )
 
 

@@ -83,11 +83,12 @@ def run_training(
     checkpoint = find_resume_checkpoint(trainer_args)
     corpus, notes = read_corpus(data, data_args, model_args, trainer_args)
     precision_targets(args.min_precision, corpus.label_names, corpus.problem_type)  # checked before the training
-    training_data = describe_training_data(corpus, data_args, model_args)
+    training_data = describe_training_data(corpus, data_args, model_args, args.seed)
     if checkpoint is not None:
         check_resumed_data(checkpoint, training_data)
     if checkpoint is None and model_args.vector_source is not None:
-        open_source(model_args.vector_source)  # an error comes before the teachers label all texts
+        # An error comes before the teachers label all texts.
+        open_source(model_args.vector_source, data_args.trust_remote_code)
     labelled, training_data[TEACHER_CHECKS] = label_unlabelled(corpus, data_args, trainer_args, notes, checkpoint)
     texts = tokenize_texts(labelled, data_args, model_args, trainer_args, notes, checkpoint)
     resolved = resolve_defaults(texts.splits, corpus.problem_type, texts.model, trainer_args)
@@ -163,7 +164,9 @@ def tokenize_texts(
         notes: Notes of the training; printed notes on vectors, lengths and unknown tokens are added.
         checkpoint: Folder from which the training is resumed; its tokenizer is used.
     """
-    tokenizer, model_args, vectors = load_or_build_vocabulary(checkpoint, labelled, model_args, notes)
+    tokenizer, model_args, vectors = load_or_build_vocabulary(
+        checkpoint, labelled, model_args, notes, data_args.trust_remote_code
+    )
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
     summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
@@ -203,6 +206,8 @@ def read_corpus(
             separator=data_args.separator,
             encoding=data_args.encoding,
             validation_fraction=data_args.validation_fraction,
+            # Rows of one new class can be added to earlier ones.
+            min_classes=2 if data_args.rehearse is None else 1,
         )
 
     with args.main_process_first():
@@ -245,19 +250,22 @@ def label_unlabelled(
     """
     if not data_args.teacher:
         return corpus.splits, []
-    path, labels = Path(args.output_dir) / SOFT_LABELS_FILE, cast(dict[str, str] | None, data_args.teacher_labels)
+    labels = cast(dict[str, str] | None, data_args.teacher_labels)
     teachers = [find_teacher(teacher, labels, data_args.trust_remote_code) for teacher in data_args.teacher]
-    unlabelled, read = unlabelled_texts(corpus, data_args.unlabelled)
+    unlabelled, read = unlabelled_texts(corpus, data_args)
     print(*read, sep="\n", end="\n" if read else "")
-    save_to: Path | None = path
+    written = Path(args.output_dir) / SOFT_LABELS_FILE
+    path = written if checkpoint is None else Path(checkpoint).parent / SOFT_LABELS_FILE
     if checkpoint is not None and path.is_file():
         checks = saved_teacher_checks(checkpoint)
         names = ", ".join(teacher.name for teacher in teachers)
         read.append(f"{path} has the soft labels of the interrupted training, from {names}.")
         print(*checks, read[-1], sep="\n")
-        teachers, save_to = [find_teacher(path)], None
+        teachers = [find_teacher(path)]
+        # The checkpoint may be in the folder of another training.
+        save_to = None if path.resolve() == written.resolve() else written
     else:
-        checks = check_teachers(corpus, teachers)
+        checks, save_to = check_teachers(corpus, teachers), written
     train, note = label_with_teachers(
         corpus, teachers, unlabelled, data_args.passage_words, save_to, data_args.augment, args.seed
     )
@@ -266,29 +274,33 @@ def label_unlabelled(
     return DatasetDict(corpus.splits | {"train": train}), checks
 
 
-def unlabelled_texts(corpus: Corpus, source: Any) -> tuple[Dataset | None, list[str]]:
+def unlabelled_texts(corpus: Corpus, data_args: DataArguments) -> tuple[Dataset | None, list[str]]:
     """
     Return the unlabelled texts that teachers label.
 
     Args:
         corpus: The labelled texts, whose unlabelled splits are the default.
-        source: Data with texts as in [`run_training`], `None` for the default, or `"none"` for no texts.
+        data_args: Arguments of the data. Their options of files apply to these texts, too.
 
     Returns:
         The texts, or `None` if there are none, and notes on what was read and left out.
     """
-    if source is None:
-        return corpus.unlabelled, []
-    if isinstance(source, str) and source == "none":
-        return None, []
-    splits, notes = load_texts(source)
-    texts = concatenate_datasets(list(splits.values()))
-    # Teachers need no validation texts of this kind.
+    source: Any = data_args.unlabelled  # in Python also a table
+    if source is None or (isinstance(source, str) and source == "none"):
+        return (corpus.unlabelled if source is None else None), []
+    is_lines = isinstance(source, str | Path) and ".txt" in Path(source).suffixes  # such a file has no named columns
+    column = None if is_lines else data_args.text_column
+    splits, notes = load_texts(source, text_column=column, separator=data_args.separator, encoding=data_args.encoding)
+    texts = concatenate_datasets(list(splits.values()))  # teachers need no validation texts of this kind
     return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
 def load_or_build_vocabulary(
-    checkpoint: str | None, labelled: DatasetDict, model_args: ModelArguments, notes: list[str]
+    checkpoint: str | None,
+    labelled: DatasetDict,
+    model_args: ModelArguments,
+    notes: list[str],
+    trust_remote_code: bool,
 ) -> tuple[PreTrainedTokenizerFast, ModelArguments, np.ndarray | None]:
     """
     Return the tokenizer, and the initial embeddings if `vectors` has a source.
@@ -298,6 +310,7 @@ def load_or_build_vocabulary(
         labelled: Splits with the column `text`; the vocabulary is that of `train`.
         model_args: Arguments of the model.
         notes: Notes of the training; notes on the vectors are added.
+        trust_remote_code: Run the code of an encoder that has its own model class.
 
     Returns:
         The tokenizer, the arguments with the size of the embeddings, and `(vocab_size, embedding_size)` or `None`.
@@ -312,6 +325,6 @@ def load_or_build_vocabulary(
         return load_tokenizer(checkpoint), model_args, None
     if source is None:
         return build_tokenizer(labelled["train"]["text"], model_args), model_args, None
-    vocabulary = build_vector_vocabulary(labelled["train"]["text"], model_args)
+    vocabulary = build_vector_vocabulary(labelled["train"]["text"], model_args, trust_remote_code)
     notes += vocabulary.notes
     return vocabulary.tokenizer, replace(model_args, embedding_size=vocabulary.vectors.shape[1]), vocabulary.vectors

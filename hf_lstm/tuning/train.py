@@ -178,7 +178,7 @@ def _open_search(trials: Trials, folder: Path, budget: Budget) -> Search:
     resolved, _, _ = trials.resolve(trials.whole, {})
     args = resolved.training
     options = {name: str(value) for name, value in given.given().items() if name not in NOT_COMPARED}
-    description = describe_training_data(corpus, given.data, given.model) | {
+    description = describe_training_data(corpus, given.data, given.model, args.seed) | {
         "options": options,
         "limits": vars(trials.limits),
         "choices": CHOICES,

@@ -24,6 +24,9 @@ WINDOW_TOKENS = 65_536
 # Steps of a long text that a model reads at a time if it reads forward: their tensors fit into the cache of a CPU.
 WINDOW_STEPS = 4_096
 
+# Padding of a group of rows. Reading it takes about as long as reading another group separately, on a CPU.
+GROUP_PADDING = 512
+
 # Number of steps after which a layer drops the rows that have ended, on a CPU.
 DROP_STEPS = 256
 
@@ -45,16 +48,20 @@ def similar_rows(attention_mask: torch.Tensor | None) -> list[torch.Tensor]:
         attention_mask: `(batch, seq)`, 0 at padding, or `None`.
 
     Returns:
-        Row numbers of each group, `(rows,)`. The shortest row of a group has more than half as many tokens as the
-        longest. The list is empty if the batch should not be divided: without padding, or on a GPU, which would have to
-        wait for the lengths and processes rows in parallel anyway.
+        Row numbers of each group, `(rows,)`, the longest rows first. A group has at most `GROUP_PADDING` steps of
+        padding. The list is empty if the batch should not be divided: with less padding than that, or on a GPU, which
+        would have to wait for the lengths and processes rows in parallel anyway.
     """
     if attention_mask is None or not attention_mask.is_cpu:
         return []
-    lengths = attention_mask.bool().sum(1).clamp(min=1)  # (batch,)
-    halvings = torch.log2(lengths.max() / lengths).floor()
-    groups = [(halvings == group).nonzero().squeeze(1) for group in halvings.unique()]
-    return groups if len(groups) > 1 else []
+    lengths, order = attention_mask.bool().sum(1).clamp(min=1).sort(descending=True, stable=True)  # (batch,) each
+    starts, padding, longest = [], 0, int(lengths[0])
+    for row, length in enumerate(lengths.tolist()):
+        padding += longest - length
+        if padding > GROUP_PADDING:
+            starts.append(row)
+            padding, longest = 0, length
+    return list(order.tensor_split(starts)) if starts else []
 
 
 def take_rows(inputs: Mapping[str, torch.Tensor], rows: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -1,4 +1,7 @@
 import json
+import shutil
+
+import pytest
 
 
 def test_arguments_and_standard_input(command, trained):
@@ -42,3 +45,71 @@ def test_columns_with_values_of_several_types_are_reported(command, trained, tmp
         "predict", "--model", trained[0], "--input", tmp_path / "in.jsonl", "--output", tmp_path / "o.parquet"
     )
     assert done.returncode == 0 and "several types are written as text: 'x'." in done.stderr
+
+
+def test_runners_of_an_export_give_the_predictions_of_the_model(command, trained, table, tmp_path):
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path / "model"
+    shutil.copytree(trained[0], folder)
+    absent = command("predict", "--model", folder, "--runner", "int8", "good film")
+    assert absent.returncode == 1 and f"`hf-lstm export {folder} --int8` writes" in absent.stderr
+    assert command("export", folder, "--int8").returncode == 0
+    predicted = {}
+    for runner in ("torch", "onnx", "int8"):
+        options = ("--model", folder, "--runner", runner)
+        target = tmp_path / f"{runner}.jsonl"
+        done = command("predict", *options, "--input", table, "--output", target)
+        assert done.returncode == 0 and "300 rows written" in done.stderr, done.stderr
+        predicted[runner] = [json.loads(line) for line in target.read_text().splitlines()]
+        assert command("predict", *options, "good film").stdout.startswith("good\t")
+    for runner, tolerance in (("onnx", 1e-4), ("int8", 5e-2)):
+        for row, expected in zip(predicted[runner], predicted["torch"], strict=True):
+            assert row.keys() == expected.keys()
+            assert row["predicted_score"] == pytest.approx(expected["predicted_score"], abs=tolerance)
+    config = json.loads((folder / "onnx" / "config.json").read_text())
+    config["id2label"]["0"] = "other"
+    (folder / "onnx" / "config.json").write_text(json.dumps(config))
+    stale = command("predict", "--model", folder, "--runner", "onnx", "good film")
+    assert stale.returncode == 1 and "has other labels" in stale.stderr
+
+
+def write_folder(folder):
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.csv").write_text("text\ngood film\nbad film\n")
+    (folder / "c.csv").write_text("")
+    return folder
+
+
+def test_a_folder_gets_a_file_for_each_input(command, trained, tmp_path):
+    data, scored = write_folder(tmp_path / "data"), tmp_path / "scored"
+    options = ("--model", trained[0], "--input", f"{data}/*.csv", "--output", f"{scored}/")
+    done = command("predict", *options)
+    assert done.returncode == 1 and f"4 rows written to 2 files in {scored}/" in done.stderr
+    assert f"{data}/c.csv is empty" in done.stderr and "error: 1 file of 3 could not be predicted" in done.stderr
+    assert (scored / "b.csv").read_text().splitlines()[2].startswith("bad film,bad,0.")
+    (data / "c.csv").write_text("text\ngood book\n")
+    done = command("predict", *options)
+    assert done.returncode == 0 and f"1 rows written to 1 file in {scored}/" in done.stderr
+    assert f"2 files already in {scored}/" in done.stderr
+
+
+@pytest.mark.slow
+def test_actors_of_ray_write_the_same_folder(command, trained, tmp_path, monkeypatch):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    options = ("--model", trained[0], "--input", f"{write_folder(tmp_path / 'data')}/*.csv", "--output")
+    alone = command("predict", *options, f"{tmp_path}/alone/")
+    done = command("predict", *options, f"{tmp_path}/actors/", "--ray", "--actors", 2)
+    assert done.returncode == 1 and done.stderr == alone.stderr.replace("alone", "actors")
+    for name in ("a.csv", "b.csv"):
+        assert (tmp_path / "actors" / name).read_text() == (tmp_path / "alone" / name).read_text()
+
+
+def test_options_for_many_files(command, tmp_path):
+    some = ("--model", "x", "--input", f"{tmp_path}/*.csv")
+    for options in (("--output", "o.csv"), ("--output", "o.csv", "--ray"), ("--output", "o/", "--actors", 2)):
+        assert command("predict", *some, *options).returncode == 2
+    assert command("predict", *some, "--output", "o/", "--ray", "--actors", 0).returncode == 2
+    assert command("predict", "--model", "x", "--ray", "a text").returncode == 2
+    assert command("predict", *some, "--output", "o/", "--runner", "int8").returncode == 2

@@ -142,6 +142,17 @@ def test_broken_files_give_one_sentence_that_names_them(tmp_path, name, in_folde
     assert not caplog.records
 
 
+def test_parquet_files_without_rows_and_with_empty_row_groups_are_read(tmp_path):
+    path, rows = tmp_path / "a.parquet", pa.table({"text": ["good", "bad"]})
+    with pq.ParquetWriter(path, rows.schema) as writer:
+        writer.write_table(rows.slice(0, 0))
+    assert list(stream_file(path)) == []
+    with pq.ParquetWriter(path, rows.schema) as writer:
+        for table in (rows.slice(0, 0), rows, rows.slice(0, 1)):
+            writer.write_table(table)
+    assert [row["text"] for row in stream_file(path)] == ["good", "bad", "good"]
+
+
 def test_damaged_text_in_a_parquet_file_is_found(tmp_path):
     path = tmp_path / "a.parquet"
     table = pa.table({"text": ["first", "second"], "label": ["a", "b"]})

@@ -16,6 +16,7 @@ def test_loaded_classifier_is_the_trained_one(trained):
     loaded = load_classifier(trained.folder)
     assert loaded.folder == trained.folder and loaded.metrics.keys() == trained.metrics.keys()
     assert loaded.metrics["test"]["accuracy"] == trained.metrics["test"]["accuracy"]
+    assert "Embedding" not in repr(loaded) and str(trained.folder) in repr(loaded)
     texts = ["a good film", "bad", ""]
     for one, other in zip(trained.predict(texts), loaded.predict(texts), strict=True):
         assert one["label"] == other["label"] and one["score"] == pytest.approx(other["score"], abs=1e-6)

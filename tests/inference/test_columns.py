@@ -1,9 +1,18 @@
 import json
+from functools import partial
 
 import pyarrow as pa
 import pytest
 
-from hf_lstm.inference.columns import MAX_FIELDS, ValueTypes, as_text, find_schema
+from hf_lstm.inference.columns import (
+    MAX_FIELDS,
+    ValueTypes,
+    as_text,
+    find_schema,
+    predict_columns,
+    prediction_types,
+)
+from hf_lstm.inference.prediction import predict_texts, probabilities
 
 
 def type_of(*values) -> pa.DataType | None:
@@ -67,3 +76,31 @@ def test_values_as_text():
     assert json.loads(as_text(value)) == value and "é" in as_text(value)
     assert as_text("line\r\nbreak\x0c") == "line\r\nbreak\x0c"
     assert as_text(["a\ud83d"]) == '["a?"]'
+
+
+def test_missing_texts_have_neither_label_nor_score(model, tokenizer):
+    columns = predict_columns(
+        partial(predict_texts, model, tokenizer), model.config, [None, "a good film", None, "not bad"]
+    )
+    scores = probabilities(predict_texts(model, tokenizer, ["a good film", "not bad"]), "single_label_classification")
+    first, second = ("neg" if row[0] > row[1] else "pos" for row in scores)
+    assert columns["predicted_label"] == [None, first, None, second]
+    assert columns["predicted_score"] == [None, pytest.approx(scores[0].max()), None, pytest.approx(scores[1].max())]
+    assert predict_columns(partial(predict_texts, model, tokenizer), model.config, []) == {
+        "predicted_label": [],
+        "predicted_score": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "num_labels", "label", "score"),
+    [
+        ("single_label_classification", 2, pa.string(), pa.float64()),
+        ("multi_label_classification", 2, pa.list_(pa.string()), pa.list_(pa.float64())),
+        ("regression", 1, pa.string(), pa.float64()),
+        ("regression", 2, pa.string(), pa.list_(pa.float64())),
+    ],
+)
+def test_types_of_predictions(tiny_config, problem_type, num_labels, label, score):
+    config = tiny_config(problem_type=problem_type, num_labels=num_labels)
+    assert prediction_types(config) == {"predicted_label": label, "predicted_score": score}

@@ -13,6 +13,14 @@ from hf_lstm import LstmConfig, LstmForSequenceClassification, LstmModel
 from hf_lstm.models.pooling_lstm import POOLINGS
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _tiny_batches_are_divided():
+    """Read the rows of the tiny batches of these tests in groups, as those of large batches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hf_lstm.models.reading_lstm.GROUP_PADDING", 2)
+        yield
+
+
 def small_config(**fields) -> LstmConfig:
     """The same as `tiny_config`, for hypothesis tests, which cannot use fixtures."""
     return LstmConfig(vocab_size=40, embedding_size=6, hidden_size=5, **fields)

@@ -40,15 +40,31 @@ def test_kernel_windows(monkeypatch):
     assert kernel_windows(inputs, None) == [(0, 400), (400, 800), (800, 1_000)]
 
 
-def test_rows_of_a_group_have_more_than_half_the_length_of_the_longest():
+def test_rows_are_grouped_so_that_a_group_has_little_padding(monkeypatch):
+    monkeypatch.setattr("hf_lstm.models.reading_lstm.GROUP_PADDING", 50)
     lengths = [100, 3, 51, 50, 26, 0, 100]
     mask = torch.tensor([[0] * (100 - length) + [1] * length for length in lengths])
-    assert [group.tolist() for group in similar_rows(mask)] == [[0, 2, 6], [3, 4], [1], [5]]
+    # From the longest row: 100, 100, 51 have 49 steps of padding; 50, 26 have 24, and 47 more with 3.
+    assert [group.tolist() for group in similar_rows(mask)] == [[0, 6, 2], [3, 4], [1, 5]]
 
 
-@pytest.mark.parametrize("mask", [None, torch.zeros(2, 3), torch.ones(2, 3), torch.tensor([[1, 1, 1], [0, 1, 1]])])
-def test_batch_without_padding_or_with_similar_rows_is_not_divided(mask):
-    assert similar_rows(mask) == []
+@given(lengths=st.lists(st.integers(0, 30), min_size=1, max_size=12), limit=st.integers(0, 60))
+def test_groups_hold_every_row_once_within_the_limit(lengths, limit):
+    mask = torch.arange(30) < torch.tensor(lengths)[:, None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hf_lstm.models.reading_lstm.GROUP_PADDING", limit)
+        groups = [group.tolist() for group in similar_rows(mask)] or [list(range(len(lengths)))]
+    assert sorted(sum(groups, [])) == list(range(len(lengths)))
+    for group in groups:
+        read = [max(1, lengths[row]) for row in group]
+        assert len(read) * max(read) - sum(read) <= limit
+
+
+def test_batch_without_much_padding_is_not_divided():
+    few = torch.arange(500) < torch.tensor([[500], [1], [487]])
+    assert len(similar_rows(torch.cat([few, few]))) == 2
+    for mask in (None, torch.zeros(2, 3), torch.ones(2, 3), torch.tensor([[1, 1, 1], [0, 1, 1]]), few):
+        assert similar_rows(mask) == []
 
 
 def test_group_has_only_the_steps_at_which_a_row_has_a_token():

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -271,3 +274,34 @@ def test_changed_and_unlabelled_texts_are_both_added(unlabelled):
     rows, note = label_with_teachers(make_corpus(), teacher, unlabelled, augment=2)
     assert rows["text"][12:15] == NEW and len(rows) > 15
     assert note.startswith(f"Added 3 texts without labels and {len(rows) - 15} changed texts made from 12 training")
+
+
+WAITING = """
+import sys, time
+from datetime import timedelta
+import torch
+from hf_lstm.teachers.soft_labels import on_first_process
+
+torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=2))
+
+def compute():
+    time.sleep(5)  # longer than the timeout
+    return {"rank": torch.distributed.get_rank()}
+
+for _ in range(2):
+    assert on_first_process(compute) == {"rank": 0}
+    compute = lambda: {"rank": torch.distributed.get_rank()}
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_other_processes_wait_longer_than_their_timeout(tmp_path):
+    (tmp_path / "waiting.py").write_text(WAITING)
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [*words, str(tmp_path / "waiting.py")], capture_output=True, text=True, timeout=120, env=environment
+    )
+    assert done.returncode == 0, done.stderr

@@ -107,9 +107,9 @@ def test_records_of_an_earlier_training_are_removed(tmp_path):
     assert not {"README.md", "metrics.json", "predictions.png"} & {path.name for path in tmp_path.iterdir()}
 
 
-def describe(corpus=None, **options):
-    data = {name: options.pop(name) for name in ("max_length", "teacher") if name in options}
-    return describe_training_data(corpus or tiny_corpus(), DataArguments(**data), ModelArguments(**options))
+def describe(corpus=None, seed=42, **options):
+    data = {name: options.pop(name) for name in ("max_length", "teacher", "augment") if name in options}
+    return describe_training_data(corpus or tiny_corpus(), DataArguments(**data), ModelArguments(**options), seed)
 
 
 def changed_corpus(**columns) -> Corpus:
@@ -125,6 +125,12 @@ def changed_corpus(**columns) -> Corpus:
 def test_resuming_with_the_same_data_is_accepted(tmp_path):
     (tmp_path / RESUME_FILE).write_text(json.dumps(describe(vocab_size=9, teacher=["linear"])))
     check_resumed_data(tmp_path, describe(vocab_size=9, teacher=["linear"], hidden_size=3))
+
+
+def test_the_seed_of_changed_texts_is_compared(tmp_path):
+    (tmp_path / RESUME_FILE).write_text(json.dumps(describe(teacher=["linear"], augment=2)))
+    with pytest.raises(ValueError, match="seed was 42 and is now 7"):
+        check_resumed_data(tmp_path, describe(teacher=["linear"], augment=2, seed=7))
 
 
 def swapped() -> Corpus:

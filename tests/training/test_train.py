@@ -8,6 +8,7 @@ from helpers import tiny_corpus
 from transformers import Trainer
 
 from hf_lstm import load_classifier, train_classifier
+from hf_lstm.training.arguments import DataArguments
 from hf_lstm.training.train import name_of, unlabelled_texts
 
 OPTIONS = {"num_train_epochs": 2, "hidden_size": 8, "embedding_size": 8, "baseline": False, "bf16": False}
@@ -72,10 +73,25 @@ def test_name_of_data(tmp_path, monkeypatch):
 def test_texts_for_teachers(tmp_path):
     corpus = tiny_corpus()
     (tmp_path / "texts.txt").write_text("one film\ntwo films\n")
-    assert unlabelled_texts(corpus, None) == unlabelled_texts(corpus, "none") == (None, [])
-    texts, notes = unlabelled_texts(corpus, str(tmp_path / "texts.txt"))
+    given = {"teacher": ["linear"], "text_column": "words"}
+    for source in (None, "none"):
+        assert unlabelled_texts(corpus, DataArguments(unlabelled=source, **given)) == (None, [])
+    texts, notes = unlabelled_texts(corpus, DataArguments(unlabelled=str(tmp_path / "texts.txt"), **given))
     assert sorted(texts["text"]) == ["one film", "two films"]
     assert "texts.txt" in notes[0] and notes[-1].startswith("Teachers label all 2 of these texts")
+
+
+def test_texts_for_teachers_are_read_with_the_options_of_files(tmp_path):
+    (tmp_path / "texts.csv").write_bytes("id^words\n1^caf\xe9, one\n2^two\n".encode("cp1252"))
+    args = DataArguments(
+        unlabelled=str(tmp_path / "texts.csv"),
+        teacher=["linear"],
+        text_column="words",
+        separator="^",
+        encoding="cp1252",
+    )
+    texts, _ = unlabelled_texts(tiny_corpus(), args)
+    assert sorted(texts["text"]) == ["café, one", "two"]
 
 
 def test_texts_in_memory_are_labelled_by_teachers(table, tmp_path, interrupt):
@@ -125,6 +141,17 @@ def test_resumed_training_does_not_fit_its_teachers_again(table, tmp_path, inter
     trained = train_classifier(table, **options, resume_from_checkpoint="last")
     assert "taught.parquet has the soft labels of the interrupted training, from linear." in capsys.readouterr().out
     assert trained.model.config.label2id == {"good": 0, "other": 1}
+
+
+def test_a_checkpoint_in_another_folder_has_the_soft_labels_beside_it(table, tmp_path, interrupt, monkeypatch):
+    options = OPTIONS | {"teacher": "linear"}
+    interrupt(table, output_dir=tmp_path / "run", **options)
+    (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
+    monkeypatch.setattr("hf_lstm.teachers.linear.LinearModel.fit", None)
+    train_classifier(table, output_dir=tmp_path / "new", **options, resume_from_checkpoint=str(checkpoint))
+    # It continues in the new folder, which must have them, too.
+    soft_labels = [pd.read_parquet(tmp_path / folder / "taught.parquet") for folder in ("run", "new")]
+    pd.testing.assert_frame_equal(*soft_labels)
 
 
 def certain(texts):
@@ -178,6 +205,9 @@ def test_a_label_is_added_to_a_trained_classifier_and_earlier_rows_are_rehearsed
         new, output_dir=tmp_path / "dropped", drop_missing_labels=True, **options | {"rehearse": None}
     )
     assert dropped.model.config.label2id == {"good": 0, "third": 1}
+    only = new[new["label"] == "third"]
+    third = train_classifier(only, output_dir=tmp_path / "third", drop_missing_labels=True, **options)
+    assert third.model.config.label2id == {"good": 0, "other": 1, "third": 2}
     with pytest.raises(ValueError, match="`--rehearse` requires `--pretrained`"):
         train_classifier(new, output_dir=tmp_path / "none", rehearse="old.csv")
 

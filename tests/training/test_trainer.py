@@ -247,6 +247,35 @@ def test_two_processes_evaluate_as_one(tmp_path):
     assert figures[0]["eval_loss"] == pytest.approx(np.mean(losses), abs=1e-5)
 
 
+ROWS = """
+import json, sys
+from helpers import prepare_training
+
+trainer, _, _ = prepare_training(sys.argv[1], per_device_train_batch_size=int(sys.argv[2]))
+loader, epochs = trainer.get_train_dataloader(), []
+for epoch in range(2):
+    loader.set_epoch(epoch)
+    epochs.append([row for batch in loader.batch_sampler for row in batch])
+json.dump(epochs, open(f"{sys.argv[1]}/rows-{trainer.args.process_index}.json", "w"))
+trainer.accelerator.end_training()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch_size", "repeated"), [(5, 0), (8, 8)])
+def test_two_processes_train_on_different_rows(tmp_path, batch_size, repeated):
+    """40 rows are 8 batches of 5, or 5 batches of 8: an odd number, so that one batch is used twice."""
+    (tmp_path / "rows.py").write_text(ROWS)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2]
+    done = new_process([*launcher, tmp_path / "rows.py", tmp_path, batch_size], tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"rows-{rank}.json").read_text()) for rank in (0, 1))
+    for epoch in range(2):
+        assert len(first[epoch]) == len(second[epoch]) == (40 + repeated) // 2
+        assert set(first[epoch]) | set(second[epoch]) == set(range(40))
+    assert first[0] != first[1]
+
+
 def test_pushed_by_the_trainer_is_a_card_and_no_pickle(tmp_path):
     trainer, _, _ = prepare_training(tmp_path)
     trainer.hub_model_id = "owner/name"

@@ -1,0 +1,177 @@
+"""Predict the rows of many files, on any filesystem that pyarrow supports."""
+
+import os
+import posixpath
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from fsspec.implementations.arrow import ArrowFSWrapper
+from pyarrow.fs import FileSystem, FileType, LocalFileSystem, copy_files
+
+from ..messages import one_line, progress_bar
+from .files import predict_file
+from .loading import fastest_device, load_config, load_model_and_tokenizer
+from .writers import SUFFIXES
+
+# Characters that make a path a pattern.
+_MAGIC = "*?["
+
+# Paths of an input and an output file.
+Job: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What was done with an input file.
+
+    Args:
+        source: Path of the file.
+        rows: Number of rows that were written.
+        skipped: How many of them have no text and therefore no prediction.
+        notes: Sentences about a detected separator or encoding, and about columns with values of several types.
+        error: Why the file was not predicted; `None` if it was.
+    """
+
+    source: str
+    rows: int = 0
+    skipped: int = 0
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class FileScorer:
+    """Predict the rows of one file after the other, with a model that is loaded once.
+
+    Args:
+        model: Folder or Hub id of a trained classifier.
+        sources: Filesystem of the input files.
+        targets: Filesystem of the output files.
+        options: Options of [`predict_file`].
+    """
+
+    model: str
+    sources: FileSystem
+    targets: FileSystem
+    options: Mapping[str, Any]
+
+    def load(self) -> Callable[[Job], FileResult]:
+        """Load the model, and return the function that predicts the rows of a file."""
+        model, tokenizer = load_model_and_tokenizer(self.model)
+        model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+
+        def score(job: Job) -> FileResult:
+            source, target = job
+            with tempfile.TemporaryDirectory() as folder:
+                local, scored = Path(folder, "in", Path(source).name), Path(folder, "out", Path(target).name)
+                notes: list[str] = []
+                try:
+                    for path in (local, scored):
+                        path.parent.mkdir()
+                    copy_files(source, str(local), self.sources, LocalFileSystem())
+                    rows, skipped = predict_file(model, tokenizer, local, scored, notes=notes, **self.options)
+                    _move_to(scored, target, self.targets)
+                except Exception as error:  # a damaged file must not stop the others
+                    return FileResult(source, error=one_line(error).replace(str(local), source))
+                return FileResult(source, rows, skipped, tuple(note.replace(str(local), source) for note in notes))
+
+        return score
+
+
+# Scores files, possibly in other processes, and yields the results in any order.
+Runner: TypeAlias = Callable[[FileScorer, Sequence[Job]], Iterator[FileResult]]
+
+
+def run_here(scorer: FileScorer, jobs: Sequence[Job]) -> Iterator[FileResult]:
+    """Score files one after the other in this process."""
+    return map(scorer.load(), jobs)
+
+
+def predict_files(
+    model: str, pattern: str, folder: str, run: Runner = run_here, **options: Any
+) -> tuple[list[FileResult], int]:
+    """Predict the rows of files with [`predict_file`], and write one output file for each of them to a folder.
+
+    An output file has the path of its input file below the first folder with a wildcard, and the same name; `.jsonl` is
+    added to the name if no table can be written with its suffix. It is copied to a temporary name and then renamed, so
+    that every file with its final name is complete. Input files whose output file exists are left out: a job that was
+    interrupted continues when it is started again.
+
+    Args:
+        model: Folder or Hub id of a trained classifier.
+        pattern: Path or URI (`s3://bucket/data/*.parquet`) of the input files, with the wildcards `*`, `**`, `?` and
+            `[...]` (no `?` in a URI, where it starts the options of the filesystem).
+        folder: Path or URI of the output folder.
+        run: Scores the files: in this process, or on the actors of Ray ([`RayActors`]).
+        options: Options of [`predict_file`]: `text_column`, `separator` and `encoding`.
+
+    Returns:
+        The results of all files that were not left out, and the number of those that were.
+
+    Raises:
+        FileNotFoundError: No file matches the pattern.
+        ValueError: The model, pattern or folder cannot be used; the message gives the reason.
+        OSError: The model or a filesystem cannot be reached.
+    """
+    model = os.path.expanduser(model)
+    load_config(model)  # an error comes before other processes are started
+    sources, path = _open_filesystem(pattern)
+    targets, root = _open_filesystem(folder)
+    jobs = _pair_files(sources, path, root)
+    if not jobs:
+        raise FileNotFoundError(f"No file matches {pattern}.")
+    if targets == sources and {source for source, _ in jobs} & {target for _, target in jobs}:
+        raise ValueError(f"{folder} is the folder of the input files; choose another output folder.")
+    found = targets.get_file_info([target for _, target in jobs])
+    waiting = [job for job, info in zip(jobs, found, strict=True) if info.type == FileType.NotFound]
+    # Other processes may have another working directory.
+    scorer = FileScorer(os.path.abspath(model) if os.path.isdir(model) else model, sources, targets, options)
+    results = list(_with_progress(run(scorer, waiting), len(waiting))) if waiting else []
+    return results, len(jobs) - len(waiting)
+
+
+def _with_progress(results: Iterable[FileResult], count: int) -> Iterator[FileResult]:
+    with progress_bar(total=count, unit="file") as progress:
+        rows = failed = 0
+        for result in results:
+            rows, failed = rows + result.rows, failed + (result.error is not None)
+            progress.set_postfix_str(f"{rows:,} rows, {failed:,} failed")
+            progress.update()
+            yield result
+
+
+def _open_filesystem(location: str) -> tuple[FileSystem, str]:
+    """Return a filesystem and a path in it, for a local path or a URI."""
+    if "://" in location:
+        return FileSystem.from_uri(location)
+    return LocalFileSystem(), os.path.abspath(os.path.expanduser(location))
+
+
+def _pair_files(filesystem: FileSystem, pattern: str, folder: str) -> list[Job]:
+    """Return the input files, the largest first so that all processes end together, and their outputs."""
+    parts = pattern.split("/")
+    fixed = next((i for i, part in enumerate(parts) if set(part) & set(_MAGIC)), len(parts) - 1)
+    start = "/".join(parts[:fixed])
+    paths = ArrowFSWrapper(filesystem).glob(pattern)
+    files = [info for info in filesystem.get_file_info(paths) if info.type == FileType.File]
+    jobs = []
+    for info in sorted(files, key=lambda info: (-info.size, info.path)):
+        name = posixpath.relpath(info.path, start or "/")
+        suffix = "" if Path(name).suffix.lower() in SUFFIXES else ".jsonl"
+        jobs.append((info.path, posixpath.join(folder, name + suffix)))
+    repeated = [target for target, count in Counter(target for _, target in jobs).items() if count > 1]
+    if repeated:
+        raise ValueError(f"Several input files would be written to {repeated[0]}; rename all but one.")
+    return jobs
+
+
+def _move_to(local: Path, target: str, filesystem: FileSystem) -> None:
+    """Move a local file to a filesystem, where it gets its name when it is complete."""
+    filesystem.create_dir(posixpath.dirname(target), recursive=True)
+    partial = f"{target}.partial"
+    copy_files(str(local), partial, LocalFileSystem(), filesystem)
+    filesystem.move(partial, target)
