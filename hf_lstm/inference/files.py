@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from ..data import TEXT_COLUMNS, find_column, stream_file
 from ..messages import progress_bar
 from .columns import find_schema, predict_columns, prediction_types
+from .prediction import predict_texts
 from .writers import check_suffix, open_writer
 
 # This many rows are read, sorted by length, scored and written at a time, which bounds the memory.
