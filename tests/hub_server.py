@@ -13,7 +13,11 @@ OWNER = "tester"
 
 
 class Hub(ThreadingHTTPServer):
-    """Repositories by id, each a dictionary from file name to content; `requests` lists all requests."""
+    """
+    Repositories by id, each a dictionary from file name to content; `requests` lists all requests.
+
+    The id of a Space starts with `spaces/`.
+    """
 
     daemon_threads = True
 
@@ -29,6 +33,11 @@ class Hub(ThreadingHTTPServer):
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+
+def without_kind(path: str) -> str:
+    """Return the path of a request without the prefix of the API, so that it starts with the id of a repository."""
+    return path.removeprefix("/api/models/").removeprefix("/api/")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -74,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.reject(403, "Forbidden: the token has no write access.")
         if path == "/api/repos/create":
             return self.create(json.loads(body))
-        repository, _, action = path.removeprefix("/api/models/").rpartition("/main")[0].rpartition("/")
+        repository, _, action = without_kind(path).rpartition("/main")[0].rpartition("/")
         if repository not in self.server.repositories:
             return self.reject(404, "Repository not found", "RepoNotFound")
         if action == "preupload":
@@ -103,6 +112,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def create(self, fields: dict):
         repository = f"{fields.get('organization') or OWNER}/{fields['name']}"
+        if fields.get("type") == "space":
+            assert fields["sdk"] == "gradio"
+            repository = f"spaces/{repository}"
         if "taboo" in repository:
             return self.reject(400, "This name is reserved.")
         url = f"{self.server.endpoint}/{repository}"
@@ -111,14 +123,17 @@ class Handler(BaseHTTPRequestHandler):
         self.server.repositories[repository] = {}
         if fields.get("private") or fields.get("visibility") == "private":
             self.server.private.add(repository)
-        self.answer(value={"url": url, "name": repository, "id": repository})
+        self.answer(
+            value={"url": url, "name": repository.removeprefix("spaces/"), "id": repository.removeprefix("spaces/")}
+        )
 
     def do_GET(self):
         path = urlsplit(self.path).path
         self.server.requests.append(f"{self.command} {path}")
-        api = path.startswith("/api/models/")
-        parts = path.removeprefix("/api/models/").strip("/").split("/")
-        repository, rest = "/".join(parts[:2]), parts[2:]
+        api = path.startswith("/api/")
+        parts = without_kind(path).strip("/").split("/")
+        names = 3 if parts[0] == "spaces" else 2
+        repository, rest = "/".join(parts[:names]), parts[names:]
         files = self.server.repositories.get(repository)
         if files is None:
             return self.reject(404, "Repository not found", "RepoNotFound")
@@ -138,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         if rest[:1] != ["resolve"] or name not in files:
             return self.answer(404, headers={"X-Error-Code": "EntryNotFound", "X-Repo-Commit": sha})
         data = files[name]
-        if self.server.damages_downloads and name == "model.safetensors":
+        if self.server.damages_downloads and name in ("model.safetensors", "model.onnx"):
             data = data[:-8] + bytes(8)
         headers = {
             "ETag": f'"{hashlib.sha1(data).hexdigest()}"',

@@ -28,7 +28,7 @@ from .report import write_report
 # Options of a training that an audit does not have.
 REFUSED = (
     *("teacher", "unlabelled", "rehearse", "resume_from_checkpoint", "push_to_hub", "drop_suspicious", "audit_dir"),
-    "min_precision",
+    *("min_precision", "prefixes", "stop_false_alarms"),
 )
 
 

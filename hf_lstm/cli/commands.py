@@ -14,6 +14,7 @@ COMMANDS = {
     "audit": "find likely label errors in labelled texts",
     "pretrain": "train a language model or word vectors on texts without labels",
     "stream": "classify standard input while it arrives",
+    "demo": "score texts on a web page while they are typed",
     "export": "export a classifier to ONNX",
     "push": "push a classifier to the Hub",
     "tokenizer": "train a tokenizer",
@@ -131,6 +132,10 @@ def load_command(name: str) -> Callable[[Sequence[str]], None]:
             from .stream import main as stream
 
             return stream
+        case "demo":
+            from .demo import main as demo
+
+            return demo
         case "export":
             from .export import main as export
 

@@ -17,7 +17,7 @@ from .reading import read_source
 from .sample_reviews import build_sample_reviews
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, is_missing, iterate_texts, name_source
 from .targets import Target, count_labels, encode_rows, has_hidden_labels
-from .unlabelled import load_texts
+from .unlabelled import load_texts, unlabelled_texts
 
 __all__ = [
     "BlockCollator",
@@ -55,4 +55,5 @@ __all__ = [
     "summarize_tokens",
     "tokenize_blocks",
     "tokenize_corpus",
+    "unlabelled_texts",
 ]

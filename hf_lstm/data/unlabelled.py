@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Set
+from pathlib import Path
 from typing import Any
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
 from ..messages import capitalize, format_count, library_progress_bars
+from .corpus import Corpus
 from .reading import read_source
 from .tables import TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
 
@@ -79,6 +81,36 @@ def load_texts(
         return splits, (*notes, f"Texts are streamed from {origin}.")
     splits, stored = _store_splits(train, validation, held_out, validation_texts, seed, name, origin)
     return splits, (*notes, *stored)
+
+
+def unlabelled_texts(
+    corpus: Corpus,
+    source: Any,
+    text_column: str | None = None,
+    separator: str | None = None,
+    encoding: str | None = None,
+) -> tuple[Dataset | None, list[str]]:
+    """
+    Return the unlabelled texts that teachers label.
+
+    Args:
+        corpus: The labelled texts, whose unlabelled splits are the default.
+        source: Data with texts as in [`load_texts`], `None` for the default, or `"none"` for no texts.
+        text_column, separator, encoding: Options of [`load_texts`]. A txt file has no named columns.
+
+    Returns:
+        The texts, or `None` if there are none, and notes on what was read and left out.
+    """
+    if source is None:
+        return corpus.unlabelled, []
+    if isinstance(source, str) and source == "none":
+        return None, []
+    if isinstance(source, str | Path) and ".txt" in Path(source).suffixes:
+        text_column = None
+    splits, notes = load_texts(source, text_column=text_column, separator=separator, encoding=encoding)
+    texts = concatenate_datasets(list(splits.values()))
+    # Teachers need no validation texts of this kind.
+    return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
 def _find_text_column(rows: Dataset | IterableDataset, text_column: str | None, where: str, name: str) -> str:

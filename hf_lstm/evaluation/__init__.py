@@ -6,7 +6,7 @@ from .calibration_plots import plot_calibration
 from .cost import TIMED_TEXTS, describe_machine, folder_bytes, latency_ms, texts_per_second
 from .evaluation import confident_errors, evaluate_average, evaluate_split
 from .metrics import MAIN_METRIC, build_compute_metrics, check_problem_type, compute_metrics, label_names
-from .plots import plot_learning_curve, plot_predictions, plot_stream, plot_trials
+from .plots import new_figure, plot_learning_curve, plot_predictions, plot_stream, plot_trials
 from .selective import choose_thresholds, coverage_rows, precision_table, precision_targets, threshold_rows
 from .splits import LabelledSplit, align_labels, load_labelled
 from .temperature import calibrate_head
@@ -34,6 +34,7 @@ __all__ = [
     "label_names",
     "latency_ms",
     "load_labelled",
+    "new_figure",
     "plot_calibration",
     "plot_learning_curve",
     "plot_predictions",

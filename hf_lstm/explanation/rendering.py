@@ -1,9 +1,16 @@
-"""Draw words and scores as HTML, SVG and coloured text for terminals."""
+"""Draw words and scores as HTML, SVG and coloured text for terminals.
+
+This module uses only the standard library, because Spaces include a copy of it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from .words import Word
+if TYPE_CHECKING:
+    from .words import Word
 
 # Blue and orange differ for every kind of colour vision, and the lines below the words differ without colours.
 # Text has a contrast of at least 6 on the strongest colour, in light and dark mode.
@@ -16,10 +23,11 @@ STYLE = """
 .hf-lstm-explanation .for {background: rgba(var(--for), var(--alpha)); border-bottom: 2px solid rgb(var(--for))}
 .hf-lstm-explanation .against {background: rgba(var(--against), var(--alpha));
   border-bottom: 2px dashed rgb(var(--against))}
-.hf-lstm-explanation svg {width: 100%; height: auto; font-size: 11px}
-.hf-lstm-explanation text {fill: currentColor}
-.hf-lstm-explanation line {stroke: currentColor; stroke-opacity: .3}
-.hf-lstm-explanation polyline {fill: none; stroke: currentColor; stroke-width: 1.5}
+.hf-lstm-explanation .chart {position: relative; height: 130px; margin-top: 12px}
+.hf-lstm-explanation svg {position: absolute; left: 44px; width: calc(100% - 44px); height: 100%}
+.hf-lstm-explanation small {position: absolute; font-size: 11px; line-height: 12px; white-space: nowrap}
+.hf-lstm-explanation line {stroke: currentColor; stroke-opacity: .3; vector-effect: non-scaling-stroke}
+.hf-lstm-explanation polyline {fill: none; stroke: currentColor; stroke-width: 1.5; vector-effect: non-scaling-stroke}
 .hf-lstm-explanation rect {fill: transparent}
 .hf-lstm-explanation rect:hover {fill: rgba(128, 128, 128, .3)}
 @media (prefers-color-scheme: dark) {
@@ -41,9 +49,12 @@ STRONGEST = 0.6
 # Backgrounds of a terminal with 256 colours, from weak to strong, on which black text can be read.
 TERMINAL_FOR, TERMINAL_AGAINST = (195, 153, 111, 75), (230, 223, 216, 208)
 
-# Size of the chart and its margins in pixels.
+# Height of the chart and its margins in pixels, as in `STYLE`. The width is stretched to that of the page.
 CHART_WIDTH, CHART_HEIGHT = 800, 130
-LEFT, TOP, BOTTOM = 48, 20, 20
+TOP, BOTTOM = 20, 20
+
+# The chart of a longer text shows the scores at this many words or fewer, at equal distances.
+MAX_POINTS = 400
 
 
 def split_text(text: str, words: Sequence[Word]) -> Iterator[tuple[str, Word | None, float]]:
@@ -90,7 +101,7 @@ def colour_words(text: str, words: Sequence[Word]) -> str:
 
 def draw_scores(words: Sequence[Word], scores: Sequence[float], title: str, limits: tuple[float, float] | None) -> str:
     """
-    Draw the score after each word as an SVG element.
+    Draw the score after each word as HTML with an SVG element.
 
     Args:
         words: The words.
@@ -99,23 +110,23 @@ def draw_scores(words: Sequence[Word], scores: Sequence[float], title: str, limi
         limits: Lowest and highest value of the axis; those of the scores if `None`.
     """
     low, high = limits or (min(scores), max(scores))
-    width, height = (CHART_WIDTH - LEFT) / len(words), CHART_HEIGHT - TOP - BOTTOM
-    levels = [CHART_HEIGHT - BOTTOM - height * (score - low) / ((high - low) or 1.0) for score in scores]
-    points = " ".join(f"{LEFT + i * width:.1f},{level:.1f}" for i, level in enumerate(levels))
-    axis = "".join(
-        f'<line x1="{LEFT}" x2="{CHART_WIDTH}" y1="{y}" y2="{y}"/><text x="{LEFT - 6}" y="{y + 4}" '
-        f'text-anchor="end">{value:.3g}</text>'
-        for value, y in ((high, TOP), ((low + high) / 2, TOP + height / 2), (low, TOP + height))
-    )
+    step = max(1, -(-len(words) // MAX_POINTS))
+    shown = range(len(words), 0, -step)[::-1]  # numbers of the words, with the last one
+    width, height = CHART_WIDTH / len(shown), CHART_HEIGHT - TOP - BOTTOM
+    levels = [CHART_HEIGHT - BOTTOM - height * (scores[number] - low) / ((high - low) or 1.0) for number in (0, *shown)]
+    points = " ".join(f"{i * width:.1f},{level:.1f}" for i, level in enumerate(levels))
+    axis = ((high, TOP), ((low + high) / 2, TOP + height / 2), (low, TOP + height))
+    lines = "".join(f'<line x1="0" x2="{CHART_WIDTH}" y1="{y}" y2="{y}"/>' for _, y in axis)
+    numbers = "".join(f'<small style="left:0;top:{y - 6}px">{value:.3g}</small>' for value, y in axis)
     columns = "".join(
-        f'<rect x="{LEFT + i * width:.1f}" y="{TOP}" width="{width:.2f}" height="{height}">'
-        f"<title>{escape(word.text)}: {score:.4f}</title></rect>"
-        for i, (word, score) in enumerate(zip(words, scores[1:], strict=True))
+        f'<rect x="{i * width:.1f}" y="{TOP}" width="{width:.2f}" height="{height}">'
+        f"<title>{escape(words[number - 1].text)}: {scores[number]:.4f}</title></rect>"
+        for i, number in enumerate(shown)
     )
     label = escape(title)
     return (
-        f'<svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" role="img" aria-label="{label}">'
-        f'<text x="{LEFT}" y="12">{label}</text>{axis}<polyline points="{points}"/>{columns}'
-        f'<text x="{LEFT}" y="{CHART_HEIGHT - 4}">empty text</text>'
-        f'<text x="{CHART_WIDTH}" y="{CHART_HEIGHT - 4}" text-anchor="end">word {len(words):,}</text></svg>'
+        f'<div class="chart" role="img" aria-label="{label}"><svg viewBox="0 0 {CHART_WIDTH} {CHART_HEIGHT}" '
+        f'preserveAspectRatio="none">{lines}<polyline points="{points}"/>{columns}</svg>{numbers}'
+        f'<small style="left:44px;top:0">{label}</small><small style="left:44px;bottom:0">empty text</small>'
+        f'<small style="right:0;bottom:0">word {len(words):,}</small></div>'
     )

@@ -15,25 +15,46 @@ import { Tokenizer } from "@huggingface/tokenizers";
  * `predicted` if it reaches its threshold, and in single-label classification is the best one.
  */
 export async function load(folder, model = "model.onnx") {
-  const read = async (name) => (await fetch(`${folder}/${name}`)).json();
-  const [rules, config] = [await read("tokenizer.json"), await read("config.json")];
-  const tokenizer = new Tokenizer(adapt(rules), {});
+  const { session, tokenizer, config } = await open(folder, model);
   const isSingle = config.problem_type === "single_label_classification";
-  const session = await ort.InferenceSession.create(`${folder}/${model}`);
   if (session.inputNames.length > 2) {
-    throw new Error("This model was exported with --stateful. Export it without --stateful to run it in a browser.");
+    throw new Error("This model was exported with --stateful. Use stream.mjs, or export it without --stateful.");
   }
   return async (text) => {
-    const ids = BigInt64Array.from(tokenizer.encode(text.toWellFormed()).ids, BigInt);
-    const { logits } = await session.run({
-      input_ids: new ort.Tensor("int64", ids, [1, ids.length]),
-      attention_mask: new ort.Tensor("int64", ids.map(() => 1n), [1, ids.length]),
-    });
+    const { logits } = await session.run(inputs(tokenizer.encode(text.toWellFormed()).ids));
     return scores(Array.from(logits.data), config.problem_type)
       .map((score, i) => ({ label: config.id2label[i], score, predicted: reaches(score, i, config) }))
       .sort((a, b) => b.score - a.score)
       .map((row, rank) => (isSingle && rank ? { ...row, predicted: false } : row));
   };
+}
+
+/** Load the graph, the tokenizer and the config of an exported folder. */
+export async function open(folder, model) {
+  const read = async (name) => (await fetch(`${folder}/${name}`)).json();
+  const [rules, config] = [await read("tokenizer.json"), await read("config.json")];
+  const session = await ort.InferenceSession.create(`${folder}/${model}`);
+  return { session, tokenizer: new Tokenizer(adapt(rules), {}), config };
+}
+
+/** Return the tensors of the graph for the token ids of one text. */
+export function inputs(ids) {
+  const numbers = BigInt64Array.from(ids, BigInt);
+  return {
+    input_ids: new ort.Tensor("int64", numbers, [1, ids.length]),
+    attention_mask: new ort.Tensor("int64", numbers.map(() => 1n), [1, ids.length]),
+  };
+}
+
+/** Return the state tensors of a stateful graph before the first token: zeros. */
+export function emptyState(session) {
+  const arrays = { float32: Float32Array, float64: Float64Array, int64: BigInt64Array };
+  const state = {};
+  for (const { name, type, shape } of session.inputMetadata.slice(2)) {
+    const sizes = shape.map((size) => (typeof size === "string" ? 1 : size));
+    state[name] = new ort.Tensor(type, new arrays[type](sizes.reduce((a, b) => a * b)), sizes);
+  }
+  return state;
 }
 
 /** Rewrite the two parts of tokenizer.json that @huggingface/tokenizers does not support, with the same result. */
@@ -58,7 +79,7 @@ function reaches(score, i, { threshold, problem_type: problemType }) {
 }
 
 /** Convert logits to probabilities: softmax, sigmoid (multi-label) or unchanged (regression). */
-function scores(logits, problemType) {
+export function scores(logits, problemType) {
   if (problemType === "regression") return logits;
   if (problemType === "multi_label_classification") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
   const highest = Math.max(...logits);

@@ -19,7 +19,7 @@ from ..evaluation import MAIN_METRIC, build_compute_metrics, describe_machine
 from ..inference import format_predictions, predict_texts
 from ..models import LstmForSequenceClassification
 from ..saving import atomic_folder
-from ..text import boundaries, clean_text
+from ..text import ascii_words, boundaries, clean_text
 
 try:
     import onnx
@@ -27,7 +27,6 @@ try:
 except ImportError as error:
     raise ImportError(f'ONNX export requires onnx and onnxruntime ({error}): pip install "hf_lstm[onnx]"') from None
 
-from . import run_onnx
 from .onnx_graph import build_graph
 from .run_onnx import OnnxClassifier
 
@@ -37,8 +36,15 @@ TOLERANCE = 1e-4
 # Largest number of texts whose prediction is timed.
 TIMED_TEXTS = 512
 
-# Files that run the exported folder without this package: in Python (two files) and in a browser.
-RUNNER_FILES = (Path(run_onnx.__file__), Path(boundaries.__file__), Path(__file__).with_name("classifier.mjs"))
+# Files that run the exported folder without this package: in Python and in a browser.
+RUNNER_FILES = (
+    *map(Path(__file__).with_name, ("run_onnx.py", "onnx_session.py", "guard_onnx.py", "classifier.mjs")),
+    Path(ascii_words.__file__),
+    Path(boundaries.__file__),
+)
+
+# Files for a browser that require a stateful graph.
+STREAM_FILES = tuple(map(Path(__file__).with_name, ("stream.mjs", "index.html")))
 
 
 def export_onnx(
@@ -80,7 +86,7 @@ def export_onnx(
         onnx.save(built, partial / "model.onnx")
         tokenizer.backend_tokenizer.save(str(partial / "tokenizer.json"))
         model.config.to_json_file(partial / "config.json", use_diff=False)
-        for path in RUNNER_FILES:
+        for path in RUNNER_FILES + (STREAM_FILES if stateful else ()):
             shutil.copyfile(path, partial / path.name)
         scorers: dict[str, Callable] = {"torch": lambda texts: predict_texts(model, tokenizer, texts)}
         sizes = {"torch": sum(p.numel() * p.element_size() for p in model.parameters())}
@@ -99,8 +105,10 @@ def export_onnx(
             "models": compare(scorers, sizes, model.config, texts, labels),
         }
         (partial / "onnx_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    if not int8:
-        (folder / "model_int8.onnx").unlink(missing_ok=True)  # a previous export may have written it
+    # A previous export may have written files that this one does not have.
+    unused = ([] if int8 else ["model_int8.onnx"]) + ([] if stateful else [path.name for path in STREAM_FILES])
+    for name in unused:
+        (folder / name).unlink(missing_ok=True)
     return report
 
 

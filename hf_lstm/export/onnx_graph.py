@@ -33,6 +33,12 @@ class GraphBuilder:
         self.nodes.append(onnx.helper.make_node(operator, inputs, names, **attributes))
         return names[0] if outputs == 1 else names
 
+    def rename(self, names: dict[str, str]) -> None:
+        """Give values other names, for instance those of the outputs of the graph."""
+        for node in self.nodes:
+            node.input[:] = [names.get(name, name) for name in node.input]
+            node.output[:] = [names.get(name, name) for name in node.output]
+
 
 def build_graph(model: LstmForSequenceClassification, stateful: bool = False) -> onnx.ModelProto:
     """
@@ -60,18 +66,17 @@ def build_graph(model: LstmForSequenceClassification, stateful: bool = False) ->
     graph = GraphBuilder()
     inputs = {name: ("int64", ["batch", "seq"]) for name in ("input_ids", "attention_mask")}
     memory = memory_inputs(config) if stateful else {}
-    ids, lengths = left_aligned(graph, config.pad_token_id or 0)
-    embeddings = graph.op("Gather", graph.constant(weights["model.embed_tokens.weight"]), ids)
-    outputs, last, after = recurrent_layers(graph, config, weights, embeddings, lengths, stateful)
-    pooled, kept = pool(graph, config, outputs, last, lengths, stateful)
+    tokens = left_aligned(graph)
+    embeddings = graph.op("Gather", graph.constant(weights["model.embed_tokens.weight"]), tokens.ids)
+    outputs, last, after = recurrent_layers(graph, config, weights, embeddings, tokens.lengths, stateful)
+    pooled, kept = pool(graph, config, outputs, last, tokens, stateful)
     after |= kept
     head = graph.constant(weights["classifier.weight"]), graph.constant(weights["classifier.bias"])
     logits = graph.op("Gemm", pooled, *head, transB=1)  # (batch, num_labels)
 
     results = {"logits": ("float32", ["batch", config.num_labels], logits)}
     results |= {f"next_{name}": (*memory[name], after[name]) for name in memory}
-    for name, (_, _, value) in results.items():
-        graph.nodes.append(onnx.helper.make_node("Identity", [value], [name]))
+    graph.rename({value: name for name, (_, _, value) in results.items()})
     proto = onnx.helper.make_graph(
         graph.nodes,
         "hf_lstm",
@@ -94,16 +99,37 @@ def memory_inputs(config) -> dict[str, tuple[str, list]]:
     return memory | {"count": ("int64", ["batch", 1])}
 
 
-def left_aligned(graph: GraphBuilder, pad_token_id: int) -> tuple[str, str]:
-    """Return the token ids `(seq, batch)` with the real tokens of each row first, and their number `(batch, 1)`."""
+class Tokens(NamedTuple):
+    """
+    Tokens of a batch, with the real tokens of each row first.
+
+    Args:
+        ids: `(seq, batch)`, token ids; -1, which selects the last row of a table, at padding.
+        real: `(seq, batch)`, whether a token is real.
+        lengths: `(batch, 1)`, number of real tokens.
+    """
+
+    ids: str
+    real: str
+    lengths: str
+
+
+def left_aligned(graph: GraphBuilder) -> Tokens:
+    """
+    Add the operators that move the real tokens of each row to its start.
+
+    Every operator costs about a microsecond, which matters for a stream that is read token by token.
+    """
     op, one = graph.op, graph.constant(np.int64(1))
-    real = op("Cast", "attention_mask", to=onnx.TensorProto.BOOL)  # (batch, seq)
-    ones = op("Cast", real, to=onnx.TensorProto.INT64)
-    lengths = op("ReduceSum", ones, graph.constant([1]), keepdims=1)
-    nth_padding = op("CumSum", op("Sub", one, ones), one)
-    place = op("Sub", op("Where", real, op("CumSum", ones, one), op("Add", lengths, nth_padding)), one)
-    ids = op("Where", real, "input_ids", graph.constant(np.int64(pad_token_id)))
-    return op("Transpose", op("ScatterElements", ids, place, ids, axis=1), perm=[1, 0]), lengths
+    mask = "attention_mask"
+    # The position of a real token is the number of real tokens before it. Padding goes to position -1, the last one,
+    # which no real token of a row with padding has.
+    place = op("Sub", op("Mul", op("CumSum", mask, one), mask), one)  # (batch, seq)
+    numbers = op("Mul", op("Add", "input_ids", one), mask)  # 1 and more for real tokens, 0 for padding
+    aligned = op("ScatterElements", op("Sub", mask, mask), place, numbers, axis=1)
+    aligned = op("Transpose", aligned, perm=[1, 0])  # (seq, batch)
+    real = op("Cast", aligned, to=onnx.TensorProto.BOOL)
+    return Tokens(op("Sub", aligned, one), real, op("ReduceSum", mask, graph.constant([1]), keepdims=1))
 
 
 def recurrent_layers(
@@ -119,8 +145,10 @@ def recurrent_layers(
         layer_weights = [weights_of_layer(weights, config, i, part) for part in ("weight_ih", "weight_hh", "bias")]
         initial = []
         if stateful:
-            layer = constant([i]), constant([i + 1]), constant([0])
-            initial = [op("Slice", name, *layer) for name in cell.states]
+            initial = list(cell.states)
+            if config.num_hidden_layers > 1:
+                layer = constant([i]), constant([i + 1]), constant([0])
+                initial = [op("Slice", name, *layer) for name in cell.states]
         outputs, *ended = op(
             cell.onnx_operator,
             outputs,
@@ -132,15 +160,23 @@ def recurrent_layers(
             direction="bidirectional" if config.bidirectional else "reverse" if config.reverse else "forward",
             **cell.onnx_attributes,
         )  # (seq, directions, batch, hidden_size), and each state (directions, batch, hidden_size)
-        outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
+        if config.num_directions == 1:
+            outputs = op("Squeeze", outputs, constant([1]))  # (seq, batch, features); a Transpose would copy
+        else:
+            outputs = op("Reshape", op("Transpose", outputs, perm=[0, 2, 1, 3]), constant([0, 0, features]))
         if stateful:  # the operators do not keep the state of a row without tokens
             some = op("Greater", op("Unsqueeze", lengths, constant([0])), constant(np.int64(0)))  # (1, batch, 1)
             ended = [op("Where", some, part, before) for part, before in zip(ended, initial, strict=True)]
         final.append(ended)
-    last = op("Reshape", op("Transpose", final[-1][0], perm=[1, 0, 2]), constant([0, features]))  # (batch, features)
+    last = final[-1][0]
+    if config.num_directions == 1:
+        last = op("Squeeze", last, constant([0]))  # (batch, features)
+    else:
+        last = op("Reshape", op("Transpose", last, perm=[1, 0, 2]), constant([0, features]))
     if not stateful:
         return outputs, last, {}
-    return outputs, last, {name: op("Concat", *parts, axis=0) for name, *parts in zip(cell.states, *final, strict=True)}
+    parts = zip(cell.states, *final, strict=True)
+    return outputs, last, {name: op("Concat", *of, axis=0) if of[1:] else of[0] for name, *of in parts}
 
 
 class PoolingInputs(NamedTuple):
@@ -151,14 +187,14 @@ class PoolingInputs(NamedTuple):
         outputs: `(seq, batch, features)`, outputs of the last layer, with the real tokens of each row first and zeros
             at padding.
         last: `(batch, features)`, the last output of each row.
-        lengths: `(batch, 1)`, number of tokens of each row in this call.
+        tokens: Tokens of each row in this call.
         num_tokens: `(batch, 1)`, number of tokens including earlier calls.
         stateful: Whether the tensors that the pooling keeps are inputs of the graph.
     """
 
     outputs: str
     last: str
-    lengths: str
+    tokens: Tokens
     num_tokens: str
     stateful: bool
 
@@ -171,11 +207,9 @@ def pool_last(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, 
 def pool_max(graph: GraphBuilder, read: PoolingInputs) -> tuple[str, dict[str, str]]:
     """Return the maximum over the tokens, and keep it as `highest`."""
     op, constant = graph.op, graph.constant
-    seq = op("Squeeze", op("Shape", "input_ids", start=1))
-    steps = op("Range", constant(np.int64(0)), seq, constant(np.int64(1)))  # (seq,)
-    real = op("Less", op("Unsqueeze", steps, constant([1])), op("Transpose", read.lengths, perm=[1, 0]))  # (seq, batch)
-    lowest = constant(np.finfo(np.float32).min)
-    real_outputs = op("Where", op("Unsqueeze", real, constant([2])), read.outputs, lowest)
+    # Outputs are from -1 to 1, and 0 at padding.
+    lower = op("Where", read.tokens.real, constant(np.float32(0)), constant(np.float32(-2)))  # (seq, batch)
+    real_outputs = op("Add", read.outputs, op("Unsqueeze", lower, constant([2])))
     highest = op("ReduceMax", real_outputs, axes=[0], keepdims=0)  # (batch, features)
     if read.stateful:  # before the first token, the value of the input has no meaning
         first = op("Equal", "count", constant(np.int64(0)))
@@ -218,11 +252,11 @@ POOLING_PARTS = {"last": (LAST,), "max": (MAX,), "mean": (MEAN,), "concat": (LAS
 
 
 def pool(
-    graph: GraphBuilder, config, outputs: str, last: str, lengths: str, stateful: bool
+    graph: GraphBuilder, config, outputs: str, last: str, tokens: Tokens, stateful: bool
 ) -> tuple[str, dict[str, str]]:
     """Return the pooled vector, `(batch, pooled)`, and the values to keep for the next call of a stateful graph."""
-    kept = {"count": graph.op("Add", lengths, "count") if stateful else lengths}
-    read = PoolingInputs(outputs, last, lengths, kept["count"], stateful)
+    kept = {"count": graph.op("Add", tokens.lengths, "count") if stateful else tokens.lengths}
+    read = PoolingInputs(outputs, last, tokens, kept["count"], stateful)
     vectors = []
     for part in POOLING_PARTS[config.pooling]:
         vector, values = part.build(graph, read)

@@ -3,6 +3,7 @@
 python run_onnx.py "What a film."                       # prints label, score and text, separated by tabs
 python run_onnx.py --model model_int8.onnx < texts.txt  # one text per line
 some_program | python run_onnx.py --stream              # the prediction so far; requires an export with --stateful
+llm | python run_onnx.py --stream --stop_when toxic 0.9 5   # ends after 5 such tokens, with status 3
 
 from run_onnx import OnnxClassifier
 classifier = OnnxClassifier("folder")
@@ -11,78 +12,36 @@ classifier.predict(["What a film."])                    # the same, but without 
 """
 
 import argparse
-import json
+import copy
+import math
 import os
 import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
-from tokenizers import Tokenizer
 
-# This file is also copied to exported folders, where the functions of the package are in the file boundaries.py.
+# This file is also copied to exported folders, where the functions of the package are in files next to it.
 if TYPE_CHECKING or __package__:
-    from ..text import clean_text, take_stable_text
+    from ..text import take_stable_text
+    from .guard_onnx import StopRule, StreamState, Verdict, guard
+    from .onnx_session import OnnxSession
 else:
-    from boundaries import clean_text, take_stable_text
+    from boundaries import take_stable_text
+    from guard_onnx import StopRule, StreamState, Verdict, guard
+    from onnx_session import OnnxSession
 
-# Largest number of tokens in a batch, including padding.
-BATCH_TOKENS = 16_384
+__all__ = ["OnnxClassifier", "guard"]
 
 # Tokens of a stream that are read at once, which bounds the memory for a long piece.
 STEPS = 512
 
-
-@dataclass(frozen=True)
-class StreamState:
-    """
-    State after the part of a text that has been read; its size does not grow with the text.
-
-    Args:
-        tensors: Recurrent state of the graph by name, for a batch of one.
-        held: Text that has arrived but is not tokenized yet, because its tokens depend on what follows.
-        undecoded: First bytes of a character whose other bytes have not arrived.
-    """
-
-    tensors: dict[str, np.ndarray]
-    held: str = ""
-    undecoded: bytes = b""
+# Exit status after the stop rule has ended the stream.
+STOPPED = 3
 
 
-class OnnxClassifier:
-    """
-    Text classifier exported by hf_lstm.
-
-    Args:
-        folder: Folder with the graph, `config.json` and `tokenizer.json`; by default the folder of this file.
-        model: File name of the graph, such as `model_int8.onnx`.
-        threads: Number of threads of onnxruntime; 0 lets onnxruntime decide.
-
-    Raises:
-        FileNotFoundError: If the graph does not exist.
-    """
-
-    def __init__(self, folder: str | Path = Path(__file__).parent, model: str = "model.onnx", threads: int = 0):
-        folder = Path(folder)
-        if not (folder / model).is_file():
-            raise FileNotFoundError(f"There is no {model} in {folder}; exporting with --int8 writes model_int8.onnx.")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(folder / model, options, providers=["CPUExecutionProvider"])
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.no_truncation()
-        self.tokenizer.no_padding()
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        self.problem_type = config["problem_type"]
-        self.labels = [label for _, label in sorted((int(i), label) for i, label in config["id2label"].items())]
-        threshold, is_single = config["threshold"], self.problem_type == "single_label_classification"
-        if not isinstance(threshold, list):
-            threshold = [0.0 if is_single else threshold] * len(self.labels)
-        self.thresholds = dict(zip(self.labels, threshold, strict=True))
-        self.pad_token_id = config["pad_token_id"] or 0
-        self.outputs = [output.name for output in self.session.get_outputs()]
+class OnnxClassifier(OnnxSession):
+    """Text classifier exported by hf_lstm; the arguments are those of [`OnnxSession`]."""
 
     def __call__(self, texts: str | list[str], top_k: int | None = 1) -> list:
         """
@@ -126,49 +85,25 @@ class OnnxClassifier:
             return {name: [entry[name] for entry in reached] for name in ("label", "score")}
         return row[0] | {"label": row[0]["label"] if row[0] in reached else None}
 
-    def predict_logits(self, texts: list[str]) -> np.ndarray:
-        """Return logits `(texts, num_labels)`, computed in batches of texts of similar length."""
-        ids = [encoding.ids for encoding in self.tokenizer.encode_batch([clean_text(text) for text in texts])]
-        logits = np.zeros((len(ids), len(self.labels)), dtype=np.float32)
-        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        while order:
-            count = max(1, min(len(order), BATCH_TOKENS // len(ids[order[-1]])))
-            rows, order = order[-count:], order[:-count]
-            logits[rows] = self.run([ids[row] for row in rows], self.initial_state(len(rows)))["logits"]
+    def probabilities(self, logits: list[float]) -> list[float]:
+        """Convert the logits of a text to probabilities; those of a regression are returned unchanged."""
+        # Plain numbers, because numpy takes longer for the few labels of a text.
+        if self.problem_type == "single_label_classification":
+            highest = max(logits)
+            powers = [math.exp(logit - highest) for logit in logits]
+            total = sum(powers)
+            return [power / total for power in powers]
+        if self.problem_type == "multi_label_classification":
+            return [0.5 + 0.5 * math.tanh(0.5 * logit) for logit in logits]  # the sigmoid
         return logits
 
     def format_predictions(self, logits: np.ndarray) -> list[list[dict]]:
         """Return all labels with their scores, highest score first, for each row of logits."""
-        scores = logits
-        if self.problem_type == "single_label_classification":
-            powers = np.exp(logits - logits.max(1, keepdims=True))
-            scores = powers / powers.sum(1, keepdims=True)
-        elif self.problem_type == "multi_label_classification":
-            scores = 1 / (1 + np.exp(-logits))
+        rows = [zip(self.labels, self.probabilities(row), strict=True) for row in logits.tolist()]
         return [
-            [{"label": self.labels[i], "score": float(row[i])} for i in np.argsort(-row, kind="stable")]
-            for row in scores
+            [{"label": label, "score": score} for label, score in sorted(row, key=itemgetter(1), reverse=True)]
+            for row in rows
         ]
-
-    def run(self, ids: list[list[int]], state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the outputs of the graph by name for a batch of token ids, starting from a state."""
-        width = max(1, *map(len, ids))  # at least one step, which is masked for empty rows
-        input_ids = np.full((len(ids), width), self.pad_token_id, dtype=np.int64)
-        attention_mask = np.zeros((len(ids), width), dtype=np.int64)
-        for row, row_ids in enumerate(ids):
-            input_ids[row, : len(row_ids)] = row_ids
-            attention_mask[row, : len(row_ids)] = 1
-        feeds = {"input_ids": input_ids, "attention_mask": attention_mask, **state}
-        return dict(zip(self.outputs, self.session.run(None, feeds), strict=True))
-
-    def initial_state(self, batch: int) -> dict[str, np.ndarray]:
-        """Return the state tensors before the first token; empty for a graph exported without the state."""
-        types = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
-        state = {}
-        for entry in self.session.get_inputs()[2:]:
-            shape = [batch if isinstance(size, str) else size for size in entry.shape]
-            state[entry.name] = np.zeros(shape, dtype=types[entry.type])
-        return state
 
     def start(self) -> StreamState:
         """Return the state before the first piece of a text.
@@ -179,7 +114,30 @@ class OnnxClassifier:
         state = self.initial_state(1)
         if not state:
             raise ValueError("This model was exported without --stateful.")
-        return StreamState(self.read(state, self.tokenizer.encode("").ids)[0])  # the tokens that start every text
+        return StreamState(*self.read(state, self.encode([""])[0]))  # the tokens that start every text
+
+    def stop_when(self, label: str, probability: float, for_tokens: int = 1) -> "OnnxClassifier":
+        """
+        Return a classifier with a stop rule, instead of that of the model.
+
+        Args:
+            label: Label to watch.
+            probability: Probability that the label must reach.
+            for_tokens: Number of consecutive tokens after which it must be reached.
+
+        Returns:
+            A classifier with the same graph, whose states have a `verdict` once the rule is met.
+
+        Raises:
+            ValueError: There is no such label, or a number is out of range.
+        """
+        if self.problem_type == "regression" or label not in self.labels:
+            raise ValueError(f"There is no label {label!r} with a probability; labels: {', '.join(self.labels)}.")
+        if not 0 < probability <= 1 or for_tokens < 1:
+            raise ValueError("A stop rule needs a probability above 0 and at most 1, and at least 1 token.")
+        other = copy.copy(self)
+        other.stop_rule = StopRule(label, probability, for_tokens)
+        return other
 
     def feed(self, state: StreamState, piece: str | bytes, at_end: bool = False) -> tuple[list[dict], StreamState]:
         """
@@ -194,19 +152,37 @@ class OnnxClassifier:
             All labels with their scores for the text read so far, highest score first, and the new state.
         """
         text, held, undecoded = take_stable_text(state.held, state.undecoded, piece, at_end)
-        tensors, logits = self.read(state.tensors, self.tokenizer.encode(text, add_special_tokens=False).ids)
-        return self.format_predictions(logits)[0], replace(state, tensors=tensors, held=held, undecoded=undecoded)
+        ids, spans = self.encode_piece(text)
+        # A stop rule needs the probability after each token.
+        steps = STEPS if self.stop_rule is None else 1
+        for start in range(0, len(ids), steps):
+            part = ids[start : start + steps]
+            tensors, logits = self.read(state.tensors, part)
+            state = state._replace(tensors=tensors, logits=logits, num_tokens=state.num_tokens + len(part))
+            if self.stop_rule is not None:
+                state = self.apply_stop_rule(self.stop_rule, state, spans[start])
+        state = state._replace(held=held, undecoded=undecoded, position=state.position + len(text))
+        return self.format_predictions(state.logits)[0], state
+
+    def apply_stop_rule(self, rule: StopRule, state: StreamState, span: tuple[int, int]) -> StreamState:
+        """Update the streak of the stop rule and its verdict after a token; `span` counts from `state.position`."""
+        probability = self.probabilities(state.logits[0].tolist())[self.labels.index(rule.label)]
+        start, end = (state.position + offset for offset in span)
+        if probability < rule.probability:
+            return state._replace(streak=0)
+        state = state._replace(streak=state.streak + 1, streak_start=state.streak_start if state.streak else start)
+        if state.streak != rule.for_tokens or state.verdict is not None:
+            return state
+        return state._replace(verdict=Verdict(rule.label, probability, end, state.num_tokens, state.streak_start))
 
     def finish(self, state: StreamState) -> list[dict]:
         """Return all labels with their scores for the text as if it ended here; the state can still be used."""
         return self.feed(state, "", at_end=True)[0]
 
-    def read(self, state: dict[str, np.ndarray], ids: list[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return the state and the logits `(1, num_labels)` after zero or more tokens."""
-        for start in range(0, max(1, len(ids)), STEPS):
-            outputs = self.run([ids[start : start + STEPS]], state)
-            state = {name: outputs[f"next_{name}"] for name in state}
-        return state, outputs["logits"]
+    def read(self, tensors: dict[str, np.ndarray], ids: list[int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the state and the logits `(1, num_labels)` after at least one more token."""
+        outputs = self.run([ids], tensors)
+        return {name: outputs[f"next_{name}"] for name in tensors}, outputs["logits"]
 
 
 def main() -> None:
@@ -214,20 +190,43 @@ def main() -> None:
     parser.add_argument("texts", nargs="*", help="texts to classify; by default, the lines of standard input")
     parser.add_argument("--model", default="model.onnx", help="file name of the graph (default: %(default)s)")
     parser.add_argument("--stream", action="store_true", help="read standard input as one text while it arrives")
+    parser.add_argument(
+        "--stop_when",
+        nargs=3,
+        metavar=("LABEL", "PROBABILITY", "TOKENS"),
+        help=f"stop the stream, with status {STOPPED}, when LABEL had at least this PROBABILITY for TOKENS consecutive "
+        "tokens (default: the rule in config.json, if any)",
+    )
     args = parser.parse_args()
     if args.stream and args.texts:
         parser.error("--stream reads standard input and cannot be combined with texts")
+    if args.stop_when and not args.stream:
+        parser.error("--stop_when requires --stream")
     classifier = OnnxClassifier(model=args.model)
+    if args.stop_when:
+        label, probability, tokens = args.stop_when
+        classifier = classifier.stop_when(label, float(probability), int(tokens))
     if args.stream:
-        state = classifier.start()
-        while piece := os.read(sys.stdin.fileno(), 65_536):  # returns as soon as anything has arrived
-            scores, state = classifier.feed(state, piece)
-            print(format_line(classifier.choose(scores)), flush=True)
-        print(format_line(classifier.choose(classifier.finish(state))))
+        read_stream(classifier)
         return
     texts = args.texts or [line.rstrip("\r\n") for line in sys.stdin]
     for text, prediction in zip(texts, classifier.predict(texts), strict=True):
         print(f"{format_line(prediction)}\t{text}")
+
+
+def read_stream(classifier: OnnxClassifier) -> None:
+    """Print the prediction for standard input as it arrives. A stop rule ends the process with status `STOPPED`."""
+    state, at_end = classifier.start(), False
+    while not at_end and state.verdict is None:
+        piece = os.read(sys.stdin.fileno(), 65_536)  # returns as soon as anything has arrived
+        at_end = not piece
+        scores, state = classifier.feed(state, piece, at_end)
+        print(format_line(classifier.choose(scores)), flush=True)
+    if state.verdict is not None and classifier.stop_rule is not None:
+        label, probability, tokens = classifier.stop_rule
+        reason = f"{label} had a probability of {probability:g} or more for {tokens:,} tokens"
+        print(f"stopped at character {state.verdict.position:,}: {reason}", file=sys.stderr)
+        sys.exit(STOPPED)
 
 
 def format_line(prediction: dict) -> str:

@@ -11,7 +11,7 @@ from huggingface_hub import snapshot_download
 from transformers import PreTrainedTokenizerFast, TextClassificationPipeline, pipeline
 
 from ..explanation import Explanation, explain
-from ..inference import fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
+from ..inference import StopRule, fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
 from ..messages import library_progress_bars
 from ..models import LstmForSequenceClassification
 from .model_card import METRICS_FILE
@@ -38,6 +38,12 @@ class TrainedClassifier:
     tokenizer: PreTrainedTokenizerFast = field(repr=False)
     metrics: dict[str, dict[str, Any]]
     calibration: dict[str, Any]
+
+    @property
+    def stop_rule(self) -> StopRule | None:
+        """Stop rule for [`StreamingClassifier`] that was fitted with `stop_false_alarms`; `None` without one."""
+        rule = self.model.config.stop_rule
+        return None if rule is None else StopRule(**rule)  # type: ignore[arg-type]  # the config checks the types
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """

@@ -26,10 +26,14 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from ..inference import load_model_and_tokenizer, predict_texts
 from ..messages import one_line
+from . import handler
 from .model_card import TRAINING_RECORDS, build_card
 
 # Texts whose logits are compared before and after a push: empty, long, several scripts.
 PROBE_TEXTS = ("", "Not bad at all, although it began badly.", "Ça va — 中文, العربية, हिन्दी, 🙂‍↔️", "word " * 3000)
+
+# Example in the widget of a model page. It is not a text of the data, which may be private.
+WIDGET_TEXT = "Write your own text here."
 
 # Largest absolute and relative difference between logits of the same weights with different batches.
 LOGIT_TOLERANCE = 1e-5
@@ -38,18 +42,19 @@ HALF_LOGIT_TOLERANCE = 1e-2
 
 _HOW_TO_LOG_IN = "run `hf auth login`, or set HF_TOKEN to a token with write access"
 
-# Runs in a process that does not import this package, so that the downloaded code computes the logits.
+# Runs in a process that does not import this package, so that the downloaded code computes the logits, in the way of
+# Inference Endpoints: the handler creates a pipeline, which loads the model and the tokenizer.
 _SCORE_REMOTELY = """
-import json, sys, torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
+import json, sys
 folder, texts = sys.argv[1], json.load(sys.stdin)
-model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True).eval()
-tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
-with torch.inference_mode():
-    logits = [model(**tokenizer(text, return_tensors="pt")).logits[0].tolist() for text in texts]
+sys.path.insert(0, folder)
+from handler import EndpointHandler
+
+handler = EndpointHandler(folder)
+rows = handler({"inputs": texts, "parameters": {"top_k": None, "function_to_apply": "none"}})
+labels = handler.classify.model.config.label2id
 assert "hf_lstm" not in sys.modules
-json.dump(logits, sys.stdout)
+json.dump([[logit for _, logit in sorted((labels[x["label"]], x["score"]) for x in row)] for row in rows], sys.stdout)
 """
 
 
@@ -69,7 +74,7 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
         ValueError: If the repository id is invalid or the classifier is incomplete.
         OSError: If the folder does not exist.
     """
-    _check_name(repo_id)
+    check_repo_id(repo_id)
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     model, tokenizer = load_model_and_tokenizer(folder)
@@ -80,14 +85,16 @@ def assemble_repository(folder: str, repo_id: str, destination: str | Path) -> d
     for name in TRAINING_RECORDS:
         if (Path(folder) / name).is_file():
             shutil.copyfile(Path(folder) / name, destination / name)
+    shutil.copyfile(handler.__file__, destination / "handler.py")
     card = destination / "README.md"
     if not card.is_file():
         build_card(model.config, repo_id).save(card)
     locate_card(card, repo_id)
+    add_widget(card)
     return {path.name: path.stat().st_size for path in sorted(destination.iterdir())}
 
 
-def _check_name(repo_id: str) -> None:
+def check_repo_id(repo_id: str) -> None:
     """Raise a `ValueError` if the repository id is invalid."""
     with _hub_errors(repo_id):
         validate_repo_id(repo_id)
@@ -99,6 +106,14 @@ def locate_card(card: Path, repo_id: str) -> None:
     text = re.sub(r'(pipeline\("text-classification", model=)"[^"]*"', rf'\g<1>"{repo_id}"', text)
     text = re.sub(r"\[([^\]]*)\]\(\.\./[^)]*\)", r"\1", text)
     card.write_text(text, encoding="utf-8")
+
+
+def add_widget(card: Path) -> None:
+    """Add an example for the widget of the Hub to the metadata of a card, unless it has one."""
+    content = ModelCard.load(card)
+    if content.data.get("widget") is None:
+        content.data["widget"] = [{"text": WIDGET_TEXT}]
+        content.save(card)
 
 
 def card_metadata(folder: str | Path) -> dict[str, str]:
@@ -122,7 +137,7 @@ def check_push(repo_id: str, token: str | None = None) -> None:
     Raises:
         ValueError: If the repository id is invalid or there is no token.
     """
-    _check_name(repo_id)
+    check_repo_id(repo_id)
     if not (token or get_token()):
         raise ValueError(f"There is no Hugging Face token: {_HOW_TO_LOG_IN}.")
 
@@ -149,29 +164,77 @@ def push_repository(folder: str, repo_id: str, private: bool = False, token: str
     api = HfApi(token=token)
     with tempfile.TemporaryDirectory() as assembled:
         assemble_repository(folder, repo_id, assembled)
-        with _hub_errors(repo_id):
-            repo_id, is_new = _create_repository(api, repo_id, private)
-        locate_card(Path(assembled) / "README.md", repo_id)  # the id now includes the owner
-        try:
-            with _hub_errors(repo_id):
-                api.upload_folder(repo_id=repo_id, folder_path=assembled, commit_message="Upload classifier")
-        except BaseException:
-            if is_new:
-                with suppress(Exception):
-                    api.delete_repo(repo_id)  # do not leave an empty repository
-            raise
+        with created_repository(api, repo_id, private) as repo_id:
+            locate_card(Path(assembled) / "README.md", repo_id)  # the id now includes the owner
+            api.upload_folder(repo_id=repo_id, folder_path=assembled, commit_message="Upload classifier")
         verify_repository(assembled, repo_id, token)
     return repo_id
 
 
-def _create_repository(api: HfApi, repo_id: str, private: bool) -> tuple[str, bool]:
-    """Return the id of the repository with its owner, and whether this call created it."""
+@contextmanager
+def created_repository(api: HfApi, repo_id: str, private: bool, repo_type: str = "model") -> Iterator[str]:
+    """
+    Create a repository, unless it exists, and convert the errors of the upload within the context.
+
+    Args:
+        api: Client with the token.
+        repo_id: See [`push_repository`].
+        private: Whether to make a new repository private.
+        repo_type: `"model"`, or `"space"` for a Space with Gradio.
+
+    Yields:
+        Id of the repository, with its owner. After an error, a repository that this call created is deleted.
+
+    Raises:
+        ValueError: The Hub rejects the repository id or the token.
+        ConnectionError: The Hub cannot be reached.
+    """
+    with _hub_errors(repo_id):
+        repo_id, is_new = _create_repository(api, repo_id, private, repo_type)
     try:
-        return api.create_repo(repo_id, private=private).repo_id, True
+        with _hub_errors(repo_id):
+            yield repo_id
+    except BaseException:
+        if is_new:
+            with suppress(Exception):
+                api.delete_repo(repo_id, repo_type=repo_type)  # do not leave an empty repository
+        raise
+
+
+def _create_repository(api: HfApi, repo_id: str, private: bool, repo_type: str) -> tuple[str, bool]:
+    """Return the id of the repository with its owner, and whether this call created it."""
+    sdk = "gradio" if repo_type == "space" else None
+    try:
+        return api.create_repo(repo_id, private=private, repo_type=repo_type, space_sdk=sdk).repo_id, True
     except HfHubHTTPError as error:
         if error.response.status_code != 409:  # 409: it already exists
             raise
-    return api.create_repo(repo_id, private=private, exist_ok=True).repo_id, False
+    repository = api.create_repo(repo_id, private=private, repo_type=repo_type, space_sdk=sdk, exist_ok=True)
+    return repository.repo_id, False
+
+
+@contextmanager
+def downloaded_repository(repo_id: str, token: str | None, repo_type: str = "model") -> Iterator[str]:
+    """
+    Download a repository that was pushed into a temporary folder, not into the cache.
+
+    Args:
+        repo_id: Id of the repository.
+        token: See [`push_repository`].
+        repo_type: `"model"` or `"space"`.
+
+    Yields:
+        The folder of the files.
+
+    Raises:
+        ConnectionError: The repository cannot be downloaded.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            downloaded = snapshot_download(repo_id, cache_dir=cache, token=token, repo_type=repo_type)
+        except (HTTPError, OSError) as error:
+            raise ConnectionError(f"{repo_id} was pushed, but cannot be downloaded ({one_line(error)}).") from None
+        yield downloaded
 
 
 def verify_repository(folder: str, repo_id: str, token: str | None = None) -> None:
@@ -189,17 +252,13 @@ def verify_repository(folder: str, repo_id: str, token: str | None = None) -> No
     """
     model, tokenizer = load_model_and_tokenizer(folder)
     expected = predict_texts(model, tokenizer, PROBE_TEXTS)
-    with tempfile.TemporaryDirectory() as cache:
-        try:
-            downloaded = snapshot_download(repo_id, cache_dir=Path(cache) / "hub", token=token)
-        except (HTTPError, OSError) as error:
-            raise ConnectionError(f"{repo_id} was pushed, but cannot be downloaded ({one_line(error)}).") from None
+    with downloaded_repository(repo_id, token) as downloaded, tempfile.TemporaryDirectory() as modules:
         scored = subprocess.run(
             [sys.executable, "-c", _SCORE_REMOTELY, downloaded],
             input=json.dumps(PROBE_TEXTS),
             capture_output=True,
             text=True,
-            env=os.environ | {"HF_MODULES_CACHE": str(Path(cache) / "modules")},
+            env=os.environ | {"HF_MODULES_CACHE": modules},
         )
     if scored.returncode:
         reason = (scored.stderr.strip().splitlines() or ["no error message"])[-1]

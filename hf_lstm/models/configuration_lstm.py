@@ -11,7 +11,7 @@ from .cells_lstm import CELLS
 from .pooling_lstm import POOLINGS
 
 # Per-label fields, reset when the labels change.
-PER_LABEL_FIELDS = ("threshold", "class_weights")
+PER_LABEL_FIELDS = ("threshold", "class_weights", "stop_rule")
 
 
 @strict
@@ -45,6 +45,8 @@ class LstmConfig(PreTrainedConfig):
             probability per label; a label with the value 1 is never predicted. Training sets the best values on the
             validation split. In single-label classification, a list gives the probability below which the most probable
             label is not returned, and a number has no effect. The stock pipeline does not apply thresholds.
+        stop_rule: When to stop a stream, as a dictionary with `label`, `probability` and `for_tokens`: the label has at
+            least this probability after each of this many consecutive tokens. `None` is no rule.
         initializer_range: Standard deviation of the normal initialisation of the embeddings and the linear head.
         pad_token_id: Token whose embedding is zero and receives no gradient.
         bos_token_id: Token at the beginning of every text.
@@ -77,6 +79,7 @@ class LstmConfig(PreTrainedConfig):
     class_weights: list[float | int] | tuple[float | int, ...] | None = None
     label_smoothing: float | int = 0.0
     threshold: float | int | list[float | int] | tuple[float | int, ...] = 0.5
+    stop_rule: dict[str, str | float | int] | None = None
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
     bos_token_id: int | None = 2
@@ -152,6 +155,24 @@ class LstmConfig(PreTrainedConfig):
             thresholds = self.threshold
         if not all(0 <= threshold <= 1 for threshold in thresholds):
             raise ValueError(f"`threshold` must be in [0, 1], got {self.threshold}.")
+
+    def validate_stop_rule(self) -> None:
+        if self.stop_rule is None:
+            return
+        if set(self.stop_rule) != {"label", "probability", "for_tokens"}:
+            raise ValueError(
+                f"`stop_rule` must have `label`, `probability` and `for_tokens`, got {', '.join(self.stop_rule)}."
+            )
+        label, probability, tokens = (self.stop_rule[name] for name in ("label", "probability", "for_tokens"))
+        labels = [str(name) for name in self.label2id or ()]
+        if label not in labels:
+            raise ValueError(f"The label of `stop_rule` must be one of {', '.join(labels)}, got {label!r}.")
+        if isinstance(probability, str) or not 0 < probability <= 1:
+            raise ValueError(f"The probability of `stop_rule` must be above 0 and at most 1, got {probability!r}.")
+        if not isinstance(tokens, int) or tokens < 1:
+            raise ValueError(f"`for_tokens` of `stop_rule` must be a whole number of at least 1, got {tokens!r}.")
+        if self.problem_type == "regression" or not self.reads_forward:
+            raise ValueError("`stop_rule` requires a classifier that reads forward: remove it.")
 
     def validate_class_weights(self) -> None:
         if self.class_weights is None:

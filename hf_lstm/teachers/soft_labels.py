@@ -19,13 +19,14 @@ from ..inference import open_writer
 from ..messages import format_count
 from .augmentation import augment_texts
 from .fitted_teachers import Task, Teacher
-from .passages import cut_passages
+from .passages import cut_passages, cut_prefixes
 from .teacher_kinds import find_teacher
 
 # File in the training folder with the mean probabilities of the teachers. Existing training folders have this name.
 SOFT_LABELS_FILE = "taught.parquet"
 
 NO_CHANGED_TEXTS = "`--augment` made no new texts: the training texts have one word, or no spaces between words."
+NO_PREFIXES = "`--prefixes` made no new texts: the texts have one word, or no spaces between words."
 NO_PASSAGES = (
     "`--passage_words` made no passages: the texts are empty, or all passages are in the validation or test split."
 )
@@ -44,6 +45,7 @@ def label_with_teachers(
     save_to: str | Path | None = None,
     augment: int = 0,
     seed: int = 42,
+    prefixes: bool = False,
 ) -> tuple[Dataset, str]:
     """
     Return training rows with soft labels from teachers.
@@ -72,23 +74,26 @@ def label_with_teachers(
         save_to: Write the mean probabilities to this parquet file, which can be used as a teacher.
         augment: Number of changed texts that are made out of each training text ([`augment_texts`]). They are added
             like unlabelled texts, and in addition to them. Texts without spaces between words cannot be changed.
-        seed: Seed of the changed texts.
+        seed: Seed of the changed texts and of the prefixes.
+        prefixes: Add a random prefix of each training text and of each unlabelled text ([`cut_prefixes`]), like
+            unlabelled texts. Its soft label is what the teachers predict for the prefix, not for the whole text.
 
     Returns:
         Rows with `text` and `labels` (`(num_labels,)` probabilities or scores), and a sentence that describes them.
 
     Raises:
         ValueError: A teacher has other labels or lacks some text, no word occurs in two texts, a label is named `text`,
-            or `passage_words` or `augment` gave no text.
+            or `passage_words`, `augment` or `prefixes` gave no text.
         OSError: A teacher does not exist.
     """
     if "text" in corpus.label_names:
         raise ValueError("A label is named 'text', like the column of the texts in a file of probabilities. Rename it.")
     found = [find_teacher(teacher) for teacher in teachers]
     train_texts = corpus.splits["train"]["text"][:]
-    added, parts, note = None, [], ""
+    added, parts, note, whole_texts = None, [], "", train_texts
     if unlabelled is not None:
         added = _without_other_splits(unlabelled["text"][:], corpus) or None
+        whole_texts = train_texts + (added or [])
         if left_out := len(unlabelled) - len(added or ()):
             note = f" Left out {format_count(left_out, 'unlabelled text')} of the validation or test split."
     if passage_words:
@@ -104,8 +109,12 @@ def label_with_teachers(
         changed = _without_other_splits(augment_texts(train_texts, augment, seed), corpus)
         added = (added or []) + changed
         parts.append(f"{format_count(len(changed), 'changed text')} made from {len(train_texts):,} training texts")
+    if prefixes:
+        beginnings = _without_other_splits(cut_prefixes(whole_texts, seed), corpus)
+        added = (added or []) + beginnings
+        parts.append(f"{len(beginnings):,} random prefixes of {len(whole_texts):,} texts")
     if added == []:
-        raise ValueError(NO_CHANGED_TEXTS if augment else NO_PASSAGES)
+        raise ValueError(NO_CHANGED_TEXTS if augment else NO_PREFIXES if prefixes else NO_PASSAGES)
     task = Task(corpus.label_names, corpus.problem_type, train_texts, labels_as_targets(corpus, "train"), added)
     predicted = on_first_process(lambda: _mean_prediction(found, task, save_to))  # (task.texts, num_labels)
     names = ", ".join(teacher.name for teacher in found)

@@ -1,5 +1,6 @@
 """Train tokenizers, check texts, and find the positions where a text may be cut."""
 
+from .ascii_words import AsciiWords, is_word_tokenizer
 from .boundaries import SPECIAL_TOKENS, clean_text, join_surrogates, stable_length, take_stable_text
 from .inputs import check_texts
 from .scripts import share_without_spaces
@@ -14,6 +15,7 @@ from .tokenization import (
 
 __all__ = [
     "SPECIAL_TOKENS",
+    "AsciiWords",
     "TokenizerKind",
     "are_words",
     "build_given_tokenizer",
@@ -21,6 +23,7 @@ __all__ = [
     "clean_text",
     "count_words",
     "is_streamable",
+    "is_word_tokenizer",
     "join_surrogates",
     "share_without_spaces",
     "stable_length",

@@ -23,9 +23,12 @@ SEPARATOR = rf"(?i:<br{SPACE}?/?>)|{SPACE}"
 SPECIAL = "|".join(map(re.escape, SPECIAL_TOKENS))
 
 # The beginning of a `<br />` or of a special token, which the next piece of the text may complete.
-UNFINISHED = (
+UNFINISHED = re.compile(
     rf"(?:(?i:<(?:b(?:r{SPACE}?/?)?)?)|{'|'.join(re.escape(t[:n]) for t in SPECIAL_TOKENS for n in (1, 2, 3, 4))})\Z"
 )
+
+# What ends a run of characters.
+RUN_END = re.compile(f"{SEPARATOR}|{SPECIAL}")
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -66,10 +69,10 @@ def stable_length(text: str) -> int:
     Returns:
         A length from 0 to `len(text)`.
     """
-    unfinished = re.search(UNFINISHED, text)
+    unfinished = UNFINISHED.search(text)
     end = unfinished.start() if unfinished else len(text)
     run_start = 0
-    for separator in re.finditer(f"{SEPARATOR}|{SPECIAL}", text[:end]):
+    for separator in RUN_END.finditer(text, 0, end):
         run_start = separator.end()
     return end - (end - run_start) % MAX_RUN_LENGTH
 

@@ -14,15 +14,11 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from ..messages import show_progress as progress_is_visible
+from .ascii_words import ARABIC_MARKS, LONG_RUN, PIECE
 from .boundaries import MAX_RUN_LENGTH, SEPARATOR, SPECIAL_TOKENS, clean_text
 from .inputs import iterate_checked
 
 TokenizerKind = Literal["bpe", "wordpiece", "unigram", "word"]
-
-# Contractions such as "don't" stay whole, because a classifier needs their negation. The joiners U+200C and U+200D are
-# part of Persian and Indic words. At most three equal symbols form one piece, so that "!!!!!!!" needs no entry in
-# the vocabulary.
-_PIECE = r"[\p{L}\p{M}\u200c\u200d]+(?:'[\p{L}\p{M}\u200c\u200d]+)*|\p{N}+|([^ \p{L}\p{M}\p{N}])\1{0,2}[\p{M}\u200d]*"
 
 _BATCH_SIZE = 1_000
 
@@ -216,7 +212,7 @@ def _build_trainer(kind: TokenizerKind, vocab_size: int, show_progress: bool) ->
 
 def _pre_tokenizers() -> tuple[pre_tokenizers.PreTokenizer, pre_tokenizers.PreTokenizer]:
     """Return a splitter into pieces of characters and one into pieces of bytes."""
-    split = pre_tokenizers.Split(Regex(_PIECE), behavior="removed", invert=True)
+    split = pre_tokenizers.Split(Regex(PIECE), behavior="removed", invert=True)
     # The prefix space marks the first token of every piece, even if no space precedes it. "good" after "(" is then the
     # same token as "good" after a space, and the tokens of a piece depend only on its own characters.
     return split, pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=False)])
@@ -233,7 +229,7 @@ def _build_decoder(*joins: decoders.Decoder) -> decoders.Decoder:
 def _build_normalizer(lowercase: bool) -> normalizers.Normalizer:
     """Return a normaliser that gives the spellings of a word that mean the same to a classifier one form."""
     # Arabic vowel signs and the stretching of a word (tatweel) are optional.
-    steps = [*_basic_steps(), normalizers.Replace(Regex(r"[\u0640\u064b-\u0652\u0670]"), "")]
+    steps = [*_basic_steps(), normalizers.Replace(Regex(ARABIC_MARKS), "")]
     if lowercase:
         # The lower case of the Turkish letter U+0130 is "i" with a second dot, and letters such as U+01F0 have no
         # capital form, so that lower case can leave decomposed characters.
@@ -246,7 +242,7 @@ def _basic_steps() -> list[normalizers.Normalizer]:
     return [
         normalizers.Replace(Regex(SEPARATOR), " "),
         # Before NFKC, so that the cuts depend only on the raw text and NFKC does not combine characters across a cut.
-        normalizers.Replace(Regex(rf"[^ ]{{{MAX_RUN_LENGTH}}}\K(?=[^ ])"), " "),
+        normalizers.Replace(Regex(LONG_RUN), " "),
         normalizers.Replace("’", "'"),
         # NFKC rather than NFC: full-width letters, ligatures and "…" make no difference to a classifier.
         normalizers.NFKC(),

@@ -10,7 +10,7 @@ from transformers import Trainer, TrainingArguments
 from ..language_model import has_fast_bf16
 from ..messages import show_progress
 from ..models import CELLS, POOLINGS, LstmConfig
-from ..teachers import parse_teacher_labels
+from ..teachers import TeacherArguments
 
 # Fields of the model arguments that are not fields of `LstmConfig`.
 NOT_IN_CONFIG = (
@@ -35,7 +35,7 @@ class TextArguments:
 
 
 @dataclass
-class DataArguments(TextArguments):
+class DataArguments(TeacherArguments, TextArguments):
     """The labelled texts to train on, and the teachers that label more of them."""
 
     label_column: list[str] | None = field(
@@ -62,23 +62,6 @@ class DataArguments(TextArguments):
     )
     language: str = field(default="en", metadata={"help": "language code for the model card"})
     license: str = field(default="apache-2.0", metadata={"help": "licence of the model, for the model card"})
-    teacher: list[str] | None = field(
-        default=None,
-        metadata={"help": "classifiers, files, linear, latent, encoder:ID: learn from them (default: none)"},
-    )
-    teacher_labels: dict[str, str] | str | None = field(
-        default=None,
-        metadata={"help": "their labels, as in LABEL_0=bad,LABEL_1=good; LABEL_2= drops one (default: same names)"},
-    )
-    trust_remote_code: bool = field(
-        default=False, metadata={"help": "run model code from the repositories of teachers and vectors"}
-    )
-    augment: int = field(
-        default=0, metadata={"help": "changed texts per training text for the teachers to label; 0: none"}
-    )
-    unlabelled: str | None = field(
-        default=None, metadata={"help": "texts for the teachers to label, or `none` (default: unlabelled splits)"}
-    )
     rehearse: str | None = field(
         default=None, metadata={"help": "data of the training of `pretrained`, to keep its labels (default: none)"}
     )
@@ -88,25 +71,19 @@ class DataArguments(TextArguments):
     audit_dir: str | None = field(
         default=None, metadata={"help": "folder of the audit (default: runs/, the name of the dataset and -audit)"}
     )
-    passage_words: int = field(
-        default=0, metadata={"help": "let teachers label passages of this many words; 0: whole texts"}
+    prefixes: bool = field(
+        default=False, metadata={"help": "also learn random prefixes, to decide early; needs --no_bidirectional"}
     )
 
     def __post_init__(self):
+        super().__post_init__()
         if isinstance(self.label_column, str):
             self.label_column = [self.label_column]
-        # In Python, a teacher may also be a pipeline or a function. YAML files have `False` for `no`.
-        teachers = self.teacher if isinstance(self.teacher, list | tuple) else [self.teacher]
-        self.teacher = [teacher for teacher in teachers if teacher not in (None, False, "no")] or None
-        if self.teacher_labels is not None:
-            self.teacher_labels = parse_teacher_labels(self.teacher_labels)
-        for name in ("passage_words", "augment"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"`{name}` must be at least 0, got {getattr(self, name)}.")
-        if self.teacher is None and (self.unlabelled is not None or self.passage_words):
-            raise ValueError("`--unlabelled` and `--passage_words` require `--teacher`.")
-        if self.teacher is None and (self.augment or self.teacher_labels):
-            raise ValueError("`--augment` and `--teacher_labels` require `--teacher`.")
+
+    @property
+    def learns_prefixes(self) -> bool:
+        """Whether prefixes have the label of their text, because no teacher labels them."""
+        return self.prefixes and self.teacher is None
 
 
 @dataclass
@@ -298,6 +275,9 @@ class ClassifierTrainingArguments(RecurrentTrainingArguments):
     min_precision: list[str] | None = field(
         default=None,
         metadata={"help": "LABEL=0.98: predict it only where it is that precise; 0.98: all labels", "action": "extend"},
+    )
+    stop_false_alarms: str | None = field(
+        default=None, metadata={"help": "LABEL=0.01: fit a stop rule with false alarms in this share of texts"}
     )
     half_weights: bool = field(
         default=False, metadata={"help": "save the weights in half precision, half the size on disk"}

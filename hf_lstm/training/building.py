@@ -208,6 +208,8 @@ def load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Model
     new = {*loading["missing_keys"], *(key for key, *_ in loading["mismatched_keys"])}
     if isinstance(model, LstmForSequenceClassification):
         new = new - {HEAD_WEIGHT, HEAD_BIAS} | _load_head(model, source, saved, HEAD_WEIGHT in new)
+        if saved.stop_rule is not None:
+            print(f"The stop rule of {source} is not kept: it was fitted to the weights before this training.")
     loaded = len(model.state_dict()) - len(new & model.state_dict().keys())
     print(f"Loaded {loaded} weight tensors from {source}; initialised: {', '.join(sorted(new)) or 'none'}.")
     return model

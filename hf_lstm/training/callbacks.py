@@ -1,11 +1,13 @@
-"""Callbacks of the Trainer: weight averaging, one line per evaluation, and the progress bar."""
+"""Callbacks of the Trainer: weight averaging, one line per evaluation, the progress bar, and experiment tracking."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm.auto import tqdm
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.integrations.integration_utils import TensorBoardCallback, TrackioCallback, WandbCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from .arguments import arguments_of
@@ -144,3 +146,36 @@ def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
     trainer.add_callback(lines)
     if not args.disable_tqdm:
         trainer.add_callback(ProgressBar())
+
+
+def report_results(trainer: Trainer, values: Mapping[str, float], plots: Sequence[Path]) -> None:
+    """
+    Send the results of a finished training to the trackers of `report_to`.
+
+    The numbers go to every tracker, the plots to TensorBoard, Trackio and Weights & Biases.
+
+    Args:
+        trainer: Trainer after training.
+        values: Numbers by name. As for all logs of the Trainer, the prefix `test_` or `eval_` is the group.
+        plots: PNG files.
+    """
+    if not trainer.args.report_to:
+        return
+    trainer.log(dict(values))  # reopens the trackers that were closed at the end of the training
+    step = trainer.state.global_step
+    for tracker in trainer.callback_handler.callbacks:
+        if isinstance(tracker, TensorBoardCallback):
+            from matplotlib.image import imread
+
+            for path in plots:
+                tracker.tb_writer.add_image(path.stem, imread(path)[..., :3], step, dataformats="HWC")
+            tracker.on_train_end(trainer.args, trainer.state, trainer.control)
+        elif isinstance(tracker, TrackioCallback):
+            import trackio
+
+            trackio.log({path.stem: trackio.Image(path) for path in plots})
+            tracker.on_train_end(trainer.args, trainer.state, trainer.control, trainer.model)
+        elif isinstance(tracker, WandbCallback):
+            import wandb
+
+            wandb.log({path.stem: wandb.Image(str(path)) for path in plots})

@@ -28,7 +28,8 @@ from .trainer import RESUME_FILE, ClassifierTrainer
 ONNX_REPORT = "onnx_report.json"
 ONNX_FILES = (
     *("model.onnx", "model_int8.onnx", "tokenizer.json", "config.json"),
-    *("run_onnx.py", "boundaries.py", "classifier.mjs", ONNX_REPORT),
+    *("run_onnx.py", "onnx_session.py", "guard_onnx.py", "ascii_words.py", "boundaries.py"),
+    *("classifier.mjs", "stream.mjs", "index.html", ONNX_REPORT),
 )
 
 # First line of the code files that are saved with a model.
@@ -38,7 +39,7 @@ CODE_MARK = "# Copyright 2026 the hf_lstm authors"
 TEACHER_CHECKS = "teacher_checks"
 
 # Options of the data, besides the data itself, that change the training rows.
-DATA_OPTIONS = ("max_length", "teacher", "teacher_labels", "unlabelled", "passage_words", "augment")
+DATA_OPTIONS = ("max_length", "teacher", "teacher_labels", "unlabelled", "passage_words", "augment", "prefixes")
 
 
 def is_complete(checkpoint: Path) -> bool:

@@ -3,6 +3,8 @@
 import math
 from copy import copy
 from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,8 @@ def resolve_defaults(
     resolved_model = replace(model_args, **chosen)
 
     resolved = copy(args)
+    if args.run_name is None:  # a tracker that is closed after the training can be reopened for the results
+        resolved.run_name = f"{Path(args.output_dir or '.').name}-{datetime.now():%Y%m%d-%H%M%S}"
     if args.adversarial_size is None:
         size = 0.0 if problem_type == "regression" else ADVERSARIAL_SIZE
         resolved.adversarial_size = chosen["adversarial_size"] = size

@@ -1,7 +1,7 @@
 """Save and evaluate the model of a finished training, and write its records: metrics, plots and model card."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from datasets import DatasetDict
 from transformers import PreTrainedTokenizerFast, TrainingArguments
 
 from ..data import Corpus
+from ..early import fit_and_store_rule, stop_target
 from ..evaluation import (
     TIMED_TEXTS,
     describe_machine,
@@ -23,16 +24,20 @@ from ..evaluation import (
     tfidf_baseline,
 )
 from ..hub import TrainedClassifier, build_card, metrics_table, push_repository, save_metrics
+from ..inference import StreamingClassifier
 from ..messages import one_line
 from ..models import LstmForSequenceClassification
 from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE
 from .arguments import ClassifierTrainingArguments, DataArguments
+from .callbacks import report_results
 from .checkpoints import advise_on_full_disk, save_classifier
 from .defaults import ResolvedArguments
 from .trainer import ClassifierTrainer
 
 RECORDS_LOST = "The model was saved, but not all of its records: free some space and use `hf-lstm evaluate`."
+
+PLOTS = ("learning_curve.png", "predictions.png", "calibration.png")
 
 COLUMN_NAMES = {"model": "hf_lstm", "baseline": "TF-IDF + LR"}
 
@@ -55,6 +60,7 @@ class TrainingRun:
         calibration: What the calibration changed, see [`SavedClassifier`]; empty until the model is saved.
         seconds: Time to load, tokenize and train, in seconds.
         search: Sentences on the search that chose the arguments; empty without one.
+        stop_rule: Figures of the stop rule, see [`FittedRule`]; empty without one, and until the model is saved.
     """
 
     dataset: str
@@ -69,6 +75,7 @@ class TrainingRun:
     calibration: dict[str, Any]
     seconds: float
     search: Sequence[str] = ()
+    stop_rule: dict[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -99,13 +106,35 @@ def finish_training(run: TrainingRun, tokenizer: PreTrainedTokenizerFast) -> Tra
     min_precision = precision_targets(run.resolved.training.min_precision, corpus.label_names, corpus.problem_type)
     with full_disk_errors(folder, lambda: advise_on_full_disk(folder)):
         saved = save_classifier(run.trainer, run.splits["validation"], min_precision)
+        notes, stop_rule = _add_stop_rule(run, saved.model, tokenizer)
     if not run.data.teacher:
         (folder / SOFT_LABELS_FILE).unlink(missing_ok=True)  # of an earlier training
-    run = replace(run, notes=[*run.notes, *saved.notes], calibration=saved.calibration)
+    run = replace(run, notes=[*run.notes, *saved.notes, *notes], calibration=saved.calibration, stop_rule=stop_rule)
     with full_disk_errors(folder, lambda: RECORDS_LOST):
         metrics = record_training(run, saved.model, tokenizer)
     print(f"\nTrained in {run.seconds:.0f} s and saved to {folder}.")
     return TrainedClassifier(folder, saved.model.eval(), tokenizer, metrics, saved.calibration)
+
+
+def _add_stop_rule(
+    run: TrainingRun, model: LstmForSequenceClassification, tokenizer: PreTrainedTokenizerFast
+) -> tuple[list[str], dict[str, Any]]:
+    """Fit the stop rule on the validation split and store it, if wanted; return printed notes and its figures."""
+    args, rows = run.resolved.training, run.corpus.splits["validation"]
+    target = stop_target(args.stop_false_alarms, run.corpus.label_names, run.corpus.problem_type)
+    if target is None:
+        return [], {}
+    labels = np.array(rows["labels"][:])
+    fitted, _ = fit_and_store_rule(
+        run.folder,
+        StreamingClassifier(model, tokenizer),
+        rows["text"][:],
+        labels,
+        target,
+        show_progress=not args.disable_tqdm,
+    )
+    print(fitted.note)
+    return [fitted.note], fitted.record
 
 
 def push_finished(folder: Path, args: ClassifierTrainingArguments) -> None:
@@ -156,6 +185,8 @@ def record_training(
         _draw(plot_calibration, logits, labels, model.config, title, run.folder / "calibration.png")
     example = run.corpus.splits[final]["text"][0][:200]
     build_card(model.config, str(run.folder), record, example).save(run.folder / "README.md")
+    plots = [path for name in PLOTS if (path := run.folder / name).is_file()]
+    report_results(run.trainer, tracked_values(record, final), plots)
     return {split: by_model["model"] for split, by_model in figures.items()}
 
 
@@ -181,6 +212,7 @@ def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[s
         "splits": {split: len(rows) for split, rows in run.splits.items()},
         "figures": figures,
         "calibration": run.calibration,
+        "stop_rule": run.stop_rule,
         "search": list(run.search),
         "training": {
             "command": run.command,
@@ -192,6 +224,37 @@ def describe_run(run: TrainingRun, figures: dict[str, dict[str, Any]]) -> dict[s
             "metric": args.metric_for_best_model,
             "parameters": run.trainer.model.num_parameters(),
         },
+    }
+
+
+def tracked_values(record: dict[str, Any], final: str) -> dict[str, float]:
+    """
+    Return the numbers of a record for experiment tracking.
+
+    Args:
+        record: Contents of `metrics.json`.
+        final: Split whose metrics are reported.
+
+    Returns:
+        The metrics with the prefix `test_` or, for the validation split, `eval_saved_`; those of TF-IDF with `tfidf_`
+        after it; the limits of the intervals with `_low` and `_high`; the temperature; size and speed.
+    """
+    values: dict[str, float] = {}
+    for split, by_model in record["figures"].items():
+        for model, metrics in by_model.items():
+            prefix = ("test_" if split == "test" else "eval_saved_") + ("tfidf_" if model == "baseline" else "")
+            for name, value in metrics.items():
+                if name.endswith("_interval"):
+                    name = f"{prefix}{name.removesuffix('_interval')}"
+                    values |= dict(zip((f"{name}_low", f"{name}_high"), value, strict=True))
+                else:
+                    values[f"{prefix}{name}"] = value
+    if "temperature" in record["calibration"]:
+        values["eval_saved_temperature"] = record["calibration"]["temperature"]
+    prefix = "test_" if final == "test" else "eval_saved_"
+    return values | {
+        f"{prefix}megabytes": record["bytes"] / 1e6,
+        f"{prefix}texts_per_second": record["texts_per_second"],
     }
 
 

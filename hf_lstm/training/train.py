@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from datasets import Dataset, DatasetDict, concatenate_datasets
+from datasets import DatasetDict
 from transformers import PreTrainedTokenizerFast, set_seed
 
-from ..data import Corpus, load_corpus, load_texts, summarize_tokens, tokenize_corpus
+from ..data import Corpus, load_corpus, summarize_tokens, tokenize_corpus, unlabelled_texts
+from ..early import check_reads_forward, stop_target
 from ..evaluation import precision_targets
 from ..hub import TrainedClassifier, check_push, load_classifier
 from ..inference import load_config, load_tokenizer
 from ..knowledge import open_source
 from ..messages import library_progress_bars
+from ..models import LstmConfig
 from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE, check_teachers, find_teacher, label_with_teachers
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
@@ -95,7 +97,7 @@ def run_training(
     model = build_model(corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
     if checkpoint is not None:
         check_resumed_model(checkpoint, model.config)
-    trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training)
+    trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training, data_args.learns_prefixes)
     trainer.training_data = training_data
     print(
         f"{resolved}\n{model.config.cell_type.upper()} with {model.num_parameters():,} parameters, up to "
@@ -194,6 +196,9 @@ def read_corpus(
         raise ValueError("`--rehearse` requires `--pretrained`.")
     if data_args.audit_dir is not None and not data_args.drop_suspicious:
         raise ValueError("`--audit_dir` requires `--drop_suspicious`.")
+    if data_args.prefixes or args.stop_false_alarms is not None:
+        config = LstmConfig if model_args.pretrained is None else load_config(model_args.pretrained)
+        check_reads_forward(config, model_args.bidirectional, model_args.reverse)
 
     def load(source: Any, config_name: str | None, problem_type: str | None) -> Corpus:
         return load_corpus(
@@ -219,6 +224,7 @@ def read_corpus(
             corpus = add_rehearsal(corpus, earlier, str(model_args.pretrained), data_args.rehearse)
     if model_args.pretrained is not None:
         corpus = keep_trained_labels(corpus, model_args.pretrained, model_args.drop_missing_labels)
+    stop_target(args.stop_false_alarms, corpus.label_names, corpus.problem_type)  # checked before the training
     notes = list(corpus.notes)
     if corpus.problem_type == "multi_label_classification":
         notes.append("The threshold of each label is chosen on the validation split, so its metrics are optimistic.")
@@ -246,13 +252,15 @@ def label_unlabelled(
 
     Returns:
         The splits of the corpus, and the results of the check. With teachers, `train` has soft labels and contains the
-        unlabelled and changed texts, too.
+        unlabelled texts, changed texts and prefixes, too.
     """
     if not data_args.teacher:
         return corpus.splits, []
     labels = cast(dict[str, str] | None, data_args.teacher_labels)
     teachers = [find_teacher(teacher, labels, data_args.trust_remote_code) for teacher in data_args.teacher]
-    unlabelled, read = unlabelled_texts(corpus, data_args)
+    unlabelled, read = unlabelled_texts(
+        corpus, data_args.unlabelled, data_args.text_column, data_args.separator, data_args.encoding
+    )
     print(*read, sep="\n", end="\n" if read else "")
     written = Path(args.output_dir) / SOFT_LABELS_FILE
     path = written if checkpoint is None else Path(checkpoint).parent / SOFT_LABELS_FILE
@@ -267,32 +275,18 @@ def label_unlabelled(
     else:
         checks, save_to = check_teachers(corpus, teachers), written
     train, note = label_with_teachers(
-        corpus, teachers, unlabelled, data_args.passage_words, save_to, data_args.augment, args.seed
+        corpus,
+        teachers,
+        unlabelled,
+        data_args.passage_words,
+        save_to,
+        data_args.augment,
+        args.seed,
+        data_args.prefixes,
     )
     print(note)
     notes += [*read, *checks, note]
     return DatasetDict(corpus.splits | {"train": train}), checks
-
-
-def unlabelled_texts(corpus: Corpus, data_args: DataArguments) -> tuple[Dataset | None, list[str]]:
-    """
-    Return the unlabelled texts that teachers label.
-
-    Args:
-        corpus: The labelled texts, whose unlabelled splits are the default.
-        data_args: Arguments of the data. Their options of files apply to these texts, too.
-
-    Returns:
-        The texts, or `None` if there are none, and notes on what was read and left out.
-    """
-    source: Any = data_args.unlabelled  # in Python also a table
-    if source is None or (isinstance(source, str) and source == "none"):
-        return (corpus.unlabelled if source is None else None), []
-    is_lines = isinstance(source, str | Path) and ".txt" in Path(source).suffixes  # such a file has no named columns
-    column = None if is_lines else data_args.text_column
-    splits, notes = load_texts(source, text_column=column, separator=data_args.separator, encoding=data_args.encoding)
-    texts = concatenate_datasets(list(splits.values()))  # teachers need no validation texts of this kind
-    return texts, [*notes, f"Teachers label all {len(texts):,} of these texts, also those for validation."]
 
 
 def load_or_build_vocabulary(

@@ -22,6 +22,7 @@ from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SchedulerType
 
 from ..data import ClassifierCollator, SimilarLengthSampler
+from ..early import PREFIX_WEIGHT, prefix_loss, random_prefixes
 from ..evaluation import best_thresholds, build_compute_metrics, check_problem_type
 from ..hub import build_card
 from ..inference import probabilities
@@ -47,7 +48,7 @@ class ClassifierTrainer(Trainer):
     - Training batches contain texts of similar length, in random order. Predictions keep the order of the rows.
     - The evaluation loss is the mean over all rows, independent of the batch size and of the number of processes.
     - Among checkpoints with the same metric, the one with the lowest loss is the best.
-    - The arguments can add adversarial training, a learning rate for each layer, and gradual unfreezing.
+    - The arguments can add adversarial training, prefixes, a learning rate for each layer, and gradual unfreezing.
     - Checkpoints contain no pickle of the arguments, and the model card is that of this package.
     """
 
@@ -57,6 +58,9 @@ class ClassifierTrainer(Trainer):
     train_dataset: Dataset
 
     adversary: EmbeddingAdversary | None = None
+
+    # Whether the training loss is also that of a random prefix of each text, with the label of the text.
+    learns_prefixes = False
 
     # Written to each checkpoint, to check that a training is resumed with the same data.
     training_data: dict[str, Any] | None = None
@@ -98,6 +102,31 @@ class ClassifierTrainer(Trainer):
             with self.adversary.attack():
                 super().training_step(model, inputs, *args, **kwargs)
         return loss
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """
+        Compute the loss of a batch; with prefixes and in training, the weighted mean of that of texts and prefixes.
+
+        Args:
+            model: The model, which may be wrapped for distributed training.
+            inputs: The batch.
+            return_outputs: Return the outputs of the model, too.
+            num_items_in_batch: Not used, because the loss is a mean over the batch.
+        """
+        if not (self.learns_prefixes and model.training):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss, outputs = super().compute_loss(model, inputs | {"output_hidden_states": True}, True, num_items_in_batch)
+        prefixes = random_prefixes(inputs["attention_mask"])
+        classifier = self.accelerator.unwrap_model(model)
+        of_prefixes = prefix_loss(classifier, outputs.hidden_states[-1], prefixes, inputs["labels"])
+        loss = (1 - PREFIX_WEIGHT) * loss + PREFIX_WEIGHT * of_prefixes
+        return (loss, outputs) if return_outputs else loss
 
     def _not_finite(self, what: str) -> ValueError:
         """Return the error for a training that diverged."""
@@ -224,6 +253,7 @@ def build_trainer(
     tokenizer: PreTrainedTokenizerFast,
     splits: DatasetDict,
     args: ClassifierTrainingArguments,
+    prefixes: bool = False,
 ) -> ClassifierTrainer:
     """
     Create the Trainer of a classifier.
@@ -233,6 +263,7 @@ def build_trainer(
         tokenizer: Tokenizer that is saved with every checkpoint.
         splits: Tokenized `train` and `validation` splits, as returned by [`tokenize_corpus`].
         args: Resolved arguments, as returned by [`resolve_defaults`].
+        prefixes: Also learn the label of each text from a random prefix; for a model that reads forward.
 
     Returns:
         A Trainer that evaluates, keeps the best checkpoint and stops early.
@@ -273,6 +304,7 @@ def build_trainer(
         if "Callback requires" not in str(error):
             raise
         raise ValueError(f"`report_to` cannot be used: {one_line(error)}.") from None
+    trainer.learns_prefixes = prefixes
     if args.adversarial_size:
         trainer.train_adversarially(args.adversarial_size)
     add_callbacks(trainer, EpochLines())

@@ -138,7 +138,8 @@ class Trials:
                 # As at the start of a training: reading and tokenizing draw no random numbers.
                 set_seed(resolved.training.seed)
                 model = build_model(shared.corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
-                trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training)
+                prefixes = self.given.changed(options).data.learns_prefixes
+                trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training, prefixes)
                 trainer.add_callback(watch)
                 trainer.train()
         finally:

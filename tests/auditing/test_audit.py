@@ -86,3 +86,5 @@ def test_options_without_effect_are_refused(planted, tmp_path):
         audit(planted, output_dir=tmp_path, hidden_size=8)
     with pytest.raises(ValueError, match="does not have the option --min_precision"):
         audit(planted, output_dir=tmp_path, min_precision=["good=0.9"])
+    with pytest.raises(ValueError, match="does not have the option --prefixes"):
+        audit(planted, output_dir=tmp_path, prefixes=True)

@@ -61,3 +61,53 @@ def test_any_number_of_rows_and_classes(command, trained, tmp_path, rows):
     assert f"Evaluated on {len(rows)} row" in done.stdout and "split" not in done.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["accuracy"] == 1 and all(np.isfinite(value).all() for value in figures.values())
+
+
+def test_early_decisions_with_and_without_a_stored_rule(command, streaming_folder, table, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(streaming_folder, folder)
+    data = ("--dataset", table, "--json", tmp_path / "figures.json")
+    none = command("evaluate", "--model", folder, *data, "--early")
+    assert none.returncode == 0 and "The model has no stop rule: name a label" in none.stdout
+    assert "| Text read | Accuracy |" in none.stdout
+    assert json.loads((tmp_path / "figures.json").read_text())["early"]["stop_rule"] is None
+
+    named = command("evaluate", "--model", folder, *data, "--early", "bad", "--plot_early", tmp_path / "new" / "p.png")
+    assert named.returncode == 0 and "so that its figures are optimistic" in named.stdout
+    assert (tmp_path / "new" / "p.png").stat().st_size > 1000
+    assert json.loads((folder / "config.json").read_text())["stop_rule"] is None
+
+    fitted = command("evaluate", "--model", folder, *data, "--stop_false_alarms", "bad=0.02")
+    assert fitted.returncode == 0, fitted.stderr
+    assert f"It is stored in {folder}." in fitted.stdout and "Text read" not in fitted.stdout
+    rule = json.loads((folder / "config.json").read_text())["stop_rule"]
+    assert rule["label"] == "bad"
+
+    stored = command("evaluate", "--model", folder, *data, "--early")
+    assert "Stop rule of the model: 'bad' has a probability of at least" in stored.stdout
+    early = json.loads((tmp_path / "figures.json").read_text())["early"]
+    # floor(0.02 * 151) - 1 = 2 of 150 texts without the label.
+    assert early["stop_rule"] == rule and early["rows"][-1]["false_alarms"] <= 2 / 150
+    assert f"if the text is predicted as 'bad': {early['median_share_read']:.0%}." in stored.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--plot_early", "p.png"), "--plot_early requires --early"),
+        (("--early", "great"), "--early great: the model has the labels bad, good"),
+        (("--early", "bad", "--stop_false_alarms", "bad=0.1"), "--stop_false_alarms names the label"),
+        (("--stop_false_alarms", "0.1"), "must be LABEL=0.01"),
+        (("--stop_false_alarms", "bad=0.1", "--split", "test"), "must not be fitted to the test split"),
+    ],
+)
+def test_options_on_early_decisions_that_do_not_fit(command, streaming_folder, table, options, message):
+    done = command("evaluate", "--model", streaming_folder, "--dataset", table, *options)
+    assert done.returncode != 0 and message in done.stderr
+
+
+def test_early_decisions_need_one_forward_model(command, trained, streaming_folder, table):
+    two = command("evaluate", "--model", streaming_folder, streaming_folder, "--dataset", table, "--early")
+    assert "need one model" in two.stderr
+    backward = command("evaluate", "--model", trained[0], "--dataset", table, "--early")
+    assert backward.returncode == 1 and "reads texts from their end" in backward.stderr

@@ -3,10 +3,10 @@ import json
 import datasets
 import pandas as pd
 import pytest
-from helpers import write_splits
+from helpers import tiny_corpus, write_splits
 
 from hf_lstm.data.corpus import load_corpus
-from hf_lstm.data.unlabelled import load_texts
+from hf_lstm.data.unlabelled import load_texts, unlabelled_texts
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -110,3 +110,22 @@ def test_an_iterable_dataset_is_streamed():
     assert isinstance(splits, datasets.IterableDatasetDict)
     assert [row["text"] for row in splits["validation"]] == ["text 0", "text 1"]
     assert sorted(row["text"] for row in splits["train"]) == [f"text {i}" for i in range(2, 9)]
+
+
+def test_texts_for_teachers(tmp_path):
+    corpus = tiny_corpus()
+    (tmp_path / "texts.txt").write_text("one film\ntwo films\n")
+    assert unlabelled_texts(corpus, None) == unlabelled_texts(corpus, "none") == (None, [])
+    texts, notes = unlabelled_texts(corpus, str(tmp_path / "texts.txt"))
+    assert sorted(texts["text"]) == ["one film", "two films"]
+    assert "texts.txt" in notes[0] and notes[-1].startswith("Teachers label all 2 of these texts")
+
+
+def test_texts_for_teachers_are_read_with_the_options_of_files(tmp_path):
+    (tmp_path / "texts.csv").write_bytes("id^words\n1^caf\xe9, one\n2^two\n".encode("cp1252"))
+    options = {"text_column": "words", "separator": "^", "encoding": "cp1252"}
+    texts, _ = unlabelled_texts(tiny_corpus(), str(tmp_path / "texts.csv"), **options)
+    assert sorted(texts["text"]) == ["caf\xe9, one", "two"]
+    (tmp_path / "texts.txt").write_text("one film\n")
+    texts, _ = unlabelled_texts(tiny_corpus(), str(tmp_path / "texts.txt"), text_column="words")
+    assert texts["text"][:] == ["one film"]

@@ -26,7 +26,7 @@ def test_html_is_well_formed_and_escaped():
     figure = ElementTree.fromstring(EXPLANATION.to_figure())
     assert "".join(figure.find("p").itertext()) == "good <i>"
     assert "".join(figure.find("figcaption").itertext()).startswith("a&b 0.5000 (log-odds +0.00) = empty text -1.00")
-    assert figure.find("svg") is not None
+    assert figure.find("div/svg") is not None
 
 
 def test_models_that_do_not_read_forward_have_no_chart():

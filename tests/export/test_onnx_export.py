@@ -40,12 +40,15 @@ def test_exported_folder(tokenizer, tmp_path, cell_type):
     operators = {node.op_type for node in onnx.load(tmp_path / "onnx" / "model_int8.onnx").graph.node}
     assert ("DynamicQuantizeLSTM" if cell_type == "lstm" else OPERATORS[cell_type]) in operators
     assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == [
+        "ascii_words.py",
         "boundaries.py",
         "classifier.mjs",
         "config.json",
+        "guard_onnx.py",
         "model.onnx",
         "model_int8.onnx",
         "onnx_report.json",
+        "onnx_session.py",
         "run_onnx.py",
         "tokenizer.json",
     ]
@@ -201,4 +204,5 @@ def test_javascript_marks_the_predicted_labels(tiny_config, tmp_path, problem_ty
 
 
 def test_javascript_is_package_data():
-    assert "export/classifier.mjs" in (ROOT / "pyproject.toml").read_text()
+    text = (ROOT / "pyproject.toml").read_text()
+    assert all(f'"export/{name}"' in text for name in ("classifier.mjs", "stream.mjs", "index.html"))

@@ -61,7 +61,7 @@ def test_batches_and_long_pieces_are_split_without_changing_the_scores(tokenizer
     classifier = OnnxClassifier(tmp_path)
     whole = classifier.predict_logits(TEXTS)
     sizes, run = [], classifier.run
-    monkeypatch.setattr("hf_lstm.export.run_onnx.BATCH_TOKENS", 20)
+    monkeypatch.setattr("hf_lstm.export.onnx_session.BATCH_TOKENS", 20)
     monkeypatch.setattr(classifier, "run", lambda ids, state: sizes.append(len(ids)) or run(ids, state))
     np.testing.assert_allclose(classifier.predict_logits(TEXTS), whole, atol=1e-5)
     assert sizes[0] == 1 and max(sizes) > 1 and sum(sizes) == len(TEXTS)

@@ -14,14 +14,29 @@ from safetensors.torch import load_file
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.hub.model_card import build_card
-from hf_lstm.hub.push import PROBE_TEXTS, assemble_repository, card_metadata, locate_card, push_repository
+from hf_lstm.hub.push import (
+    PROBE_TEXTS,
+    WIDGET_TEXT,
+    add_widget,
+    assemble_repository,
+    card_metadata,
+    locate_card,
+    push_repository,
+)
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_texts, probabilities
 from hf_lstm.text.tokenization import train_tokenizer
 
 ROOT = Path(__file__).parents[2]
 CODE = {path.name for path in (ROOT / "hf_lstm" / "models").glob("*_lstm.py") if "causal" not in path.name}
-FILES = {"README.md", "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} | CODE
+FILES = {
+    "README.md",
+    "config.json",
+    "handler.py",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+} | CODE
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +104,17 @@ def test_assembled_repository_has_exactly_the_required_files(folder, tmp_path):
     card = ModelCard.load(tmp_path / "README.md")
     assert 'model="tester/tiny", trust_remote_code=True' in card.text and str(folder) not in card.text
     assert set(card_metadata(tmp_path).values()) == {"not given"}
+
+
+def test_card_gets_an_example_for_the_widget_unless_it_has_one(folder, tmp_path):
+    assemble_repository(str(folder), "tester/tiny", tmp_path)
+    card = ModelCard.load(tmp_path / "README.md")
+    assert card.data["widget"] == [{"text": WIDGET_TEXT}] and "widget" not in (folder / "README.md").read_text()
+    card.data["widget"] = [{"text": "Mine."}]
+    card.save(tmp_path / "README.md")
+    before = (tmp_path / "README.md").read_text()
+    add_widget(tmp_path / "README.md")
+    assert (tmp_path / "README.md").read_text() == before
 
 
 def test_invalid_repository_id_raises_before_anything_is_written(folder, tmp_path):

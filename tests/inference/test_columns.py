@@ -79,17 +79,13 @@ def test_values_as_text():
 
 
 def test_missing_texts_have_neither_label_nor_score(model, tokenizer):
-    columns = predict_columns(
-        partial(predict_texts, model, tokenizer), model.config, [None, "a good film", None, "not bad"]
-    )
+    score = partial(predict_texts, model, tokenizer)
+    columns = predict_columns(score, model.config, [None, "a good film", None, "not bad"])
     scores = probabilities(predict_texts(model, tokenizer, ["a good film", "not bad"]), "single_label_classification")
     first, second = ("neg" if row[0] > row[1] else "pos" for row in scores)
     assert columns["predicted_label"] == [None, first, None, second]
     assert columns["predicted_score"] == [None, pytest.approx(scores[0].max()), None, pytest.approx(scores[1].max())]
-    assert predict_columns(partial(predict_texts, model, tokenizer), model.config, []) == {
-        "predicted_label": [],
-        "predicted_score": [],
-    }
+    assert predict_columns(score, model.config, []) == {"predicted_label": [], "predicted_score": []}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@ from huggingface_hub.errors import StrictDataclassError
 
 from hf_lstm import LstmConfig
 
+RULE = {"label": "LABEL_1", "probability": 0.9, "for_tokens": 5}
+
 
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
@@ -26,6 +28,14 @@ from hf_lstm import LstmConfig
         ("reverse", True, "`reverse` requires a single direction: set `bidirectional` to false"),
         ("sampled_tokens", -1, r"`sampled_tokens` must be at least 0 and below `vocab_size` \(30000\), got -1"),
         ("sampled_tokens", 30_000, "`sampled_tokens` must be at least 0 and below"),
+        ("stop_rule", {"label": "LABEL_0"}, "`stop_rule` must have `label`, `probability` and `for_tokens`, got label"),
+        ("stop_rule", "LABEL_0", "stop_rule"),
+        ("stop_rule", RULE | {"label": "a"}, "label of `stop_rule` must be one of LABEL_0, LABEL_1, got 'a'"),
+        ("stop_rule", RULE | {"probability": 1.1}, "probability of `stop_rule` must be above 0 and at most 1, got 1.1"),
+        ("stop_rule", RULE | {"probability": "1"}, "probability of `stop_rule` must be above 0 and at most 1, got '1'"),
+        ("stop_rule", RULE | {"for_tokens": 0}, "`for_tokens` of `stop_rule` must be a whole number of at least 1"),
+        ("stop_rule", RULE | {"for_tokens": 1.5}, "`for_tokens` of `stop_rule` must be a whole number of at least 1"),
+        ("stop_rule", RULE, "`stop_rule` requires a classifier that reads forward"),
     ],
 )
 def test_error_names_the_field_and_the_accepted_values(field, value, expected):
@@ -52,11 +62,13 @@ def test_round_trip_through_json(tmp_path):
 
 
 def test_new_labels_reset_per_label_fields(tmp_path):
-    LstmConfig(num_labels=3, threshold=[0.2, 0.3, 0.4], class_weights=[1, 2, 3]).save_pretrained(tmp_path)
-    assert list(LstmConfig.from_pretrained(tmp_path, input_dropout=0.1).threshold) == [0.2, 0.3, 0.4]
+    fields = {"threshold": [0.2, 0.3, 0.4], "class_weights": [1, 2, 3], "stop_rule": RULE}
+    LstmConfig(num_labels=3, bidirectional=False, **fields).save_pretrained(tmp_path)
+    kept = LstmConfig.from_pretrained(tmp_path, input_dropout=0.1)
+    assert (list(kept.threshold), kept.stop_rule) == ([0.2, 0.3, 0.4], RULE)
     for labels in ({"num_labels": 5}, {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}):
         loaded = LstmConfig.from_pretrained(tmp_path, **labels)
-        assert (loaded.threshold, loaded.class_weights) == (0.5, None)
+        assert (loaded.threshold, loaded.class_weights, loaded.stop_rule) == (0.5, None, None)
         loaded.save_pretrained(tmp_path / "other")
     assert LstmConfig.from_pretrained(tmp_path, num_labels=2, threshold=[0.1, 0.2]).threshold == [0.1, 0.2]
 
@@ -77,3 +89,8 @@ def test_only_a_single_forward_direction_reads_forward():
     ways = {(True, False): False, (False, True): False, (False, False): True}
     for (bidirectional, reverse), forward in ways.items():
         assert LstmConfig(bidirectional=bidirectional, reverse=reverse).reads_forward is forward
+
+
+def test_stop_rule_in_a_regression():
+    with pytest.raises(StrictDataclassError, match="requires a classifier that reads forward"):
+        LstmConfig(bidirectional=False, num_labels=2, problem_type="regression", stop_rule=RULE)

@@ -13,6 +13,7 @@ from hf_lstm.data.corpus import Corpus
 from hf_lstm.inference.prediction import predict_texts
 from hf_lstm.teachers.augmentation import augment_texts
 from hf_lstm.teachers.linear import NgramModel, ngram_vectorizer, predict_out_of_fold
+from hf_lstm.teachers.passages import cut_prefixes
 from hf_lstm.teachers.soft_labels import label_with_teachers
 from hf_lstm.teachers.teacher_kinds import read_probabilities
 from hf_lstm.text.tokenization import train_tokenizer
@@ -305,3 +306,26 @@ def test_other_processes_wait_longer_than_their_timeout(tmp_path):
         [*words, str(tmp_path / "waiting.py")], capture_output=True, text=True, timeout=120, env=environment
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_prefixes_have_the_probabilities_of_the_teacher_for_the_prefix():
+    corpus, others = make_corpus(), Dataset.from_dict({"text": ["one two three", "word"]})
+    long = [f"{text} and nothing else at all" for text in TEXTS]
+    table = {"text": long, "labels": corpus.splits["train"]["labels"][:]}
+    corpus.splits["train"] = Dataset.from_dict(table, corpus.splits["train"].features)
+
+    def teacher(texts):
+        share = np.array([len(text.split()) for text in texts]) / 10
+        return np.stack([1 - share, share], axis=1)
+
+    # The validation split has texts of two words, such as "good film", which stay unseen.
+    expected = [text for text in cut_prefixes([*long, "one two three", "word"], 7) if text not in TEXTS]
+    rows, note = label_with_teachers(corpus, [teacher], others, seed=7, prefixes=True)
+    assert rows["text"][:] == [*long, "one two three", "word", *expected]
+    np.testing.assert_allclose(np.array(rows["labels"][:])[14:], teacher(expected), rtol=1e-6)
+    assert f"Added 2 texts without labels and {len(expected)} random prefixes of 14 texts, with soft labels" in note
+    alone, _ = label_with_teachers(corpus, [teacher], prefixes=True)
+    assert all(text.split()[0] in ("good", "bad") for text in alone["text"][12:])
+    short = replace(corpus, splits=corpus.splits | {"train": corpus.splits["train"].select([])})
+    with pytest.raises(ValueError, match="`--prefixes` made no new texts"):
+        label_with_teachers(short, [teacher], Dataset.from_dict({"text": ["word"]}).select([]), prefixes=True)

@@ -41,26 +41,9 @@ def test_layer_decay_is_a_share(value):
     assert ClassifierTrainingArguments("x", layer_decay=1.0).layer_decay == 1
 
 
-def test_what_only_a_teacher_needs_is_refused_without_one():
-    for alone in ({"unlabelled": "texts.txt"}, {"passage_words": 40}):
-        with pytest.raises(ValueError, match="require `--teacher`"):
-            DataArguments(**alone)
-        assert DataArguments(teacher=["linear"], **alone).teacher == ["linear"]
-    with pytest.raises(ValueError, match="`passage_words` must be at least 0, got -1"):
-        DataArguments(teacher=["linear"], passage_words=-1)
-
-
-def test_one_teacher_needs_no_list():
-    assert DataArguments(teacher="linear").teacher == ["linear"]
-
-
-def test_labels_of_teachers_are_parsed_and_need_one():
-    arguments = DataArguments(teacher=["me/teacher"], teacher_labels="LABEL_0=bad,LABEL_1=good")
-    assert arguments.teacher_labels == {"LABEL_0": "bad", "LABEL_1": "good"}
-    assert DataArguments(teacher=len, teacher_labels={"a": "b"}).teacher == [len]
-    for alone in ({"augment": 1}, {"teacher_labels": "a=b"}):
-        with pytest.raises(ValueError, match="`--augment` and `--teacher_labels` require `--teacher`"):
-            DataArguments(**alone)
+def test_prefixes_have_the_label_of_their_text_unless_a_teacher_labels_them():
+    assert DataArguments(prefixes=True).learns_prefixes and not DataArguments().learns_prefixes
+    assert not DataArguments(prefixes=True, teacher="linear").learns_prefixes
 
 
 @pytest.mark.parametrize("value", [True, "no"])  # what Python and YAML files give for a Boolean

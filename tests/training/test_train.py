@@ -8,8 +8,7 @@ from helpers import tiny_corpus
 from transformers import Trainer
 
 from hf_lstm import load_classifier, train_classifier
-from hf_lstm.training.arguments import DataArguments
-from hf_lstm.training.train import name_of, unlabelled_texts
+from hf_lstm.training.train import name_of
 
 OPTIONS = {"num_train_epochs": 2, "hidden_size": 8, "embedding_size": 8, "baseline": False, "bf16": False}
 
@@ -68,30 +67,6 @@ def test_name_of_data(tmp_path, monkeypatch):
     names |= {".": "reviews.v2", "../reviews.v2": "reviews.v2", Path("a.jsonl"): "a", None: "sample_reviews"}
     assert {data: name_of(data) for data in names} == names
     assert name_of(pd.DataFrame()) == "dataframe"
-
-
-def test_texts_for_teachers(tmp_path):
-    corpus = tiny_corpus()
-    (tmp_path / "texts.txt").write_text("one film\ntwo films\n")
-    given = {"teacher": ["linear"], "text_column": "words"}
-    for source in (None, "none"):
-        assert unlabelled_texts(corpus, DataArguments(unlabelled=source, **given)) == (None, [])
-    texts, notes = unlabelled_texts(corpus, DataArguments(unlabelled=str(tmp_path / "texts.txt"), **given))
-    assert sorted(texts["text"]) == ["one film", "two films"]
-    assert "texts.txt" in notes[0] and notes[-1].startswith("Teachers label all 2 of these texts")
-
-
-def test_texts_for_teachers_are_read_with_the_options_of_files(tmp_path):
-    (tmp_path / "texts.csv").write_bytes("id^words\n1^caf\xe9, one\n2^two\n".encode("cp1252"))
-    args = DataArguments(
-        unlabelled=str(tmp_path / "texts.csv"),
-        teacher=["linear"],
-        text_column="words",
-        separator="^",
-        encoding="cp1252",
-    )
-    texts, _ = unlabelled_texts(tiny_corpus(), args)
-    assert sorted(texts["text"]) == ["café, one", "two"]
 
 
 def test_texts_in_memory_are_labelled_by_teachers(table, tmp_path, interrupt):
@@ -240,3 +215,52 @@ def test_full_disk_before_the_first_checkpoint(table, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No checkpoint was completed: free some space, or choose an --output_dir on"):
         train_classifier(table, **OPTIONS, output_dir=tmp_path / "run")
     assert not list((tmp_path / "run").glob("checkpoint-*"))
+
+
+def test_prefixes_and_a_stop_rule_are_trained_saved_and_recorded(table, tmp_path, capsys):
+    options = OPTIONS | {"bidirectional": False, "prefixes": True, "stop_false_alarms": "good=0.5"}
+    options |= {"num_train_epochs": 5, "learning_rate": 0.02}
+    trained = train_classifier(table, output_dir=tmp_path / "run", **options)
+    record = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    rule = trained.model.config.stop_rule
+    assert {name: record["stop_rule"][name] for name in rule} == rule and rule["label"] == "good"
+    assert trained.stop_rule == load_classifier(tmp_path / "run").stop_rule
+    (note,) = [note for note in record["notes"] if note.startswith("Stop rule: 'good' has a probability of at least")]
+    assert note in capsys.readouterr().out and note in (tmp_path / "run" / "README.md").read_text()
+    # Without the option, the rule of the model to start from is not kept: its weights change.
+    again = train_classifier(table, output_dir=tmp_path / "again", pretrained=str(tmp_path / "run"), **OPTIONS)
+    assert again.stop_rule is None and f"stop rule of {tmp_path / 'run'} is not kept" in capsys.readouterr().out
+
+
+def test_too_few_validation_texts_give_a_warning_and_no_rule(table, tmp_path, capsys):
+    options = OPTIONS | {"bidirectional": False, "num_train_epochs": 1, "stop_false_alarms": "good=0.01"}
+    assert train_classifier(table, output_dir=tmp_path / "run", **options).stop_rule is None
+    assert "Warning: no stop rule for 'good': a rate of 0.01 requires at least 99 texts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [{"prefixes": True}, {"stop_false_alarms": "good=0.1"}])
+def test_early_decisions_need_a_forward_model(table, tmp_path, option):
+    with pytest.raises(ValueError, match="one direction: add --no_bidirectional"):
+        train_classifier(table, output_dir=tmp_path, **OPTIONS, **option)
+    with pytest.raises(ValueError, match="add --no_reverse"):
+        train_classifier(table, output_dir=tmp_path, **OPTIONS, **option, bidirectional=False, reverse=True)
+
+
+def test_stop_rule_needs_a_label_of_the_data(table, tmp_path):
+    with pytest.raises(ValueError, match="with a rate between 0 and 1 and one of the labels good, other, got '0.01'"):
+        train_classifier(table, output_dir=tmp_path, **OPTIONS, bidirectional=False, stop_false_alarms=0.01)
+    assert not list(tmp_path.iterdir())
+
+
+def test_teachers_label_the_prefixes(table, tmp_path):
+    options = OPTIONS | {"bidirectional": False, "num_train_epochs": 1, "prefixes": True}
+    asked = []
+
+    def teacher(texts):
+        asked.extend(texts)
+        return [[0.9, 0.1] if "good" in text else [0.2, 0.8] for text in texts]
+
+    trained = train_classifier(table, output_dir=tmp_path, teacher=teacher, **options)
+    record = json.loads((trained.folder / "metrics.json").read_text())
+    (note,) = [note for note in record["notes"] if "random prefixes of" in note]
+    assert record["splits"]["train"] > 30 and any(text not in set(table["text"]) for text in asked)

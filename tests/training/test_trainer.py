@@ -412,3 +412,28 @@ def test_every_validation_row_counts_when_the_last_training_batch_is_dropped(tmp
     assert (len(trainer.get_train_dataloader()), len(trainer.get_eval_dataloader())) == (2, 1)
     assert trainer.evaluate()["eval_accuracy"] >= 0
     assert trainer.args.dataloader_drop_last
+
+
+def test_prefixes_are_a_half_of_the_training_loss_only(tmp_path, monkeypatch):
+    args = ModelArguments(**SIZES, bidirectional=False, input_dropout=0, classifier_dropout=0, embedding_dropout=0)
+    given = training_arguments(tmp_path, adversarial_size=0)
+    model, tokenizer, splits, resolved = build_classifier(tiny_corpus(), args, given)
+    trainer = build_trainer(model, tokenizer, splits, resolved, prefixes=True)
+    batch = ClassifierCollator(0)([{"input_ids": [2, 5, 6, 7], "labels": 1}, {"input_ids": [2, 8, 5], "labels": 0}])
+    kept = torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]])
+    monkeypatch.setattr("hf_lstm.training.trainer.random_prefixes", lambda mask: kept)
+    whole = model.train()(**batch).loss
+    prefix = model(input_ids=batch["input_ids"], attention_mask=kept, labels=batch["labels"]).loss
+    loss, outputs = trainer.compute_loss(model, dict(batch), return_outputs=True)
+    torch.testing.assert_close(loss, (whole + prefix) / 2)
+    assert outputs.logits.shape == (2, 2)
+    torch.testing.assert_close(trainer.compute_loss(model.eval(), dict(batch)), whole)
+
+
+def test_training_on_prefixes_learns(tmp_path):
+    args = ModelArguments(**SIZES, bidirectional=False)
+    given = training_arguments(tmp_path, num_train_epochs=30, learning_rate=2e-2)
+    model, tokenizer, splits, resolved = build_classifier(tiny_corpus(), args, given)
+    trainer = build_trainer(model, tokenizer, splits, resolved, prefixes=True)
+    trainer.train()
+    assert trainer.evaluate()["eval_accuracy"] > 0.8

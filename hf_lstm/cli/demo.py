@@ -1,0 +1,29 @@
+"""`hf-lstm demo`: score texts on a web page while they are typed."""
+
+from collections.abc import Sequence
+
+from .parsing import command_parser
+
+DESCRIPTION = """Start a web page on which classifiers score a text while it is typed, side by side, and files.
+
+  hf-lstm demo runs/reviews
+  hf-lstm demo runs/reviews runs/other --port 8000"""
+
+
+def main(argv: Sequence[str]) -> None:
+    """
+    Start the web page, and serve it until the process is interrupted.
+
+    Args:
+        argv: Options of the command.
+    """
+    parser = command_parser("demo", DESCRIPTION)
+    parser.add_argument("models", nargs="+", help="folders or Hub ids of trained classifiers")
+    parser.add_argument("--port", type=int, help="port of the web server (default: the first free one from 7860)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines of the network connect"
+    )
+    args = parser.parse_args(argv)
+    from ..demo import build_demo, launch  # needs the package of an extra
+
+    launch(build_demo(args.models), server_name=args.host, server_port=args.port)

@@ -1,0 +1,17 @@
+import pytest
+
+
+def test_folder_that_is_missing_is_one_sentence(command):
+    pytest.importorskip("gradio", reason="Gradio is not installed")
+    done = command("demo", "./absent")
+    assert done.returncode == 1 and "There is no folder ./absent" in done.stderr
+
+
+def test_address_is_passed_to_the_server(command, streaming_folder, trained, monkeypatch):
+    demo = pytest.importorskip("hf_lstm.demo", reason="Gradio is not installed")
+    started = []
+    monkeypatch.setattr(demo, "launch", lambda page, **options: started.append(options))
+    done = command("demo", streaming_folder, trained[0], "--port", 8123, "--host", "0.0.0.0")
+    assert done.returncode == 0, done.stderr
+    assert started == [{"server_name": "0.0.0.0", "server_port": 8123}]
+    assert done.stdout.startswith("opinions: the whole text is scored after each change.")
