@@ -70,5 +70,5 @@ def test_valid_stop_rule_is_accepted():
 def test_stored_stop_rule_is_that_of_the_config():
     assert stored_stop_rule(LstmConfig()) is None
     fields = {"label": "LABEL_1", "probability": 0.75, "for_tokens": 4}
-    config = LstmConfig(problem_type="multi_label_classification", stop_rule=fields)
+    config = LstmConfig(bidirectional=False, problem_type="multi_label_classification", stop_rule=fields)
     assert stored_stop_rule(config) == StopRule("LABEL_1", 0.75, 4)
