@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .auditing import AuditResult, audit
     from .explanation import Explanation, explain
+    from .guarding import guard
     from .hub import TrainedClassifier, load_classifier
     from .inference import BatchPredictor, StreamingClassifier, format_predictions, predict_texts
     from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
@@ -30,6 +31,7 @@ _FOLDERS = {
     "audit": "auditing",
     "explain": "explanation",
     "format_predictions": "inference",
+    "guard": "guarding",
     "load_classifier": "hub",
     "predict_texts": "inference",
     "pretrain": "pretraining",
@@ -51,6 +53,7 @@ __all__ = [
     "audit",
     "explain",
     "format_predictions",
+    "guard",
     "load_classifier",
     "predict_texts",
     "pretrain",

@@ -14,14 +14,14 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__
 
 # Modules and folders from the lowest layer to the highest; each imports from those before it only.
 LAYERS = (
-    *("messages", "saving", "models", "text", "language_model", "data", "inference", "evaluation", "explanation"),
-    *("early", "hub", "export", "demo", "space", "knowledge", "teachers", "training", "tuning", "pretraining"),
-    *("auditing", "recipes", "benchmark", "cli"),
+    *("messages", "saving", "models", "text", "language_model", "data", "inference", "guarding", "evaluation"),
+    *("explanation", "early", "hub", "export", "demo", "space", "knowledge", "teachers", "training", "tuning"),
+    *("pretraining", "auditing", "recipes", "benchmark", "cli"),
 )
 # `cli` has one module for each command besides.
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 12, 330, 60
 # Pairs of a folder and another one that it imports. Lower this number with the code; raise it only for a good reason.
-MAX_RELATIONS = 120
+MAX_RELATIONS = 122
 REMOTE_CODE = tuple(sorted(path.stem for path in (PACKAGE / "models").glob("*_lstm.py")))
 
 

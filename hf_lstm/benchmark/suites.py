@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .guarding import measure_guarding
 from .length import measure_length
 from .scoring import measure_latency, measure_scoring, measure_tokenizing
 from .start import measure_start
@@ -15,6 +16,7 @@ SUITES: dict[str, Callable[[Setting], list[Row]]] = {
     "score": measure_scoring,
     "latency": measure_latency,
     "length": measure_length,
+    "guard": measure_guarding,
     "tokenize": measure_tokenizing,
     "start": measure_start,
 }

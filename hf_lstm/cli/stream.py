@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from ..evaluation import plot_stream
-from ..inference import StreamingClassifier, StreamResult, load_model_and_tokenizer
+from ..inference import StopRule, StreamingClassifier, StreamResult, load_model_and_tokenizer, stored_stop_rule
 from ..messages import format_count
 from ..text import clean_text
 from .parsing import command_parser
@@ -40,13 +40,17 @@ def main(argv: Sequence[str]) -> None:
         "--stop_when",
         nargs=3,
         metavar=("LABEL", "PROBABILITY", "TOKENS"),
-        help=f"stop, with status {STOPPED}, when LABEL had at least this PROBABILITY for TOKENS consecutive tokens",
+        help=f"stop, with status {STOPPED}, when LABEL had at least this PROBABILITY for TOKENS consecutive tokens "
+        "(default: the rule that was fitted in training, if any)",
     )
     parser.add_argument("--plot", help="PNG file: the probability of the predicted label after each token")
     args = parser.parse_args(argv)
     stream = StreamingClassifier(*load_model_and_tokenizer(args.model))
     if args.stop_when:
         stream = add_stop_rule(parser, stream, *args.stop_when)
+    elif rule := stored_stop_rule(stream.model.config):
+        stream = stream.stop_when(rule.label, rule.probability, rule.for_tokens)
+        print(f"Stop rule of the model: {describe_rule(rule)}; --stop_when sets another", file=sys.stderr)
     if args.plot:
         check_plot(parser, stream, args.plot)
     results, text, position = read_stream(stream, each_token=bool(args.plot))
@@ -56,13 +60,15 @@ def main(argv: Sequence[str]) -> None:
         plot_results(stream, results, text, args.plot)
     stopped_at = results[-1].stopped_at
     if stopped_at is not None and stream.stop_rule is not None:
-        rule = stream.stop_rule
-        print(
-            f"stopped at character {stopped_at:,} of {position:,}: {rule.label} had a probability of "
-            f"{rule.probability:g} or more for {format_count(rule.for_tokens, 'token')}",
-            file=sys.stderr,
-        )
+        met = describe_rule(stream.stop_rule)
+        print(f"stopped at character {stopped_at:,} of {position:,}: {met}", file=sys.stderr)
         sys.exit(STOPPED)
+
+
+def describe_rule(rule: StopRule) -> str:
+    """Return a stop rule in words, in the past tense."""
+    tokens = format_count(rule.for_tokens, "token")
+    return f"{rule.label} had a probability of {rule.probability:g} or more for {tokens}"
 
 
 def add_stop_rule(

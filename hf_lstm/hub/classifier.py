@@ -11,7 +11,14 @@ from huggingface_hub import snapshot_download
 from transformers import PreTrainedTokenizerFast, TextClassificationPipeline, pipeline
 
 from ..explanation import Explanation, explain
-from ..inference import StopRule, fastest_device, format_predictions, load_model_and_tokenizer, predict_texts
+from ..inference import (
+    StopRule,
+    fastest_device,
+    format_predictions,
+    load_model_and_tokenizer,
+    predict_texts,
+    stored_stop_rule,
+)
 from ..messages import library_progress_bars
 from ..models import LstmForSequenceClassification
 from .model_card import METRICS_FILE
@@ -42,8 +49,7 @@ class TrainedClassifier:
     @property
     def stop_rule(self) -> StopRule | None:
         """Stop rule for [`StreamingClassifier`] that was fitted with `stop_false_alarms`; `None` without one."""
-        rule = self.model.config.stop_rule
-        return None if rule is None else StopRule(**rule)  # type: ignore[arg-type]  # the config checks the types
+        return stored_stop_rule(self.model.config)
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """

@@ -23,7 +23,7 @@ from .prediction import (
     probabilities,
 )
 from .ray_actors import RayActors
-from .stream_state import StopRule, StreamResult, StreamState
+from .stream_state import StopRule, StreamResult, StreamState, stored_stop_rule
 from .streaming import StreamingClassifier
 from .writers import open_writer
 
@@ -56,5 +56,6 @@ __all__ = [
     "probabilities",
     "remote_code_errors",
     "run_here",
+    "stored_stop_rule",
     "windows",
 ]

@@ -31,12 +31,13 @@ def encode_texts(
     Returns:
         One encoding per text, with `ids` and, if wanted, `offsets`.
     """
-    backend = _untruncated_copy(tokenizer)
+    backend = untruncated_copy(tokenizer)
     encode = backend.encode_batch if offsets else backend.encode_batch_fast
     return encode(list(texts), add_special_tokens=add_special_tokens)
 
 
-def _untruncated_copy(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+def untruncated_copy(tokenizer: PreTrainedTokenizerFast) -> Tokenizer:
+    """Return the copy of the tokenizer that [`encode_texts`] uses."""
     with _lock:
         original = tokenizer.backend_tokenizer
         parts = (original.normalizer, original.pre_tokenizer, original.post_processor)

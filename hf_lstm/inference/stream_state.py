@@ -11,6 +11,7 @@ from safetensors.torch import load, save
 from transformers import PreTrainedConfig
 
 from ..messages import one_line
+from ..models import LstmConfig
 
 # First line of a stored state. The number changes with the format.
 FORMAT = b"hf_lstm state 2"
@@ -137,3 +138,8 @@ def check_stop_rule(rule: StopRule, config: PreTrainedConfig) -> None:
         raise ValueError(f"The probability of a stop rule must be above 0 and at most 1, got {rule.probability}.")
     if rule.for_tokens < 1:
         raise ValueError(f"The number of tokens of a stop rule must be at least 1, got {rule.for_tokens}.")
+
+
+def stored_stop_rule(config: LstmConfig) -> StopRule | None:
+    """Return the stop rule that training has fitted and stored in the config of a model, or `None` without one."""
+    return None if config.stop_rule is None else StopRule(**config.stop_rule)  # type: ignore[arg-type]  # checked there

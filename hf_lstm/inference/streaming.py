@@ -12,21 +12,17 @@ A state is not modified by later calls, so it can be used several times, stored,
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from ..data import pad_batch
-from ..models import CELLS, POOLINGS, LstmForSequenceClassification
+from ..models import LstmForSequenceClassification
 from ..text import is_streamable, take_stable_text
-from .encoding import encode_texts
-from .prediction import format_predictions, probabilities
+from .encoding import untruncated_copy
+from .prediction import label_thresholds, predicted_labels, probabilities
 from .stream_state import StopRule, StreamResult, StreamState, check_stop_rule
-
-# Tokens of each stream that one call of the model reads, which bounds the memory for a long piece.
-STEPS = 512
+from .token_reader import TokenReader
 
 
 class StreamingClassifier:
@@ -70,10 +66,13 @@ class StreamingClassifier:
         self.stop_rule = stop_rule
         self.problem_type: str = model.config.problem_type
         self.labels = [str(name) for _, name in sorted((model.config.id2label or {}).items())]
+        self._thresholds = label_thresholds(model.config)
         self.fingerprint = _fingerprint(model, tokenizer, stop_rule)
-        empty = StreamState(self.fingerprint, _empty_memory(model))
-        (memory, _), *_ = self._read([empty], [[tokenizer.cls_token_id]], each_token=False)
-        self._start = replace(empty, memory=memory, num_tokens=1)
+        self._backend = untruncated_copy(tokenizer)
+        self._reader = TokenReader(model)
+        (memory,), _, _ = self._reader.read([self._reader.start()], [[tokenizer.cls_token_id]], each_token=False)
+        self._shapes = {name: (part.shape, part.dtype) for name, part in memory.items()}
+        self._start = StreamState(self.fingerprint, memory, num_tokens=1)
 
     def stop_when(self, label: str, probability: float, for_tokens: int = 1) -> "StreamingClassifier":
         """
@@ -118,7 +117,11 @@ class StreamingClassifier:
         return self.feed_many([state], [piece], each_token)[0]
 
     def feed_many(
-        self, states: Sequence[StreamState], pieces: Sequence[str | bytes], each_token: bool = False
+        self,
+        states: Sequence[StreamState],
+        pieces: Sequence[str | bytes],
+        each_token: bool = False,
+        ended: Sequence[bool] | None = None,
     ) -> list[tuple[StreamResult, StreamState]]:
         """
         Read the next pieces of independent texts in one batch. The results are the same as those of separate calls.
@@ -127,6 +130,7 @@ class StreamingClassifier:
             states: One state per text, new and old ones in any order.
             pieces: One piece per text, of any lengths.
             each_token: As in [`StreamingClassifier.feed`].
+            ended: Whether each text ends with its piece, so that no text is held back; `None` if no text ends.
 
         Returns:
             The return value of [`StreamingClassifier.feed`] for each text.
@@ -134,7 +138,14 @@ class StreamingClassifier:
         Raises:
             ValueError: As in [`StreamingClassifier.feed`], or the numbers of states and pieces differ.
         """
-        return self._advance(states, pieces, each_token, at_end=False)
+        ended = [False] * len(states) if ended is None else ended
+        if not len(states) == len(pieces) == len(ended):
+            raise ValueError(f"There are {len(states)} states, but {len(pieces)} pieces.")
+        for state in states:
+            shapes = {name: (part.shape, part.dtype) for name, part in state.memory.items()}
+            if state.fingerprint != self.fingerprint or shapes != self._shapes:
+                raise ValueError("The stream state belongs to another model, tokenizer or stop rule.")
+        return self._advance(states, pieces, each_token, ended) if states else []
 
     def finish(self, state: StreamState, each_token: bool = False) -> StreamResult:
         """
@@ -154,113 +165,59 @@ class StreamingClassifier:
 
     def finish_many(self, states: Sequence[StreamState], each_token: bool = False) -> list[StreamResult]:
         """Call [`StreamingClassifier.finish`] for independent texts in one batch."""
-        return [result for result, _ in self._advance(states, [""] * len(states), each_token, at_end=True)]
+        count = len(states)
+        return [result for result, _ in self.feed_many(states, [""] * count, each_token, [True] * count)]
 
     def _advance(
-        self, states: Sequence[StreamState], pieces: Sequence[str | bytes], each_token: bool, at_end: bool
+        self,
+        states: Sequence[StreamState],
+        pieces: Sequence[str | bytes],
+        each_token: bool,
+        ended: Sequence[bool],
     ) -> list[tuple[StreamResult, StreamState]]:
-        if len(states) != len(pieces):
-            raise ValueError(f"There are {len(states)} states, but {len(pieces)} pieces.")
-        expected = {name: (part.shape, part.dtype) for name, part in self._start.memory.items()}
-        for state in states:
-            shapes = {name: (part.shape, part.dtype) for name, part in state.memory.items()}
-            if state.fingerprint != self.fingerprint or shapes != expected:
-                raise ValueError("The stream state belongs to another model, tokenizer or stop rule.")
-        if not states:
-            return []
         arrived = [
             take_stable_text(state.held, state.undecoded, piece, at_end)
-            for state, piece in zip(states, pieces, strict=True)
+            for state, piece, at_end in zip(states, pieces, ended, strict=True)
         ]
-        texts = [text for text, _, _ in arrived]
-        encoded = encode_texts(self.tokenizer, texts, add_special_tokens=False, offsets=True)
-        read = self._read(states, [encoding.ids for encoding in encoded], each_token or self.stop_rule is not None)
-        memory = {name: torch.stack([memory[name] for memory, _ in read]) for name in read[0][0]}
-        logits = self._head(POOLINGS[self.model.config.pooling].from_tensors(memory).vector())
+        encoded = self._backend.encode_batch([text for text, _, _ in arrived], add_special_tokens=False)
+        memories, logits, token_logits = self._reader.read(
+            [state.memory for state in states],
+            [encoding.ids for encoding in encoded],
+            each_token or self.stop_rule is not None,
+        )
+        # For all streams at once, because a call for each of them would take longer than reading their tokens.
+        all_scores = probabilities(np.concatenate([logits, *token_logits]), self.problem_type)
+        labels = predicted_labels(all_scores[: len(states)], self.labels, self._thresholds, self.problem_type)
+        scores, start = all_scores[: len(states)].tolist(), len(states)
         outcomes = []
         for i, (state, (text, held, undecoded)) in enumerate(zip(states, arrived, strict=True)):
-            memory, token_logits = read[i]
-            scores = probabilities(token_logits, self.problem_type)
-            spans = [(state.position + start, state.position + end) for start, end in encoded[i].offsets]
+            spans = [(state.position + first, state.position + end) for first, end in encoded[i].offsets]
+            token_scores, start = all_scores[start : start + len(token_logits[i])], start + len(token_logits[i])
+            streak, stopped_at = self._follow_rule(state, token_scores, spans)
             num_tokens, position = state.num_tokens + len(spans), state.position + len(text)
-            state = replace(
-                state, memory=memory, num_tokens=num_tokens, held=held, undecoded=undecoded, position=position
+            state = StreamState(
+                self.fingerprint, memories[i], num_tokens, undecoded, held, position, streak, stopped_at
             )
-            state = self._apply_stop_rule(state, scores, spans)
-            outcomes.append((self._result(state, logits[i : i + 1], scores, spans, each_token), state))
+            wanted = (token_scores, spans) if each_token else (None, None)
+            result = StreamResult(
+                labels[i], dict(zip(self.labels, scores[i], strict=True)), num_tokens, stopped_at, *wanted
+            )
+            outcomes.append((result, state))
         return outcomes
 
-    @torch.inference_mode()
-    def _read(
-        self, states: Sequence[StreamState], input_ids: Sequence[Sequence[int]], each_token: bool
-    ) -> list[tuple[dict[str, torch.Tensor], np.ndarray]]:
-        """Return the memory after the tokens of each stream and, on request, its logits after each token."""
-        config, device = self.model.config, self.model.device
-        cell, backbone = CELLS[config.cell_type], self.model.model
-        memories = [state.memory for state in states]
-        token_logits = [[np.zeros((0, len(self.labels)), dtype=np.float32)] for _ in states]
-        for start in range(0, max(map(len, input_ids)), STEPS):
-            rows = [row for row, ids in enumerate(input_ids) if len(ids) > start]
-            windows = [input_ids[row][start : start + STEPS] for row in rows]
-            batch = pad_batch(windows, config.pad_token_id or 0)
-            memory = {name: torch.stack([memories[row][name] for row in rows]) for name in memories[0]}
-            parts = [memory[name].transpose(0, 1).to(device) for name in cell.states]  # (layers, rows, hidden_size)
-            output = backbone(
-                **{name: tensor.to(device) for name, tensor in batch.items()}, state=cell.join(parts), return_dict=True
-            )
-            # Pooling is on the CPU, as everything that is kept, because not every device has double precision.
-            outputs = output.last_hidden_state.cpu()  # (rows, steps, hidden_size)
-            pooling = POOLINGS[config.pooling].from_tensors(memory)
-            if each_token:
-                logits = self._head(pooling.running(outputs).vector())  # (rows, steps, num_labels)
-                for row, window, its_logits in zip(rows, windows, logits, strict=True):
-                    token_logits[row].append(its_logits[: len(window)])
-            pooling = pooling.update(outputs, batch["attention_mask"], backbone.last_output(output.state).cpu())
-            parts = [part.transpose(0, 1).cpu() for part in cell.split(output.state)]  # (rows, layers, hidden_size)
-            memory = dict(zip(cell.states, parts, strict=True)) | pooling.tensors()
-            for i, row in enumerate(rows):
-                memories[row] = {name: part[i].clone() for name, part in memory.items()}
-        return list(zip(memories, map(np.concatenate, token_logits), strict=True))
-
-    @torch.inference_mode()
-    def _head(self, vectors: torch.Tensor) -> np.ndarray:
-        """Return the logits, `(..., num_labels)`, of pooled vectors, `(..., pooled)`."""
-        return self.model.classifier(vectors.to(self.model.device, self.model.dtype)).float().cpu().numpy()
-
-    def _apply_stop_rule(self, state: StreamState, scores: np.ndarray, spans: list[tuple[int, int]]) -> StreamState:
-        """Update the streak of the stop rule and `stopped_at` with the scores after each new token."""
-        if self.stop_rule is None:
-            return state
+    def _follow_rule(
+        self, state: StreamState, scores: np.ndarray, spans: list[tuple[int, int]]
+    ) -> tuple[int, int | None]:
+        """Return the streak of the stop rule and `stopped_at` after new tokens with these scores."""
         streak, stopped_at = state.streak, state.stopped_at
-        watched = scores[:, self.labels.index(self.stop_rule.label)]  # (tokens,)
-        for probability, (_, end) in zip(watched, spans, strict=True):
-            streak = streak + 1 if probability >= self.stop_rule.probability else 0
+        if self.stop_rule is None:
+            return streak, stopped_at
+        reached = scores[:, self.labels.index(self.stop_rule.label)] >= self.stop_rule.probability  # (tokens,)
+        for is_reached, (_, end) in zip(reached.tolist(), spans, strict=True):
+            streak = streak + 1 if is_reached else 0
             if streak == self.stop_rule.for_tokens and stopped_at is None:
                 stopped_at = end
-        return replace(state, streak=streak, stopped_at=stopped_at)
-
-    def _result(
-        self, state: StreamState, logits: np.ndarray, scores: np.ndarray, spans: list[tuple[int, int]], each_token: bool
-    ) -> StreamResult:
-        current = probabilities(logits, self.problem_type)[0].tolist()
-        return StreamResult(
-            label=format_predictions(logits, self.model.config)[0].get("label"),
-            scores=dict(zip(self.labels, current, strict=True)),
-            num_tokens=state.num_tokens,
-            stopped_at=state.stopped_at,
-            token_scores=scores if each_token else None,
-            token_spans=spans if each_token else None,
-        )
-
-
-def _empty_memory(model: LstmForSequenceClassification) -> dict[str, torch.Tensor]:
-    """Return the memory before the first token."""
-    config, dtype = model.config, model.dtype
-    zeros = torch.zeros(config.num_hidden_layers, config.hidden_size, dtype=dtype)
-    # Sums are in double precision, because a sum over millions of tokens would otherwise stop growing.
-    pooling = POOLINGS[config.pooling].start(zeros[:1], total_dtype=torch.float64)
-    tensors = {name: part[0] for name, part in pooling.tensors().items()}
-    return dict.fromkeys(CELLS[config.cell_type].states, zeros) | tensors
+        return streak, stopped_at
 
 
 def _fingerprint(

@@ -1,7 +1,7 @@
 """Train tokenizers, check texts, and find the positions where a text may be cut."""
 
 from .ascii_words import AsciiWords, is_word_tokenizer
-from .boundaries import SPECIAL_TOKENS, clean_text, stable_length, take_stable_text
+from .boundaries import SPECIAL_TOKENS, clean_text, join_surrogates, stable_length, take_stable_text
 from .inputs import check_texts
 from .scripts import share_without_spaces
 from .tokenization import (
@@ -24,6 +24,7 @@ __all__ = [
     "count_words",
     "is_streamable",
     "is_word_tokenizer",
+    "join_surrogates",
     "share_without_spaces",
     "stable_length",
     "take_stable_text",

@@ -44,11 +44,16 @@ def clean_text(text: str) -> str:
         have no UTF-8 form and make `tokenizers` raise `TypeError`), and control characters other than `\n` and `\t`
         replaced by spaces.
     """
+    return CONTROL.sub(" ", join_surrogates(text))
+
+
+def join_surrogates(text: str) -> str:
+    """Return the text with surrogate pairs joined to their character, and lone surrogates replaced by U+FFFD."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return CONTROL.sub(" ", text)
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def stable_length(text: str) -> int:
@@ -84,16 +89,18 @@ def take_stable_text(held: str, undecoded: bytes, piece: str | bytes, at_end: bo
     Returns:
         The text to tokenise, the text that waits, and the bytes that wait.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    decoder.setstate((undecoded, 0))
-    if not isinstance(piece, str):
-        piece = decoder.decode(piece, final=at_end)
-    elif piece or at_end:
-        # The piece is a string, so the character that the bytes began remains incomplete.
-        piece = decoder.decode(b"", final=True) + piece
+    if undecoded or not isinstance(piece, str):
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder.setstate((undecoded, 0))
+        if not isinstance(piece, str):
+            piece = decoder.decode(piece, final=at_end)
+        elif piece or at_end:
+            # The piece is a string, so the character that the bytes began remains incomplete.
+            piece = decoder.decode(b"", final=True) + piece
+        undecoded = decoder.getstate()[0]
     text = held + piece
     # The first half of a surrogate pair waits for the second.
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" and not at_end else ""
     text = clean_text(text[: len(text) - len(half)])
     ready = len(text) if at_end else stable_length(text)
-    return text[:ready], text[ready:] + half, decoder.getstate()[0]
+    return text[:ready], text[ready:] + half, undecoded

@@ -1,3 +1,7 @@
+import json
+import shutil
+
+
 def test_the_last_line_is_the_prediction_of_the_whole_text(command, streaming_folder, tmp_path):
     done = command("stream", "--model", streaming_folder, "--plot", tmp_path / "plot.png", stdin="a good film\n")
     assert done.returncode == 0, done.stderr
@@ -11,6 +15,19 @@ def test_stop_rule_ends_the_process(command, streaming_folder):
     rule = ("--stop_when", "good", "0.3", "1")
     stopped = command("stream", "--model", streaming_folder, *rule, stdin="a film that is good " * 20)
     assert stopped.returncode == 3 and "good had a probability of 0.3 or more for 1 token" in stopped.stderr
+
+
+def test_rule_of_the_model_is_announced_and_used(command, streaming_folder, tmp_path):
+    folder = tmp_path / "stored"
+    shutil.copytree(streaming_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["stop_rule"] = {"label": "good", "probability": 0.3, "for_tokens": 1}
+    (folder / "config.json").write_text(json.dumps(config))
+    stopped = command("stream", "--model", folder, stdin="a film that is good " * 20)
+    announced = "Stop rule of the model: good had a probability of 0.3 or more for 1 token; --stop_when sets another"
+    assert stopped.returncode == 3 and stopped.stderr.splitlines()[0] == announced
+    other = command("stream", "--model", folder, "--stop_when", "good", "1", "99", stdin="a film that is good")
+    assert other.returncode == 0 and "Stop rule" not in other.stderr
 
 
 def test_bad_input_is_one_sentence(command, streaming_folder, trained):

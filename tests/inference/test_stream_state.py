@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hf_lstm import LstmConfig
-from hf_lstm.inference.stream_state import FORMAT, StopRule, StreamState, check_stop_rule
+from hf_lstm.inference.stream_state import FORMAT, StopRule, StreamState, check_stop_rule, stored_stop_rule
 
 STATE = StreamState(
     fingerprint="abc",
@@ -65,3 +65,10 @@ def test_invalid_stop_rule_raises(rule, problem_type, message):
 
 def test_valid_stop_rule_is_accepted():
     check_stop_rule(StopRule("LABEL_1", 1.0, 3), LstmConfig(problem_type="single_label_classification"))
+
+
+def test_stored_stop_rule_is_that_of_the_config():
+    assert stored_stop_rule(LstmConfig()) is None
+    fields = {"label": "LABEL_1", "probability": 0.75, "for_tokens": 4}
+    config = LstmConfig(bidirectional=False, problem_type="multi_label_classification", stop_rule=fields)
+    assert stored_stop_rule(config) == StopRule("LABEL_1", 0.75, 4)

@@ -100,7 +100,7 @@ def test_divided_characters_equal_whole_characters():
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda s: f"{s.model.config.cell_type}-{s.tokenizer.vocab_size}")
 def test_each_token_has_the_scores_of_the_text_up_to_it(stream, monkeypatch):
-    monkeypatch.setattr("hf_lstm.inference.streaming.STEPS", 3)
+    monkeypatch.setattr("hf_lstm.inference.token_reader.STEPS", 3)
     text = TEXTS[0]
     first, state = stream.feed(stream.start(), text[:20], each_token=True)
     last = stream.finish(stream.feed(state, text[20:])[1], each_token=True)
