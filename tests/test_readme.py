@@ -5,8 +5,9 @@ import re
 import shlex
 
 import pandas as pd
+import pyarrow as pa
 import pytest
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 from helpers import OPINIONS, ROOT
 
 from hf_lstm import load_classifier, train_classifier
@@ -90,6 +91,7 @@ PYTHON_BLOCKS = {
     "train": ("import load_classifier, train_classifier",),
     "by hand": ("Trainer(",),
     "stream": ("StreamingClassifier(",),
+    "batches": ("BatchPredictor(",),
     "state": ("output.state",),
 }
 
@@ -131,14 +133,41 @@ def test_stock_trainer_trains_and_saves(run, monkeypatch, tmp_path):
     assert load_classifier(tmp_path / "runs" / "by-hand").predict(["What a film."])
 
 
-@pytest.mark.slow
-def test_stream_is_that_of_the_whole_text(run):
-    trained = train_classifier(
-        table_of_opinions(), output_dir="runs/stream", bidirectional=False, baseline=False, num_train_epochs=2,
-        embedding_size=8, hidden_size=8,
-    )  # fmt: skip
+def test_stream_is_that_of_the_whole_text_and_the_guard_stops(run, capsys):
     names = run(*PYTHON_BLOCKS["stream"])
     scores = names["stream"].finish(names["state"]).scores
-    (whole,) = trained.pipeline(top_k=None)(["Although it seemed dreadful at first, it was wonderful."])
-    assert scores == pytest.approx({row["label"]: row["score"] for row in whole}, abs=1e-5)
+    whole = "Although it seemed dreadful at first, it was wonderful."
+    expected = {row["label"]: row["score"] for row in names["classifier"].pipeline(top_k=None)([whole])[0]}
+    assert scores == pytest.approx(expected, abs=1e-5)
     assert names["result"].token_spans[0][0] == 19  # the token "dreadful", which the first piece cuts
+    # The printed lines, with numbers of four digits.
+    printed = [re.sub(r"(0\.\d{4})\d+", r"\1", line) for line in capsys.readouterr().out.splitlines()]
+    shown = [re.sub(r"(0\.\d{4})\d+", r"\1", line) for line in README.splitlines()]
+    assert all(f"# {line}" in shown for line in printed), printed
+
+
+class Frame:
+    """Stands in for the data of Ray and Spark, which tests/inference/test_batch_predictor.py uses."""
+
+    def __init__(self, table: pd.DataFrame):
+        self.table = table
+
+    def map_batches(self, predict, batch_format):
+        assert batch_format == "pyarrow"
+        return predict(pa.Table.from_pandas(self.table)).to_pandas()
+
+    def mapInPandas(self, predict, schema):
+        (scored,) = predict(iter([self.table]))
+        assert [part.split()[0] for part in schema.split(", ")] == list(scored.columns)
+        return scored
+
+
+@pytest.mark.slow
+def test_batches_of_other_frameworks(run, tmp_path):
+    table = pd.DataFrame({"text": ["a good film", "a bad film"]})
+    train_classifier(
+        table_of_opinions(), output_dir="runs/reviews", baseline=False, num_train_epochs=1, hidden_size=8
+    )  # fmt: skip
+    frame = Frame(table)
+    names = run(*PYTHON_BLOCKS["batches"], rows=Dataset.from_pandas(table), ray_rows=frame, frame=frame)
+    assert list(names["scored"].columns) == ["text", "predicted_label", "predicted_score"]
