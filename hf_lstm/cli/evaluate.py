@@ -21,7 +21,6 @@ from ..early import (
     plot_early,
     read_token_scores,
     stop_target,
-    stored_rule,
 )
 from ..evaluation import (
     LabelledSplit,
@@ -37,7 +36,13 @@ from ..evaluation import (
     threshold_rows,
 )
 from ..hub import metrics_table
-from ..inference import StopRule, StreamingClassifier, fastest_device, load_model_and_tokenizer
+from ..inference import (
+    StopRule,
+    StreamingClassifier,
+    fastest_device,
+    load_model_and_tokenizer,
+    stored_stop_rule,
+)
 from ..messages import format_count, format_names, show_progress
 from .parsing import add_dataset_options, command_parser, dataset_options
 
@@ -182,7 +187,7 @@ def choose_rule(
         fitted, scores = fit_and_store_rule(args.model[0], stream, texts, labels, target, show_progress())
         stored = "" if fitted.rule is None else f" It is stored in {args.model[0]}."
         return fitted.rule, scores, fitted.note + stored
-    rule = stored_rule(config)
+    rule = stored_stop_rule(config)
     label = args.early or (names[0] if rule is None else rule.label)
     scores = read_token_scores(stream, texts, label, show_progress())
     if rule is not None and rule.label == label:

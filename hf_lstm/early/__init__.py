@@ -4,7 +4,7 @@ from .measures import early_table, has_label, measure_early
 from .plot import plot_early
 from .prefix_loss import PREFIX_WEIGHT, check_reads_forward, prefix_loss, random_prefixes
 from .stop_rules import StopTarget, describe_rule, fit_stop_rule, stop_target
-from .stored_rule import fit_and_store_rule, stored_rule
+from .stored_rule import fit_and_store_rule
 from .token_scores import TokenScores, read_token_scores
 
 __all__ = [
@@ -23,5 +23,4 @@ __all__ = [
     "random_prefixes",
     "read_token_scores",
     "stop_target",
-    "stored_rule",
 ]

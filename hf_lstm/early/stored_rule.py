@@ -8,17 +8,11 @@ from pathlib import Path
 import numpy as np
 from transformers.utils import CONFIG_NAME
 
-from ..inference import StopRule, StreamingClassifier
-from ..models import LstmConfig
+from ..inference import StreamingClassifier
 from ..saving import atomic_folder
 from .measures import has_label
 from .stop_rules import FittedRule, StopTarget, fit_stop_rule
 from .token_scores import TokenScores, read_token_scores
-
-
-def stored_rule(config: LstmConfig) -> StopRule | None:
-    """Return the stop rule of a config, or `None` if it has none."""
-    return None if config.stop_rule is None else StopRule(**config.stop_rule)  # type: ignore[arg-type]  # validated
 
 
 def fit_and_store_rule(

@@ -3,10 +3,10 @@ from dataclasses import asdict
 
 import numpy as np
 
-from hf_lstm import LstmConfig, load_classifier
+from hf_lstm import load_classifier
 from hf_lstm.early.stop_rules import StopTarget, alarm_tokens
-from hf_lstm.early.stored_rule import fit_and_store_rule, stored_rule
-from hf_lstm.inference import StopRule
+from hf_lstm.early.stored_rule import fit_and_store_rule
+from hf_lstm.inference import stored_stop_rule
 
 
 def test_only_the_rule_is_written_to_the_config(stream, tmp_path):
@@ -25,15 +25,9 @@ def test_only_the_rule_is_written_to_the_config(stream, tmp_path):
     old, new = (json.loads(files["config.json"]) for files in (before, after))
     assert new == old | {"stop_rule": asdict(fitted.rule)}
     loaded = load_classifier(tmp_path)
-    assert stored_rule(loaded.model.config) == loaded.stop_rule == fitted.rule == stored_rule(stream.model.config)
+    assert loaded.stop_rule == fitted.rule == stored_stop_rule(stream.model.config)
 
 
 def test_without_enough_texts_nothing_is_written(stream, tmp_path):
     fitted, _ = fit_and_store_rule(tmp_path, stream, ["a", "b"], np.array([0, 1]), StopTarget("LABEL_1", 0.01))
     assert fitted.rule is None and not list(tmp_path.iterdir()) and stream.model.config.stop_rule is None
-
-
-def test_rule_of_a_config():
-    assert stored_rule(LstmConfig()) is None
-    rule = {"label": "LABEL_0", "probability": 1, "for_tokens": 3}
-    assert stored_rule(LstmConfig(bidirectional=False, stop_rule=rule)) == StopRule("LABEL_0", 1, 3)
