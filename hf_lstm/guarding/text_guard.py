@@ -213,12 +213,13 @@ class TextGuard:
         return shown
 
     def _run(self, steps: Steps) -> str:
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(self._answer(request))
-        except StopIteration as done:
-            return done.value
+        answer: Any = None
+        while True:
+            try:
+                request = steps.send(answer)
+            except StopIteration as done:
+                return done.value
+            answer = self._answer(request)  # not in the `try`, because `escalate` may raise a StopIteration
 
     def _answer(self, request: Read | Escalation) -> Any:
         if isinstance(request, Read):
@@ -231,19 +232,19 @@ class TextGuard:
         return answer
 
     async def _run_async(self, steps: Steps) -> str:
-        try:
-            request = next(steps)
-            while True:
-                if isinstance(request, Read) and self.scheduler:
-                    answer: Any = await self.scheduler.read_async(request)
-                elif isinstance(request, Escalation) and self.escalate:
-                    answer = self.escalate(*request)
-                    answer = await answer if inspect.isawaitable(answer) else answer
-                else:
-                    answer = self._answer(request)
+        answer: Any = None
+        while True:
+            try:
                 request = steps.send(answer)
-        except StopIteration as done:
-            return done.value
+            except StopIteration as done:
+                return done.value
+            if isinstance(request, Read) and self.scheduler:
+                answer = await self.scheduler.read_async(request)
+            elif isinstance(request, Escalation) and self.escalate:
+                answer = self.escalate(*request)
+                answer = await answer if inspect.isawaitable(answer) else answer
+            else:
+                answer = self._answer(request)
 
 
 def feed_many(guards: Sequence[TextGuard], pieces: Sequence[str], ended: Sequence[bool]) -> list[str]:

@@ -15,6 +15,7 @@ from guarding.guarded import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hf_lstm.guarding import streams
 from hf_lstm.guarding.scheduler import StreamScheduler
 from hf_lstm.guarding.text_guard import CONTEXT, GuardState, TextGuard, feed_many
 from hf_lstm.inference.stream_state import StopRule
@@ -143,6 +144,18 @@ def test_an_error_leaves_the_guard_as_it_was():
     with pytest.raises(TypeError, match="Expected a string as the next piece of the text, got NoneType"):
         guard.feed(None)
     assert guard.state is before and guard.verdict is None
+
+
+def test_an_end_of_iteration_in_a_callback_is_an_error():
+    """It must not pass for the end of the steps of the guard, which would lose the piece."""
+    answers = iter([])
+    guard = TextGuard(tiny_classifier(StopRule("LABEL_1", 1e-9, 1)), escalate=lambda text, verdict: next(answers))
+    with pytest.raises(StopIteration):
+        guard.feed("a film ")
+    with pytest.raises(RuntimeError, match="StopIteration"):  # as in any coroutine and generator
+        asyncio.run(guard.feed_async("a film "))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(streams.guard(["a film "], guard.classifier, escalate=guard.escalate))
 
 
 def test_async_escalation():
