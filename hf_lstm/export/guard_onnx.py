@@ -107,8 +107,11 @@ def guard(
         An iterator of the strings that may be shown. Its `verdict` is `None` before the stop or the end of the stream.
 
     Raises:
+        TypeError: `stream` is a single text, or one of its items is neither a string nor bytes.
         ValueError: The classifier has no stop rule, or an argument has another value.
     """
+    if isinstance(stream, str | bytes):
+        raise TypeError(f"Expected an iterable of pieces of a text, got a single {type(stream).__name__}.")
     if classifier.stop_rule is None:
         raise ValueError("The model has no stop rule: call classifier.stop_when(label, probability, for_tokens).")
     for name, value, choices in (("release", release, get_args(Release)), ("on_stop", on_stop, get_args(OnStop))):
@@ -176,6 +179,8 @@ def decode(pieces: Iterable[str | bytes]) -> Iterator[tuple[str, bool]]:
         return utf16.decode(text.encode("utf-16-le", "surrogatepass"), at_end)
 
     for piece in pieces:
+        if not isinstance(piece, str | bytes):
+            raise TypeError(f"Expected a string or bytes as the next piece of the text, got {type(piece).__name__}.")
         if not piece:
             continue
         if isinstance(piece, bytes):

@@ -133,8 +133,10 @@ class OnnxClassifier(OnnxSession):
         """
         if self.problem_type == "regression" or label not in self.labels:
             raise ValueError(f"There is no label {label!r} with a probability; labels: {', '.join(self.labels)}.")
-        if not 0 < probability <= 1 or for_tokens < 1:
-            raise ValueError("A stop rule needs a probability above 0 and at most 1, and at least 1 token.")
+        if not 0 < probability <= 1 or for_tokens < 1 or for_tokens % 1:
+            raise ValueError(
+                "A stop rule needs a probability above 0 and at most 1, and a whole number of at least 1 token."
+            )
         other = copy.copy(self)
         other.stop_rule = StopRule(label, probability, for_tokens)
         return other

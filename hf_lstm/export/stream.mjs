@@ -83,6 +83,9 @@ export async function loadStream(folder, model = "model.onnx") {
     if (rule && (!labels.includes(rule.label) || config.problem_type === "regression")) {
       throw new Error(`There is no label ${rule.label} with a probability; labels: ${labels.join(", ")}.`);
     }
+    if (rule && !(rule.probability > 0 && rule.probability <= 1 && rule.for_tokens >= 1 && rule.for_tokens % 1 === 0)) {
+      throw new Error("A stop rule needs a probability above 0 and at most 1, and a whole number of at least 1 token.");
+    }
     return {
       labels,
       rule,

@@ -136,8 +136,10 @@ def check_stop_rule(rule: StopRule, config: PreTrainedConfig) -> None:
         raise ValueError(f"There is no label {rule.label!r}; the model has {', '.join(map(repr, labels))}.")
     if not 0 < rule.probability <= 1:
         raise ValueError(f"The probability of a stop rule must be above 0 and at most 1, got {rule.probability}.")
-    if rule.for_tokens < 1:
-        raise ValueError(f"The number of tokens of a stop rule must be at least 1, got {rule.for_tokens}.")
+    if rule.for_tokens < 1 or rule.for_tokens % 1:
+        raise ValueError(
+            f"The number of tokens of a stop rule must be a whole number of at least 1, got {rule.for_tokens}."
+        )
 
 
 def stored_stop_rule(config: LstmConfig) -> StopRule | None:

@@ -113,6 +113,7 @@ class StreamingClassifier:
 
         Raises:
             ValueError: The state belongs to another model, tokenizer or stop rule.
+            TypeError: The piece is neither a string nor bytes.
         """
         return self.feed_many([state], [piece], each_token)[0]
 
@@ -136,11 +137,14 @@ class StreamingClassifier:
             The return value of [`StreamingClassifier.feed`] for each text.
 
         Raises:
-            ValueError: As in [`StreamingClassifier.feed`], or the numbers of states and pieces differ.
+            ValueError: As in [`StreamingClassifier.feed`], or the numbers of states, pieces and `ended` differ.
+            TypeError: A piece is neither a string nor bytes.
         """
         ended = [False] * len(states) if ended is None else ended
         if not len(states) == len(pieces) == len(ended):
-            raise ValueError(f"There are {len(states)} states, but {len(pieces)} pieces.")
+            raise ValueError(
+                f"There are {len(states)} states, but {len(pieces)} pieces and {len(ended)} values of `ended`."
+            )
         for state in states:
             shapes = {name: (part.shape, part.dtype) for name, part in state.memory.items()}
             if state.fingerprint != self.fingerprint or shapes != self._shapes:

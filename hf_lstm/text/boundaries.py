@@ -88,7 +88,12 @@ def take_stable_text(held: str, undecoded: bytes, piece: str | bytes, at_end: bo
 
     Returns:
         The text to tokenise, the text that waits, and the bytes that wait.
+
+    Raises:
+        TypeError: The piece is neither a string nor bytes.
     """
+    if not isinstance(piece, str | bytes | bytearray):
+        raise TypeError(f"Expected a piece of text (str or bytes), got {type(piece).__name__}.")
     if undecoded or not isinstance(piece, str):
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         decoder.setstate((undecoded, 0))

@@ -103,6 +103,15 @@ def test_mistakes_are_refused(exported):
     for rule, sentence in ((("bad", 0.5), "no label 'bad'"), ((LABEL, 1.5), "above 0"), ((LABEL, 0.5, 0), "1 token")):
         with pytest.raises(ValueError, match=sentence):
             classifier.stop_when(*rule)
+    with pytest.raises(ValueError, match="whole number"):
+        classifier.stop_when(LABEL, 0.5, 2.5)
+    classifier = classifier.stop_when(LABEL, 1.0)
+    for text in ("good film", b"good film"):
+        with pytest.raises(TypeError, match="iterable of pieces of a text, got a single"):
+            guard(text, classifier)
+    for piece, kind in ((None, "NoneType"), (5, "int"), ([], "list")):
+        with pytest.raises(TypeError, match=f"Expected a string or bytes as the next piece of the text, got {kind}"):
+            list(guard(["good ", piece], classifier))
 
 
 def test_rule_of_the_model_is_the_default(exported, tokenizer, tmp_path):

@@ -126,6 +126,9 @@ def test_guard_in_a_browser_has_the_verdict_of_the_python_guard(tmp_path, kind):
                     position = len(text[: verdict.position].encode("utf-16-le")) // 2
                     assert (found["shown"], found["position"]) == (shown, position), text
                     assert (found["start"] is not None) == verdict.stopped
+        for rule in (["bad", 0.5, 1], ["LABEL_1", 1.5, 1], ["LABEL_1", 0.5, 0], ["LABEL_1", 0.5, 2.5]):
+            with pytest.raises(Exception, match="There is no label bad|whole number of at least 1 token"):
+                page.evaluate(GUARD, [[], *rule, "hold_back"])
     assert {start is None for start, _ in stops} == {True, False} and len(set(stops)) > 8
 
 

@@ -55,6 +55,7 @@ def test_invalid_contents_raise():
         (StopRule("bad", 0.5, 1), "single_label_classification", "no label 'bad'; the model has 'LABEL_0', 'LABEL_1'"),
         (StopRule("LABEL_0", 90, 1), "single_label_classification", "above 0 and at most 1, got 90"),
         (StopRule("LABEL_0", 0.5, 0), "multi_label_classification", "at least 1, got 0"),
+        (StopRule("LABEL_0", 0.5, 2.5), "multi_label_classification", "a whole number of at least 1, got 2.5"),
         (StopRule("LABEL_0", 0.5, 1), "regression", "regression does not have"),
     ],
 )

@@ -137,8 +137,13 @@ def test_many_streams_at_once_equal_separate_streams():
     found = [scores(done[i]) for i in range(len(texts))]
     np.testing.assert_allclose(found, whole_scores(stream, texts), atol=1e-5)
     assert stream.feed_many([], []) == []
-    with pytest.raises(ValueError, match="1 states, but 2 pieces"):
-        stream.feed_many([stream.start()], ["a", "b"])
+    with pytest.raises(ValueError, match="1 states, but 2 pieces and 1 values of `ended`"):
+        stream.feed_many([stream.start()], ["a", "b"], ended=[True])
+    with pytest.raises(ValueError, match="2 states, but 2 pieces and 1 values of `ended`"):
+        stream.feed_many([stream.start()] * 2, ["a", "b"], ended=[True])
+    for piece, kind in ((None, "NoneType"), (5, "int"), (["a"], "list")):
+        with pytest.raises(TypeError, match=f"a piece of text .str or bytes., got {kind}"):
+            stream.feed(stream.start(), piece)
 
 
 def test_state_is_never_modified():

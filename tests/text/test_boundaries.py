@@ -1,3 +1,5 @@
+import pytest
+
 from hf_lstm.text.boundaries import MAX_RUN_LENGTH, clean_text, stable_length, take_stable_text
 
 
@@ -17,6 +19,12 @@ def test_clean_text():
     assert clean_text("plain é 漢 😀\n\t") == "plain é 漢 😀\n\t"
     assert clean_text("a\ud800b \ud83d\ude00 \udc00") == "a\ufffdb 😀 \ufffd"
     assert clean_text("a\x00b\x1b\x85c") == "a b  c"
+
+
+def test_a_piece_is_a_string_or_bytes():
+    with pytest.raises(TypeError, match="Expected a piece of text .str or bytes., got NoneType"):
+        take_stable_text("", b"", None, at_end=False)
+    assert take_stable_text("", b"", bytearray(b"a "), at_end=False) == ("a ", "", b"")
 
 
 def test_take_stable_text():
