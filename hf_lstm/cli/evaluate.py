@@ -135,6 +135,7 @@ def check_early(parser: argparse.ArgumentParser, args: argparse.Namespace, confi
         parser.error("--stop_false_alarms names the label, so that --early must not")
     if args.stop_false_alarms and not Path(args.model[0]).is_dir():
         parser.error("--stop_false_alarms stores the rule in the model, which must be a folder")
+    stop_target(args.stop_false_alarms, label_names(config), str(config.problem_type))  # raises an error early
 
 
 def report_early(args: argparse.Namespace, stream: StreamingClassifier, split: LabelledSplit) -> dict[str, Any]:
@@ -186,6 +187,8 @@ def choose_rule(
     if target is not None:
         fitted, scores = fit_and_store_rule(args.model[0], stream, texts, labels, target, show_progress())
         stored = "" if fitted.rule is None else f" It is stored in {args.model[0]}."
+        if stored and (Path(args.model[0]) / "onnx").is_dir():
+            stored += " Export the model again: the files in its folder onnx have the rule of before."
         return fitted.rule, scores, fitted.note + stored
     rule = stored_stop_rule(config)
     label = args.early or (names[0] if rule is None else rule.label)

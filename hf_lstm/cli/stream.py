@@ -9,8 +9,9 @@ from typing import cast
 
 import numpy as np
 
+from ..early import describe_rule
 from ..evaluation import plot_stream
-from ..inference import StopRule, StreamingClassifier, StreamResult, load_model_and_tokenizer, stored_stop_rule
+from ..inference import StreamingClassifier, StreamResult, load_model_and_tokenizer, stored_stop_rule
 from ..messages import format_count
 from ..text import clean_text
 from .parsing import command_parser
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
         print(f"Stop rule of the model: {describe_rule(rule)}; --stop_when sets another", file=sys.stderr)
     if args.plot:
         check_plot(parser, stream, args.plot)
-    results, text, position = read_stream(stream, each_token=bool(args.plot))
+    results, text, length = read_stream(stream, each_token=bool(args.plot))
     if sys.stdout.isatty():
         print()
     if args.plot:
@@ -61,14 +62,8 @@ def main(argv: Sequence[str]) -> None:
     stopped_at = results[-1].stopped_at
     if stopped_at is not None and stream.stop_rule is not None:
         met = describe_rule(stream.stop_rule)
-        print(f"stopped at character {stopped_at:,} of {position:,}: {met}", file=sys.stderr)
+        print(f"stopped at character {stopped_at:,} of {length:,}: {met}", file=sys.stderr)
         sys.exit(STOPPED)
-
-
-def describe_rule(rule: StopRule) -> str:
-    """Return a stop rule in words, in the past tense."""
-    tokens = format_count(rule.for_tokens, "token")
-    return f"{rule.label} had a probability of {rule.probability:g} or more for {tokens}"
 
 
 def add_stop_rule(
@@ -111,16 +106,20 @@ def read_stream(stream: StreamingClassifier, each_token: bool) -> tuple[list[Str
         each_token: Keep the scores after each token, and the text, for a plot.
 
     Returns:
-        The results, the text (empty unless `each_token` is set), and the number of characters that were read.
+        The results (only the last one unless `each_token` is set), the text (empty unless `each_token` is set), and
+        the number of characters that were read.
 
     Raises:
         ValueError: Standard input is empty.
     """
-    state, results, text, shown = stream.start(), [], b"", None
+    state, text, shown = stream.start(), b"", None
+    results: list[StreamResult] = []
     # `read1` returns the bytes that have arrived; `BinaryIO`, the declared type, lacks it.
     source = cast(io.BufferedReader, sys.stdin.buffer)
     while piece := source.read1(PIECE):
         result, state = stream.feed(state, piece, each_token=each_token)
+        if not each_token:
+            results.clear()  # a stream may have no end
         results.append(result)
         text += piece if each_token else b""
         if result.stopped_at is not None:  # the result may be that of later tokens of the piece
@@ -128,7 +127,7 @@ def read_stream(stream: StreamingClassifier, each_token: bool) -> tuple[list[Str
         shown = show(result, shown)
     if not results:
         raise ValueError("Standard input is empty.")
-    result = stream.finish(state, each_token=each_token)
+    ((result, state),) = stream.feed_many([state], [""], each_token, ended=[True])
     show(result, shown)
     return [*results, result], text, state.position
 

@@ -183,9 +183,9 @@ def _threshold_above(scores: np.ndarray, allowed: int) -> float | None:
 
 
 def describe_rule(rule: StopRule) -> str:
-    """Return a rule in words, such as "'spam' has a probability of at least 0.9500 for 5 tokens"."""
+    """Return a rule in words, such as "'spam' has a probability of at least 0.95 for 5 tokens"."""
     tokens = format_count(rule.for_tokens, "token")
-    return f"{rule.label!r} has a probability of at least {rule.probability:.4f} for {tokens}"
+    return f"{rule.label!r} has a probability of at least {rule.probability:g} for {tokens}"
 
 
 def _note(rule: StopRule, record: dict[str, Any]) -> str:

@@ -77,9 +77,10 @@ def test_early_decisions_with_and_without_a_stored_rule(command, streaming_folde
     assert (tmp_path / "new" / "p.png").stat().st_size > 1000
     assert json.loads((folder / "config.json").read_text())["stop_rule"] is None
 
+    (folder / "onnx").mkdir()
     fitted = command("evaluate", "--model", folder, *data, "--stop_false_alarms", "bad=0.02")
     assert fitted.returncode == 0, fitted.stderr
-    assert f"It is stored in {folder}." in fitted.stdout and "Text read" not in fitted.stdout
+    assert f"It is stored in {folder}. Export the model again" in fitted.stdout and "Text read" not in fitted.stdout
     rule = json.loads((folder / "config.json").read_text())["stop_rule"]
     assert rule["label"] == "bad"
 
@@ -104,6 +105,7 @@ def test_early_decisions_with_and_without_a_stored_rule(command, streaming_folde
 def test_options_on_early_decisions_that_do_not_fit(command, streaming_folder, table, options, message):
     done = command("evaluate", "--model", streaming_folder, "--dataset", table, *options)
     assert done.returncode != 0 and message in done.stderr
+    assert not done.stdout  # nothing was evaluated
 
 
 def test_early_decisions_need_one_forward_model(command, trained, streaming_folder, table):

@@ -1,5 +1,10 @@
+import io
 import json
 import shutil
+import sys
+
+from hf_lstm.cli import stream
+from hf_lstm.inference import StreamingClassifier, load_model_and_tokenizer
 
 
 def test_the_last_line_is_the_prediction_of_the_whole_text(command, streaming_folder, tmp_path):
@@ -14,7 +19,22 @@ def test_the_last_line_is_the_prediction_of_the_whole_text(command, streaming_fo
 def test_stop_rule_ends_the_process(command, streaming_folder):
     rule = ("--stop_when", "good", "0.3", "1")
     stopped = command("stream", "--model", streaming_folder, *rule, stdin="a film that is good " * 20)
-    assert stopped.returncode == 3 and "good had a probability of 0.3 or more for 1 token" in stopped.stderr
+    assert stopped.returncode == 3 and "'good' has a probability of at least 0.3 for 1 token" in stopped.stderr
+
+
+def test_the_last_word_counts_as_read(command, streaming_folder):
+    stopped = command("stream", "--model", streaming_folder, "--stop_when", "good", "0.01", "2", stdin="good film")
+    assert stopped.returncode == 3 and stopped.stderr.startswith("stopped at character 9 of 9: ")
+
+
+def test_results_of_a_long_stream_are_not_kept(streaming_folder, monkeypatch):
+    classifier = StreamingClassifier(*load_model_and_tokenizer(streaming_folder))
+    for each_token, count in ((False, 2), (True, 13)):  # with the one at the end
+        monkeypatch.setattr(stream, "PIECE", 4)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"film " * 9 + b"abc")))
+        results, text, length = stream.read_stream(classifier, each_token)
+        assert len(results) == count and results[-1].num_tokens == 11
+        assert length == 48 and len(text) == 48 * each_token
 
 
 def test_rule_of_the_model_is_announced_and_used(command, streaming_folder, tmp_path):
@@ -24,7 +44,7 @@ def test_rule_of_the_model_is_announced_and_used(command, streaming_folder, tmp_
     config["stop_rule"] = {"label": "good", "probability": 0.3, "for_tokens": 1}
     (folder / "config.json").write_text(json.dumps(config))
     stopped = command("stream", "--model", folder, stdin="a film that is good " * 20)
-    announced = "Stop rule of the model: good had a probability of 0.3 or more for 1 token; --stop_when sets another"
+    announced = "Stop rule of the model: 'good' has a probability of at least 0.3 for 1 token; --stop_when sets another"
     assert stopped.returncode == 3 and stopped.stderr.splitlines()[0] == announced
     other = command("stream", "--model", folder, "--stop_when", "good", "1", "99", stdin="a film that is good")
     assert other.returncode == 0 and "Stop rule" not in other.stderr

@@ -128,4 +128,5 @@ def test_option_names_a_label_and_a_rate():
 
 
 def test_description():
-    assert describe_rule(StopRule("a", 0.95, 1)) == "'a' has a probability of at least 0.9500 for 1 token"
+    assert describe_rule(StopRule("a", 0.95, 1)) == "'a' has a probability of at least 0.95 for 1 token"
+    assert describe_rule(StopRule("a", 0.99997, 5)) == "'a' has a probability of at least 0.99997 for 5 tokens"  # not 1
