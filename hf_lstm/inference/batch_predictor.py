@@ -72,7 +72,7 @@ class BatchPredictor:
 
         Raises:
             ValueError: The batch has no text column, or it holds something that is not a text.
-            TypeError: The batch is of another type.
+            TypeError: The batch is of another type, or a single row.
         """
         if isinstance(batch, Iterator):
             return map(self, batch)
@@ -117,6 +117,8 @@ def _column_names(batch: Any) -> list[str]:
 def _read_texts(batch: Any, text_column: str) -> Sequence[str | None]:
     """Return the texts of a batch, `None` for a missing one."""
     values = batch[text_column]
+    if isinstance(values, str | None):  # its characters would be taken for texts
+        raise TypeError(f"Column {text_column!r} holds one text, not a batch; call `datasets.map` with batched=True.")
     values = values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
     texts = [None if is_missing(value) else value for value in values]
     for number, text in enumerate(texts, 1):

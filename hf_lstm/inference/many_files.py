@@ -128,6 +128,7 @@ def predict_files(
         raise ValueError(f"{folder} is the folder of the input files; choose another output folder.")
     found = targets.get_file_info([target for _, target in jobs])
     waiting = [job for job, info in zip(jobs, found, strict=True) if info.type == FileType.NotFound]
+    targets.create_dir(root, recursive=True)  # a folder that cannot be created is an error before the first file
     # Other processes may have another working directory.
     scorer = FileScorer(os.path.abspath(model) if os.path.isdir(model) else model, sources, targets, options)
     results = list(_with_progress(run(scorer, waiting), len(waiting))) if waiting else []
@@ -153,10 +154,16 @@ def _open_filesystem(location: str) -> tuple[FileSystem, str]:
 
 def _pair_files(filesystem: FileSystem, pattern: str, folder: str) -> list[Job]:
     """Return the input files, the largest first so that all processes end together, and their outputs."""
+    found = filesystem.get_file_info(pattern).type
+    if found == FileType.Directory:
+        raise ValueError(f"{pattern} is a folder; give a pattern of its files, such as {posixpath.join(pattern, '*')}.")
     parts = pattern.split("/")
-    fixed = next((i for i, part in enumerate(parts) if set(part) & set(_MAGIC)), len(parts) - 1)
+    if found == FileType.File:  # its name may have characters of a pattern
+        paths, fixed = [pattern], len(parts) - 1
+    else:
+        paths = ArrowFSWrapper(filesystem).glob(pattern)
+        fixed = next((i for i, part in enumerate(parts) if set(part) & set(_MAGIC)), len(parts) - 1)
     start = "/".join(parts[:fixed])
-    paths = ArrowFSWrapper(filesystem).glob(pattern)
     files = [info for info in filesystem.get_file_info(paths) if info.type == FileType.File]
     jobs = []
     for info in sorted(files, key=lambda info: (-info.size, info.path)):

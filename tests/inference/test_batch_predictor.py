@@ -95,6 +95,12 @@ def test_an_iterator_of_batches_gives_an_iterator(folder, expected):
         ({"text": ["good", 5]}, ValueError, "Column 'text' of the batch holds 5 in row 2, not a text"),
         (["good"], TypeError, "Expected a batch of columns .*, got a list"),
         ("good", TypeError, "Expected a batch of columns .*, got a str"),
+        (
+            {"text": "good"},
+            TypeError,
+            "Column 'text' holds one text, not a batch; call .datasets.map. with batched=True",
+        ),
+        ({"text": None}, TypeError, "holds one text, not a batch"),
     ],
 )
 def test_unsuitable_batches_are_refused(folder, batch, error, message):

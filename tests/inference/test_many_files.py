@@ -65,10 +65,27 @@ def test_a_damaged_file_is_reported_and_tried_again(folder, data, tmp_path):
     assert sorted(os.listdir(tmp_path / "scored")) == ["a.parquet", "d.parquet", "f.parquet"]
 
 
+def test_a_name_with_the_characters_of_a_pattern_is_that_file(folder, data, tmp_path):
+    (data / "2024" / "b [1].csv").write_text("text\ngood\n")
+    (result,), _ = predict_files(str(folder), f"{data}/2024/b [1].csv", f"{tmp_path}/scored here")
+    assert result.rows == 1 and os.listdir(tmp_path / "scored here") == ["b [1].csv"]
+    with pytest.raises(ValueError, match=r"2024 is a folder; give a pattern of its files, such as .*2024/\*\."):
+        predict_files(str(folder), f"{data}/2024", f"{tmp_path}/scored")
+
+
+def test_a_folder_that_cannot_be_created_is_an_error_before_a_file_is_predicted(folder, data, tmp_path):
+    def run(scorer, jobs):
+        raise AssertionError
+
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="Cannot create directory"):
+        predict_files(str(folder), f"{data}/2024/b.csv", f"{tmp_path}/file/scored", run)
+
+
 def test_files_and_folders_can_be_uris(folder, data, tmp_path):
     results, _ = predict_files(str(folder), f"file://{data}/**/a.parquet", f"file://{tmp_path}/scored")
     assert len(results) == 2 and (tmp_path / "scored" / "2024" / "a.parquet").is_file()
-    (result,), _ = predict_files(str(folder), f"file://{data}/2024/b.csv", f"file://{tmp_path}/one")
+    (result,), _ = predict_files(str(folder), f"file://{data}/2024/b.csv", f"file://{tmp_path}/one/")
     assert result.rows == 1 and os.listdir(tmp_path / "one") == ["b.csv"]
 
 
