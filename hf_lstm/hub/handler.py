@@ -9,6 +9,7 @@ from transformers import pipeline
 
 # Parameters of a request, as in https://huggingface.co/docs/inference-providers/tasks/text-classification.
 PARAMETERS = ("function_to_apply", "top_k")
+FUNCTIONS = ("sigmoid", "softmax", "none")
 
 # Texts in a batch. The scores of a text do not depend on the other texts.
 BATCH_SIZE = 32
@@ -42,8 +43,18 @@ class EndpointHandler:
         texts, parameters = data.get("inputs"), data.get("parameters") or {}
         if not isinstance(texts, str) and not (isinstance(texts, list) and all(isinstance(x, str) for x in texts)):
             raise ValueError("`inputs` must be a text or a list of texts.")
+        if not isinstance(parameters, dict):
+            raise ValueError("`parameters` must be an object.")
         if unknown := sorted(parameters.keys() - set(PARAMETERS)):
             raise ValueError(f"Unknown parameters: {', '.join(unknown)}; choose from {', '.join(PARAMETERS)}.")
+        if (function := parameters.get("function_to_apply")) not in (None, *FUNCTIONS):
+            raise ValueError(f"Unknown function_to_apply {function!r}; choose from {', '.join(FUNCTIONS)}.")
         if texts == []:  # the pipeline raises an IndexError
             return []
+        texts = join_surrogates(texts) if isinstance(texts, str) else [join_surrogates(text) for text in texts]
         return self.classify(texts, batch_size=BATCH_SIZE, **parameters)
+
+
+def join_surrogates(text: str) -> str:
+    """Return the text with surrogate pairs joined, and lone surrogates, which have no UTF-8 form, replaced."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -70,6 +70,11 @@ def flat(answer) -> dict:
         ({}, "`inputs` must be a text or a list of texts"),
         ({"inputs": ["a", 1]}, "`inputs` must be"),
         ({"inputs": "a", "parameters": {"topk": 1}}, "Unknown parameters: topk; choose from function_to_apply, top_k"),
+        ({"inputs": "a", "parameters": ["top_k"]}, "`parameters` must be an object"),
+        (
+            {"inputs": "a", "parameters": {"function_to_apply": "relu"}},
+            "Unknown function_to_apply 'relu'; choose from sigmoid, softmax, none",
+        ),
     ],
 )
 def test_bad_request_is_one_sentence(repository, request_, message):
@@ -77,3 +82,10 @@ def test_bad_request_is_one_sentence(repository, request_, message):
     assert handler({"inputs": []}) == []
     with pytest.raises(ValueError, match=message):
         handler(request_)
+
+
+def test_surrogates_of_json_escapes_are_joined_or_replaced(repository):
+    handler = EndpointHandler(repository)
+    assert handler(json.loads(r'{"inputs": ["a \ud83d\ude00", "a \ud83d"]}')) == handler(
+        {"inputs": ["a 😀", "a \ufffd"]}
+    )
