@@ -24,6 +24,8 @@ def main(argv: Sequence[str]) -> None:
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines of the network connect"
     )
     args = parser.parse_args(argv)
+    if args.port is not None and not 0 < args.port < 65_536:
+        parser.error(f"--port must be between 1 and 65535, got {args.port}")
     from ..demo import build_demo, launch  # needs the package of an extra
 
     launch(build_demo(args.models), server_name=args.host, server_port=args.port)

@@ -85,7 +85,8 @@ def build_interface(
             _add_files(score_file)
 
         def update(text: str, kept: list[LiveText | None]) -> list[Any]:
-            new = [update_text(reader, live, text[:MAX_CHARACTERS]) for reader, live in zip(readers, kept, strict=True)]
+            text = received(text)
+            new = [update_text(reader, live, text) for reader, live in zip(readers, kept, strict=True)]
             return [new, *map(draw, readers, new), *[""] * len(readers)]
 
         # Of the changes that arrive while one is processed, only the last is processed.
@@ -93,8 +94,13 @@ def build_interface(
             update, [text, kept], [kept, *panels, *explanations], trigger_mode="always_last", show_progress="hidden"
         )
         if explain is not None:
-            button.click(lambda text: explain(text[:MAX_CHARACTERS]), text, explanations)
+            button.click(lambda text: explain(received(text)), text, explanations)
     return page.queue(max_size=MAX_WAITING)
+
+
+def received(text: str) -> str:
+    """Return a text of the browser without what is too long, and without lone surrogates, which cannot be sent back."""
+    return text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 def _add_files(score_file: Callable[[str], Iterator[tuple[list[str], str]]]) -> None:

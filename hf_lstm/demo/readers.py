@@ -1,5 +1,6 @@
 """The classifiers of the demo, and what it does with a text and a file."""
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -104,7 +105,12 @@ def load_reader(source: str | Path, name: str | None = None) -> TorchReader:
     """
     model, tokenizer = load_model_and_tokenizer(source)
     model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-    return TorchReader(name or Path(source).name, model, tokenizer)
+    return TorchReader(name or _last_part(source), model, tokenizer)
+
+
+def _last_part(source: str | Path) -> str:
+    """Return the name of a folder, also of `.`, or of a Hub id without its owner."""
+    return os.path.basename(os.path.abspath(source))
 
 
 def build_demo(folders: str | Path | Sequence[str | Path]) -> gr.Blocks:
@@ -122,7 +128,7 @@ def build_demo(folders: str | Path | Sequence[str | Path]) -> gr.Blocks:
         ValueError, OSError: See [`load_reader`].
     """
     sources = [str(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
-    names = [Path(source).name for source in sources]
+    names = [_last_part(source) for source in sources]
     if len(set(names)) < len(names):
         names = sources
     readers = [load_reader(source, name) for source, name in zip(sources, names, strict=True)]

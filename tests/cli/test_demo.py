@@ -15,3 +15,8 @@ def test_address_is_passed_to_the_server(command, streaming_folder, trained, mon
     assert done.returncode == 0, done.stderr
     assert started == [{"server_name": "0.0.0.0", "server_port": 8123}]
     assert done.stdout.startswith("opinions: the whole text is scored after each change.")
+
+
+def test_port_that_does_not_exist_is_refused(command, streaming_folder):
+    done = command("demo", streaming_folder, "--port", 99_999)
+    assert done.returncode == 2 and "--port must be between 1 and 65535, got 99999" in done.stderr

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("gradio", reason="Gradio is not installed")
 
-from hf_lstm.demo.interface import MAX_CHARACTERS, SHOWN_WORDS, draw, launch
+from hf_lstm.demo.interface import MAX_CHARACTERS, SHOWN_WORDS, build_interface, draw, launch, received
 from hf_lstm.demo.live_text import LiveText, Prediction, update_text
 from hf_lstm.demo.readers import build_demo, load_reader
 
@@ -31,6 +31,17 @@ def test_long_text_shows_the_last_words(forward):
     html = draw(reader, update_text(reader, None, "film " * 1_000 + "end"))
     assert "801 words before" in html and html.count("film</span>") == SHOWN_WORDS - 1 and "word 1,001" in html
     assert len(html) < 100_000
+
+
+def test_half_an_emoji_of_the_browser_can_be_shown(forward):
+    """JSON can have a lone surrogate, for example where the text box cuts a text."""
+    assert received("a 😀 \ud83d") == "a 😀 ?" and len(received("a" * 2 * MAX_CHARACTERS)) == MAX_CHARACTERS
+    reader = load_reader(forward)
+    page = build_interface([reader], explain=lambda text: [text])
+    update, explain = [block.fn for block in page.fns.values()]
+    (live,), panel, _ = update("a \ud83d", [None])
+    assert live.prediction == update_text(reader, None, "a ?").prediction and panel.encode()
+    assert explain("a \ud83d") == ["a ?"]
 
 
 def test_label_below_its_threshold_and_regression(forward):

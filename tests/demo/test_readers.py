@@ -87,3 +87,8 @@ def test_names_of_classifiers_differ(forward, tmp_path):
     page = build_demo([forward, again])
     names = [block.value for block in page.blocks.values() if str(block.elem_id).startswith("scores-")]
     assert str(forward) in names[0] and str(again) in names[1]
+
+
+def test_the_current_folder_has_its_name(forward, monkeypatch):
+    monkeypatch.chdir(forward)
+    assert load_reader(".").name == "forward"
