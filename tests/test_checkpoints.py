@@ -34,8 +34,8 @@ json.dump(logits, sys.stdout)
 """
 
 
-def test_there_are_four_checkpoints():
-    assert len(CHECKPOINTS) == 4
+def test_there_are_five_checkpoints():
+    assert len(CHECKPOINTS) == 5
 
 
 @pytest.mark.parametrize("folder", CHECKPOINTS, ids=lambda folder: folder.name)

@@ -87,7 +87,7 @@ def table_of_opinions() -> pd.DataFrame:
 
 # Words that select each block; each has its test below.
 PYTHON_BLOCKS = {
-    "pipeline": ("pipeline", "lstm-imdb-small"),
+    "pipeline": ("pipeline", "lstm-sentiment-small"),
     "train": ("import load_classifier, train_classifier",),
     "by hand": ("Trainer(",),
     "stream": ("StreamingClassifier(",),

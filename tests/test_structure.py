@@ -21,7 +21,7 @@ LAYERS = (
 # `cli` has one module for each command besides.
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 12, 330, 60
 # Pairs of a folder and another one that it imports. Lower this number with the code; raise it only for a good reason.
-MAX_RELATIONS = 122
+MAX_RELATIONS = 123
 REMOTE_CODE = tuple(sorted(path.stem for path in (PACKAGE / "models").glob("*_lstm.py")))
 
 

@@ -11,9 +11,15 @@ print(guarded.verdict)
 
 import codecs
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+
+# This file is also copied to exported folders, where the classes of the package are in a file next to it.
+if TYPE_CHECKING or __package__:
+    from ..guarding import StoppedByGuard, Verdict
+else:
+    from verdict import StoppedByGuard, Verdict
 
 Release = Literal["hold_back", "immediate"]
 OnStop = Literal["end", "raise"]
@@ -25,30 +31,6 @@ class StopRule(NamedTuple):
     label: str
     probability: float
     for_tokens: int
-
-
-class Verdict(NamedTuple):
-    """
-    Whether a stop rule was met, and where. It does not depend on the pieces in which the text arrived.
-
-    Args:
-        label: Label of the stop rule.
-        probability: Its probability after the token at which the rule was met, or else after the whole text.
-        position: Characters of the text up to the end of that token, or else of the whole text.
-        num_tokens: Tokens up to there, including the `[CLS]` at the start.
-        start: First character of the consecutive tokens that met the rule; `None` if the rule was not met.
-    """
-
-    label: str
-    probability: float
-    position: int
-    num_tokens: int
-    start: int | None = None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the rule was met, so that the text was stopped."""
-        return self.start is not None
 
 
 class StreamState(NamedTuple):
@@ -76,17 +58,6 @@ class StreamState(NamedTuple):
     streak: int = 0
     streak_start: int = 0
     verdict: Verdict | None = None
-
-
-class StoppedByGuard(RuntimeError):
-    """Raised at the stop of a guarded stream on request; it has the attribute `verdict`."""
-
-    def __init__(self, verdict: Verdict):
-        super().__init__(
-            f"The text was stopped at character {verdict.position:,}: {verdict.label} has a probability of "
-            f"{verdict.probability:.4f}."
-        )
-        self.verdict = verdict
 
 
 def guard(

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import EvalPrediction, PreTrainedTokenizerFast
 
 from ..evaluation import MAIN_METRIC, build_compute_metrics, describe_machine
+from ..guarding import verdict
 from ..inference import format_predictions, predict_texts
 from ..models import LstmForSequenceClassification
 from ..saving import atomic_folder
@@ -41,6 +42,7 @@ RUNNER_FILES = (
     *map(Path(__file__).with_name, ("run_onnx.py", "onnx_session.py", "guard_onnx.py", "classifier.mjs")),
     Path(ascii_words.__file__),
     Path(boundaries.__file__),
+    Path(verdict.__file__),
 )
 
 # Files for a browser that require a stateful graph.

@@ -28,7 +28,7 @@ from .trainer import RESUME_FILE, ClassifierTrainer
 ONNX_REPORT = "onnx_report.json"
 ONNX_FILES = (
     *("model.onnx", "model_int8.onnx", "tokenizer.json", "config.json"),
-    *("run_onnx.py", "onnx_session.py", "guard_onnx.py", "ascii_words.py", "boundaries.py"),
+    *("run_onnx.py", "onnx_session.py", "guard_onnx.py", "ascii_words.py", "boundaries.py", "verdict.py"),
     *("classifier.mjs", "stream.mjs", "index.html", ONNX_REPORT),
 )
 

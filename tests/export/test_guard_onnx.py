@@ -1,15 +1,17 @@
 import random
 import subprocess
 import sys
+from dataclasses import astuple
 
 import pytest
 from helpers import TEXTS, make_classifier
 
 pytest.importorskip("onnxruntime")
 
-from hf_lstm.export.guard_onnx import StoppedByGuard, decode, guard
+from hf_lstm.export.guard_onnx import decode, guard
 from hf_lstm.export.onnx_export import export_onnx
 from hf_lstm.export.run_onnx import OnnxClassifier
+from hf_lstm.guarding import StoppedByGuard
 from hf_lstm.inference import StreamingClassifier
 
 LABEL = "LABEL_1"
@@ -44,7 +46,7 @@ def test_verdict_and_released_text_equal_those_of_the_torch_classifier(exported,
         spans = fed.token_spans + end.token_spans
         guarded = guard(cut(rng.choice([TEXT, TEXT.encode()]), rng), classifier.stop_when(*rule))
         shown = "".join(guarded)
-        label, probability, position, num_tokens, start = guarded.verdict
+        label, probability, position, num_tokens, start = astuple(guarded.verdict)
         stops.add(start)
         assert (label, position) == (LABEL, end.stopped_at or len(TEXT))
         if end.stopped_at is None:

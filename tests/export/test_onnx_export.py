@@ -51,6 +51,7 @@ def test_exported_folder(tokenizer, tmp_path, cell_type):
         "onnx_session.py",
         "run_onnx.py",
         "tokenizer.json",
+        "verdict.py",
     ]
 
 
