@@ -226,7 +226,7 @@ def read_stream(classifier: OnnxClassifier) -> None:
         print(format_line(classifier.choose(scores)), flush=True)
     if state.verdict is not None and classifier.stop_rule is not None:
         label, probability, tokens = classifier.stop_rule
-        reason = f"{label} had a probability of {probability:g} or more for {tokens:,} tokens"
+        reason = f"{label} had a probability of {probability:g} or more for {tokens:,} token{'s' * (tokens != 1)}"
         print(f"stopped at character {state.verdict.position:,}: {reason}", file=sys.stderr)
         sys.exit(STOPPED)
 

@@ -120,7 +120,16 @@ def test_every_option_of_this_package_is_in_a_section():
     changed |= {"eval_strategy", "save_strategy", "logging_strategy", "hub_strategy", "hub_model_id"}
     # Listed by --help_all only, because --help fits on a screen.
     more = {"lowercase", "hidden_dropout", "weight_dropout", "layer_decay", "average_decay", "trust_remote_code"}
-    more |= {"calibrate", "audit_dir", "language", "license", "reverse", "gradual_unfreezing"}
+    more |= {
+        "calibrate",
+        "audit_dir",
+        "language",
+        "license",
+        "reverse",
+        "gradual_unfreezing",
+        "prefixes",
+        "stop_false_alarms",
+    }
     assert own - changed - more == {name for names in SECTIONS.values() for name in names}
 
 
