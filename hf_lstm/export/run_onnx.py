@@ -23,13 +23,15 @@ import numpy as np
 
 # This file is also copied to exported folders, where the functions of the package are in files next to it.
 if TYPE_CHECKING or __package__:
+    from ..guarding import Verdict
     from ..text import take_stable_text
-    from .guard_onnx import StopRule, StreamState, Verdict, guard
+    from .guard_onnx import StopRule, StreamState, guard
     from .onnx_session import OnnxSession
 else:
     from boundaries import take_stable_text
-    from guard_onnx import StopRule, StreamState, Verdict, guard
+    from guard_onnx import StopRule, StreamState, guard
     from onnx_session import OnnxSession
+    from verdict import Verdict
 
 __all__ = ["OnnxClassifier", "guard"]
 
