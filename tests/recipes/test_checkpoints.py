@@ -168,7 +168,7 @@ def test_checkpoint_is_published_after_its_step_is_trained(commands, monkeypatch
     assert published == [("imdb-base", Path("model_cards/lstm-imdb-base"), STEPS, command)] and len(commands) == 2
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
+@pytest.mark.parametrize("name", CHECKPOINTS)
 def test_committed_checkpoint_records_the_command_of_its_step(name):
     command = json.loads((CARDS / name / "metrics.json").read_text())["training"]["command"]
     expected = step_command(CHECKPOINTS[name], "stanfordnlp/imdb", STEPS)
@@ -182,7 +182,8 @@ def test_committed_checkpoint_opens_with_the_pipeline_and_knows_good_from_bad(na
     classify = pipeline("text-classification", model=str(folder))
     praise = ["A wonderful film, I loved every minute of it.", "Brilliant acting and a touching story."]
     blame = ["A dreadful film, I hated every minute of it.", "Awful acting and a boring story, a waste of time."]
-    assert [said["label"] for said in classify(praise + blame)] == ["pos", "pos", "neg", "neg"]
+    labels = list(classify.model.config.label2id)  # neg and pos, or negative and positive
+    assert [labels.index(said["label"]) for said in classify(praise + blame)] == [1, 1, 0, 0]
     card = ModelCard.load(folder / "README.md")
     figures = json.loads((folder / "metrics.json").read_text())["figures"]["test"]["model"]
     assert {result.metric_type: result.metric_value for result in card.data.eval_results}["accuracy"] == pytest.approx(
@@ -196,4 +197,4 @@ def test_committed_checkpoints_are_small():
         for folder in CARDS.iterdir()
         if folder.is_dir()
     }
-    assert sizes["lstm-imdb-small"] <= 6e6 and sum(sizes.values()) < 60e6
+    assert max(sizes["lstm-imdb-small"], sizes["lstm-sentiment-small"]) <= 6e6 and sum(sizes.values()) < 60e6
