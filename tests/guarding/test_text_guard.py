@@ -20,7 +20,7 @@ from hf_lstm.guarding.scheduler import StreamScheduler
 from hf_lstm.guarding.text_guard import CONTEXT, GuardState, TextGuard, feed_many
 from hf_lstm.inference.stream_state import StopRule
 
-# Random streams of the long test; 10,000 take two minutes.
+# Random streams of the long test; 10,000 take four minutes.
 STREAMS = int(os.environ.get("HF_LSTM_GUARD_STREAMS", "300"))
 CLASSIFIERS = [
     tiny_classifier(StopRule("LABEL_1", probability, for_tokens), pooling=pooling)
