@@ -30,10 +30,14 @@ DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows
   hf-lstm predict --model runs/reviews --input reviews.csv --output scored.parquet
   hf-lstm predict --model runs/reviews --input 'data/*.parquet' --output scored/ --ray
 
+If no label reaches its threshold, `(no label)` is printed, and predicted_label is empty in a file.
 A folder as --output gets one file for each input file. Files that are already there are not predicted again."""
 
 # Notes and errors of this many files are printed.
 MAX_SHOWN = 20
+
+# Printed in place of a label if none reaches its threshold, as in run_onnx.py.
+NO_LABEL = "(no label)"
 
 # Graph that each runner reads from the folder `onnx` of the model.
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
@@ -184,12 +188,14 @@ def format_line(prediction: dict[str, Any], text: str) -> str:
     Format a prediction as `label<TAB>score<TAB>text`.
 
     Args:
-        prediction: Prediction with `score` and, except for regression, `label`. Several are joined by commas; a label
-            of `None` is left empty.
+        prediction: Prediction with `score` and, except for regression, `label`. Several are joined by commas. Without
+            a label that reaches its threshold, `NO_LABEL` is shown; a regression has an empty first part.
         text: The text, whose white space is reduced to single spaces.
     """
-    label, score = prediction.get("label") or "", prediction["score"]
+    label, score = prediction.get("label", ""), prediction["score"]
     scores = [score] if isinstance(score, float) else score
+    if label in (None, []):
+        label = NO_LABEL
     label = label if isinstance(label, str) else ",".join(label)
     shown = " ".join(text.split())
     return f"{label}\t{','.join(f'{value:.4f}' for value in scores)}\t{shown}".encode("utf-8", "replace").decode()

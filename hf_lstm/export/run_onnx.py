@@ -234,8 +234,13 @@ def read_stream(classifier: OnnxClassifier) -> None:
 
 
 def format_line(prediction: dict) -> str:
-    """Return `label<TAB>score`; several are joined by commas, and without a label the first part is empty."""
-    label, score = prediction.get("label") or "", prediction["score"]
+    """
+    Return `label<TAB>score`; several are joined by commas. If no label reaches its threshold, the first part is
+    `(no label)`; in a regression, it is empty.
+    """
+    label, score = prediction.get("label", ""), prediction["score"]
+    if label in (None, []):
+        label = "(no label)"
     labels, scores = (value if isinstance(value, list) else [value] for value in (label, score))
     return f"{','.join(labels)}\t{','.join(f'{value:.4f}' for value in scores)}"
 

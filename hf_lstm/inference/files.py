@@ -38,7 +38,8 @@ def predict_file(
 ) -> tuple[int, int]:
     """Copy a table and add the columns `predicted_label` and `predicted_score`, in constant memory.
 
-    A label below its threshold is missing, as in [`format_predictions`], but its score is not.
+    A label below its threshold is missing, as in [`format_predictions`], but its score is not. In multi-label
+    classification, labels and scores are empty lists if no label reaches its threshold.
 
     The source is read twice: first to find all columns and their types, and to check the texts before anything is
     predicted. Every value of every row is kept. In a parquet file, whole numbers become fractions if other rows of the
@@ -53,8 +54,8 @@ def predict_file(
         text_column: Column of the texts; by default the one with a usual name.
         separator: Separator of the columns of a csv or tsv source; detected by default.
         encoding: Encoding of a text source; detected by default.
-        notes: Sentences about a detected separator or encoding, and about columns with values of several types, are
-            added to this list.
+        notes: Sentences about a detected separator or encoding, columns with values of several types, and texts
+            without a label, are added to this list.
         score: Computes the logits `(texts, num_labels)` of texts, as another runner of the same model does; by default
             [`predict_texts`].
 
@@ -75,7 +76,7 @@ def predict_file(
     if mixed and notes is not None and suffix != ".jsonl":
         columns = ", ".join(map(repr, mixed))
         notes.append(f"Columns of {source} with values of several types are written as text: {columns}.")
-    skipped = 0
+    skipped = unlabelled = 0
     with (
         open_writer(target, _add_predictions(schema, model.config)) as write,
         progress_bar(total=count, unit="row", unit_scale=True) as progress,
@@ -87,7 +88,10 @@ def predict_file(
                 row.update(zip(predicted, values, strict=True))
             write(window)
             skipped += texts.count(None)
+            unlabelled += sum(not label for label in predicted["predicted_label"])
             progress.update(len(window))
+    if notes is not None and unlabelled > skipped and model.config.problem_type != "regression":
+        notes.append(f"Rows of {source} without a label, because none reaches its threshold: {unlabelled - skipped:,}.")
     return count, skipped
 
 

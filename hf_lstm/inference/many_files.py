@@ -32,7 +32,7 @@ class FileResult:
         source: Path of the file.
         rows: Number of rows that were written.
         skipped: How many of them have no text and therefore no prediction.
-        notes: Sentences about a detected separator or encoding, and about columns with values of several types.
+        notes: Sentences of [`predict_file`].
         error: Why the file was not predicted; `None` if it was.
     """
 

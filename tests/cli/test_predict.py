@@ -22,6 +22,22 @@ def test_rows_of_a_file(command, trained, table, tmp_path):
     assert len(right) == 300 and sum(right) > 270
 
 
+def test_a_classifier_that_abstains_says_so(command, trained, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(trained[0], folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["threshold"] = [1.0 if config["id2label"][str(i)] == "bad" else 0.0 for i in range(2)]
+    (folder / "config.json").write_text(json.dumps(config))
+    done = command("predict", "--model", folder, "good film", "bad film")
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["good", "(no label)"]
+    (tmp_path / "in.csv").write_text('text\ngood film\nbad film\n""\nbad book\n')
+    done = command("predict", "--model", folder, "--input", tmp_path / "in.csv", "--output", tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["predicted_label"] for row in rows if row["text"]] == ["good", None, None]
+    assert all(row["predicted_score"] > 0.5 for row in rows if row["text"])
+    assert f"Rows of {tmp_path / 'in.csv'} without a label, because none reaches its threshold: " in done.stderr
+
+
 def test_options_that_exclude_each_other(command, table):
     assert command("predict", "--model", "x", "--input", table).returncode == 2
     assert command("predict", "--model", "x", "a text", "--input", table, "--output", "out.csv").returncode == 2

@@ -43,6 +43,8 @@ def test_a_regression_is_predicted_as_by_the_model(tokenizer, tmp_path, outputs)
         assert found.keys() == row.keys() == {"score"}
         np.testing.assert_allclose(found["score"], row["score"], atol=1e-5)
     assert format_line({"score": 0.5}) == "\t0.5000"
+    assert format_line({"label": None, "score": 0.5}) == "(no label)\t0.5000"
+    assert format_line({"label": [], "score": []}) == "(no label)\t"
 
 
 def test_model_exported_without_its_state_cannot_stream(tokenizer, tmp_path):

@@ -125,6 +125,23 @@ def test_several_labels_of_a_text_are_lists(tiny_config, tokenizer, tmp_path):
             assert len(parse(row["predicted_score"])) == 2
 
 
+@pytest.mark.parametrize(
+    ("problem_type", "empty"), [("single_label_classification", None), ("multi_label_classification", [])]
+)
+def test_rows_below_every_threshold_have_no_label_and_are_counted(
+    tiny_config, tokenizer, tmp_path, problem_type, empty
+):
+    config = tiny_config(num_labels=2, problem_type=problem_type, threshold=[1.0, 1.0])
+    model, notes = LstmForSequenceClassification(config).eval(), []
+    write_lines(tmp_path / "in.jsonl", [{"text": text} for text in [*TEXTS, None]])
+    predict_file(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet", notes=notes)
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [row["predicted_label"] for row in rows] == [empty] * 4 + [None]
+    assert [row["predicted_score"] is None for row in rows] == [False] * 4 + [True]
+    (note,) = notes
+    assert note == f"Rows of {tmp_path / 'in.jsonl'} without a label, because none reaches its threshold: 4."
+
+
 def test_old_predictions_are_replaced(model, tokenizer, tmp_path):
     write_lines(tmp_path / "in.jsonl", [{"text": "good", "predicted_label": 5, "predicted_score": "x"}])
     predict_file(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet")
