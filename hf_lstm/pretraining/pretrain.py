@@ -21,6 +21,7 @@ from ..language_model import PackedCorpus, TokenTexts
 from ..messages import library_progress_bars
 from ..models import LstmForCausalLM, LstmModel
 from ..training import (
+    announce_replacement,
     arguments_from_call,
     build_tokenizer,
     find_resume_checkpoint,
@@ -128,6 +129,7 @@ def run_pretraining(
     set_seed(args.seed)
     args = copy(args)
     args.output_dir = args.output_dir or f"runs/{name_of(data_args.packed or data)}-{model_args.objective}"
+    announce_replacement(args.output_dir)
     if data_args.carry_state:
         trained = pretrain_on_streams(data, data_args, model_args, args)
     elif model_args.objective == "vectors":

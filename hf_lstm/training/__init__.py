@@ -20,7 +20,15 @@ from .checkpoints import (
 )
 from .defaults import ResolvedArguments, resolve_defaults
 from .labels import SUSPICIOUS_FILE, name_labels
-from .options import arguments_from_call, audit_folder, build_arguments, format_call, name_dataset, name_of
+from .options import (
+    announce_replacement,
+    arguments_from_call,
+    audit_folder,
+    build_arguments,
+    format_call,
+    name_dataset,
+    name_of,
+)
 from .records import TrainingRun, finish_training, fit_baseline, precision_of, push_finished
 from .train import (
     ARGUMENT_GROUPS,
@@ -49,6 +57,7 @@ __all__ = [
     "TokenizedTexts",
     "TrainingRun",
     "add_callbacks",
+    "announce_replacement",
     "arguments_from_call",
     "audit_folder",
     "build_arguments",

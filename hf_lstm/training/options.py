@@ -1,4 +1,4 @@
-"""Convert options by name to dataclasses of arguments, format a Python call, and name data."""
+"""Convert options by name to dataclasses of arguments, format a Python call, name data and output folders."""
 
 import os
 from argparse import ArgumentTypeError
@@ -11,6 +11,7 @@ from types import FunctionType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from transformers.hf_argparser import string_to_bool
+from transformers.utils import CONFIG_NAME
 
 from ..data import is_data_file
 
@@ -204,6 +205,14 @@ def name_of(data: Any) -> str:
     while is_data_file(str(path)):
         path = path.with_suffix("")
     return path.name
+
+
+def announce_replacement(folder: str) -> None:
+    """Print that a training will replace a model, if there is one in its output folder."""
+    if (Path(folder) / CONFIG_NAME).is_file():
+        print(
+            f"{folder} has an earlier model, which this training will replace; choose another --output_dir to keep it."
+        )
 
 
 def audit_folder(data: Any) -> str:

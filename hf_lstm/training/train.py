@@ -34,7 +34,7 @@ from .checkpoints import (
 )
 from .defaults import resolve_defaults
 from .labels import add_rehearsal, drop_suspicious, keep_trained_labels
-from .options import audit_folder, name_dataset, name_of
+from .options import announce_replacement, audit_folder, name_dataset, name_of
 from .records import TrainingRun, finish_training, precision_of, push_finished
 from .trainer import build_trainer
 
@@ -123,7 +123,9 @@ def run_training(
 
 def resolve_output(data: Any, args: ClassifierTrainingArguments) -> tuple[Any, ClassifierTrainingArguments]:
     """
-    Choose the output folder, and check that the repository to push to can be written, before anything is trained.
+    Choose the output folder, and check the repository to push to, before anything is trained.
+
+    A printed line says that the folder has an earlier model, which will be replaced.
 
     Args:
         data: Data as in [`run_training`].
@@ -142,6 +144,7 @@ def resolve_output(data: Any, args: ClassifierTrainingArguments) -> tuple[Any, C
     trainer_args = copy(args)
     trainer_args.output_dir = args.output_dir or f"runs/{name_of(data)}"
     trainer_args.push_to_hub = False
+    announce_replacement(trainer_args.output_dir)
     if args.push_to_hub:
         check_push(args.hub_model_id or Path(trainer_args.output_dir).name, args.hub_token)
     return data, trainer_args

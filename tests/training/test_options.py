@@ -6,7 +6,7 @@ from typing import Literal
 import pandas as pd
 import pytest
 
-from hf_lstm.training.options import arguments_from_call, build_arguments, format_call
+from hf_lstm.training.options import announce_replacement, arguments_from_call, build_arguments, format_call
 
 
 @dataclass
@@ -129,3 +129,12 @@ def test_output_folder_of_a_call_is_an_option(tmp_path):
 
     call, (output,) = arguments_from_call([Output], None, tmp_path, {}, "train")
     assert output.output_dir == str(tmp_path) and call == "train()"
+
+
+def test_a_model_that_will_be_replaced_is_announced(tmp_path, capsys):
+    announce_replacement(str(tmp_path))
+    announce_replacement(str(tmp_path / "absent"))
+    assert capsys.readouterr().out == ""
+    (tmp_path / "config.json").write_text("{}")
+    announce_replacement(str(tmp_path))
+    assert capsys.readouterr().out.startswith(f"{tmp_path} has an earlier model, which this training will replace; ")

@@ -8,7 +8,8 @@ from helpers import tiny_corpus
 from transformers import Trainer
 
 from hf_lstm import load_classifier, train_classifier
-from hf_lstm.training.train import name_of
+from hf_lstm.training.arguments import ClassifierTrainingArguments
+from hf_lstm.training.train import name_of, resolve_output
 
 OPTIONS = {"num_train_epochs": 2, "hidden_size": 8, "embedding_size": 8, "baseline": False, "bf16": False}
 
@@ -30,6 +31,18 @@ def test_a_data_frame_is_trained_on_twice_in_one_process(table, tmp_path, capsys
     assert {"README.md", "learning_curve.png", "predictions.png"} <= {p.name for p in (tmp_path / "second").iterdir()}
     assert "Defaults for" in capsys.readouterr().out
     assert not datasets.are_progress_bars_disabled()
+
+
+@pytest.mark.parametrize("given", [None, "chosen"])
+def test_replacing_a_model_is_announced(tmp_path, monkeypatch, capsys, given):
+    monkeypatch.chdir(tmp_path)
+    args = ClassifierTrainingArguments(output_dir=given)
+    _, resolved = resolve_output("reviews.csv", args)
+    assert resolved.output_dir == (given or "runs/reviews") and capsys.readouterr().out == ""
+    Path(resolved.output_dir).mkdir(parents=True)
+    (Path(resolved.output_dir) / "config.json").write_text("{}")
+    resolve_output("reviews.csv", args)
+    assert f"{resolved.output_dir} has an earlier model, which this training will replace" in capsys.readouterr().out
 
 
 def test_a_file_of_the_home_folder_is_trained_on(table, tmp_path, monkeypatch):
