@@ -13,6 +13,7 @@ import datasets
 import pyarrow.parquet as pq
 from datasets import Dataset, DatasetDict, Features, IterableDataset
 from datasets.exceptions import DatasetGenerationError
+from huggingface_hub import is_offline_mode
 
 from ..messages import format_names, one_line
 from .formats import COMPRESSIONS, FILE_SUFFIXES, FileError, TextFormat, detect_format, file_digest, format_suffix
@@ -208,10 +209,15 @@ def reading(where: str) -> Iterator[None]:
     except (FileError, FileNotFoundError):
         raise
     except ConnectionError as error:
+        earlier = (
+            "unset HF_HUB_OFFLINE to download it"
+            if is_offline_mode()
+            else "set HF_HUB_OFFLINE=1 to use an earlier download"
+        )
         raise ConnectionError(
             f"{where} is not a local file or folder, and the Hugging Face Hub could not be reached "
-            f"({one_line(error)}); use a local file or folder, set HF_HUB_OFFLINE=1 to use an earlier download, or "
-            "omit the dataset to use the bundled reviews."
+            f"({one_line(error)}); check the name, use a local file or folder, {earlier}, or omit the dataset to use "
+            "the bundled reviews."
         ) from None
     except Exception as error:
         cause: Any = error.__cause__ if isinstance(error, DatasetGenerationError) and error.__cause__ else error

@@ -9,7 +9,7 @@ from .loading import (
     load_config,
     load_model_and_tokenizer,
     load_tokenizer,
-    remote_code_errors,
+    loading_errors,
 )
 from .many_files import FileResult, predict_files, run_here
 from .prediction import (
@@ -47,6 +47,7 @@ __all__ = [
     "load_config",
     "load_model_and_tokenizer",
     "load_tokenizer",
+    "loading_errors",
     "match_labels",
     "open_writer",
     "predict_file",
@@ -54,7 +55,6 @@ __all__ = [
     "predict_logits",
     "predict_texts",
     "probabilities",
-    "remote_code_errors",
     "run_here",
     "stored_stop_rule",
     "windows",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from huggingface_hub import is_offline_mode
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
 
@@ -15,11 +16,14 @@ from ..models import LstmConfig, LstmForSequenceClassification
 
 
 @contextmanager
-def remote_code_errors(source: str) -> Iterator[None]:
-    """Replace the error about code in a repository, which `trust_remote_code=False` causes, by one that names the flag.
+def loading_errors(source: str) -> Iterator[None]:
+    """Replace errors of transformers by one sentence that says what to do.
+
+    These are the error about code in a repository, which `trust_remote_code=False` causes, and those about a model
+    that is not a folder, and that the Hub does not have or that cannot be downloaded.
 
     Args:
-        source: What the message calls the repository.
+        source: Folder or Hub id.
     """
     try:
         yield
@@ -29,6 +33,16 @@ def remote_code_errors(source: str) -> Iterator[None]:
         raise ValueError(
             f"{source} needs model code of its own repository, which is not run by default. Read that code, and if "
             "you trust it, add `--trust_remote_code`."
+        ) from None
+    except OSError as error:
+        if os.path.isdir(source):
+            raise
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        if is_offline_mode():
+            reason = "HF_HUB_OFFLINE is set, and there is no earlier download"
+        raise OSError(
+            f"There is no folder {source}, and it cannot be loaded from the Hub ({reason}): check the name and the "
+            "network."
         ) from None
 
 
@@ -51,7 +65,7 @@ def load_any_config(source: str | Path, trust_remote_code: bool = False) -> PreT
         raise FileNotFoundError(f"There is no folder {source}.")
     if path.is_dir() and not (path / "config.json").is_file():
         raise FileNotFoundError(f"The folder {source} has no config.json, so it is not a saved model.")
-    with remote_code_errors(source):
+    with loading_errors(source):
         return AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
 
 

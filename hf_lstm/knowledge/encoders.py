@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..inference import fastest_device, remote_code_errors
+from ..inference import fastest_device, loading_errors
 from ..language_model import cpu_has_bf16
 from ..messages import show_progress
 
@@ -41,7 +41,7 @@ def load_encoder(source: str, trust_remote_code: bool = False) -> Any:
             'A sentence encoder requires sentence-transformers: pip install "hf_lstm[encoders]"'
         ) from None
     device = fastest_device()
-    with remote_code_errors(source):
+    with loading_errors(source):
         return SentenceTransformer(
             source,
             device=str(device),

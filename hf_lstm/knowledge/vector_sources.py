@@ -199,6 +199,7 @@ def _download(source: str, path: Path, code_files: Sequence[str]) -> Path:
     except (OSError, HFValidationError) as error:
         raise OSError(
             f"{source} is not a file or folder, and the Hub has no such model or cannot be reached ({one_line(error)})."
+            " Check the name and the network."
         ) from None
 
 

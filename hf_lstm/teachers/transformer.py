@@ -12,10 +12,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from ..inference import (
     fastest_device,
     load_model_and_tokenizer,
+    loading_errors,
     predict_logits,
     predict_texts,
     probabilities,
-    remote_code_errors,
 )
 from ..knowledge import fast_dtype
 from ..messages import one_line, progress_bar
@@ -65,7 +65,7 @@ def load_any_classifier(source: str, config: Any, trust_remote_code: bool = Fals
         own, own_tokenizer = load_model_and_tokenizer(source)
         return own.to(device), own_tokenizer  # type: ignore[arg-type]  # the library wraps `to` without its signature
     options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
-    with remote_code_errors(source):
+    with loading_errors(source):
         try:
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 source, dtype=fast_dtype(device), output_loading_info=True, **options

@@ -44,6 +44,7 @@ def test_an_unreachable_hub_gives_one_sentence_without_retries(monkeypatch):
     assert len(calls) == 1  # no retries
     for part in ("someone/corpus", "could not be reached", "no route to host", "local file or folder", "bundled"):
         assert part in str(error.value)
+    assert "unset HF_HUB_OFFLINE to download it" in str(error.value)  # tests set it
 
 
 def test_an_unknown_hub_dataset(monkeypatch):

@@ -1,10 +1,18 @@
+import re
+
 import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from hf_lstm import LstmForSequenceClassification, LstmModel
-from hf_lstm.inference.loading import fastest_device, load_config, load_model_and_tokenizer, load_tokenizer
+from hf_lstm.inference.loading import (
+    fastest_device,
+    load_config,
+    load_model_and_tokenizer,
+    load_tokenizer,
+    loading_errors,
+)
 from hf_lstm.inference.prediction import predict_texts
 
 TEXTS = ["a good film", "a bad film", "not a good film at all", "not bad"]
@@ -54,6 +62,24 @@ def test_unsuitable_folders_are_refused(model, tokenizer, tiny_config, tmp_path,
     tokenizer.save_pretrained(tmp_path / "small")
     with pytest.raises(ValueError, match="do not belong together"):
         load_model_and_tokenizer(str(tmp_path / "small"))
+
+
+def test_a_hub_id_without_a_hub_is_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    offline = (
+        "There is no folder owner/absent, and it cannot be loaded from the Hub (HF_HUB_OFFLINE is set, and there is "
+    )
+    offline += "no earlier download): check the name and the network."
+    with pytest.raises(OSError, match=f"^{re.escape(offline)}$"):
+        load_config("owner/absent")
+    monkeypatch.setattr("hf_lstm.inference.loading.is_offline_mode", lambda: False)
+    with (
+        pytest.raises(OSError, match=r"cannot be loaded from the Hub \(No route\): check the name"),
+        loading_errors("a/b"),
+    ):
+        raise OSError("No route.\nSee https://example.org.")
+    with pytest.raises(OSError, match="^damaged$"), loading_errors(str(tmp_path)):
+        raise OSError("damaged")
 
 
 def test_damaged_weights_are_refused(model, tokenizer, tmp_path):
