@@ -37,6 +37,9 @@ TOLERANCE = 1e-4
 # Largest number of texts whose prediction is timed.
 TIMED_TEXTS = 512
 
+# File that marks the folder of an export.
+REPORT_FILE = "onnx_report.json"
+
 # Files that run the exported folder without this package: in Python and in a browser.
 RUNNER_FILES = (
     *map(Path(__file__).with_name, ("run_onnx.py", "onnx_session.py", "guard_onnx.py", "classifier.mjs")),
@@ -64,7 +67,8 @@ def export_onnx(
     Args:
         model: Classifier.
         tokenizer: Tokenizer of the model.
-        folder: Folder to write. Existing files are replaced only after the whole export has succeeded.
+        folder: Folder to write. The files of an earlier export are replaced only after the whole export has succeeded,
+            which is printed.
         texts: Real texts, on which the graph is compared with the model and timed.
         labels: Label ids of the texts, to report the main metric of each graph.
         stateful: Whether the graph takes the recurrent state as input and returns it as output.
@@ -84,6 +88,7 @@ def export_onnx(
         raise ValueError("The config of the model has no problem_type: train the model, or set config.problem_type.")
     model = deepcopy(model).eval().float().cpu()
     built = build_graph(model, stateful)
+    is_replaced = (folder / REPORT_FILE).is_file()
     with atomic_folder(folder) as partial:
         onnx.save(built, partial / "model.onnx")
         tokenizer.backend_tokenizer.save(str(partial / "tokenizer.json"))
@@ -106,12 +111,22 @@ def export_onnx(
             "parity": parity,
             "models": compare(scorers, sizes, model.config, texts, labels),
         }
-        (partial / "onnx_report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    # A previous export may have written files that this one does not have.
-    unused = ([] if int8 else ["model_int8.onnx"]) + ([] if stateful else [path.name for path in STREAM_FILES])
-    for name in unused:
-        (folder / name).unlink(missing_ok=True)
+        (partial / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if is_replaced:
+        removed = remove_unused(folder, stateful, int8)
+        without = f" Removed {', '.join(removed)}, which this export does not have." if removed else ""
+        print(f"Replaced the earlier export in {folder}.{without}")
     return report
+
+
+def remove_unused(folder: Path, stateful: bool, int8: bool) -> list[str]:
+    """Remove the files of an earlier export with other options; return their names with the option of each."""
+    unused = [] if int8 else [("model_int8.onnx", "--int8")]
+    unused += [] if stateful else [(path.name, "--stateful") for path in STREAM_FILES]
+    removed = [(name, option) for name, option in unused if (folder / name).is_file()]
+    for name, _ in removed:
+        (folder / name).unlink()
+    return [f"{name} ({option})" for name, option in removed]
 
 
 def quantize(source: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from helpers import TEXTS, make_classifier
 pytest.importorskip("onnxruntime")
 import onnx
 
-from hf_lstm.export.onnx_export import check_parity, export_onnx
+from hf_lstm.export.onnx_export import check_parity, export_onnx, remove_unused
 from hf_lstm.export.onnx_graph import GATES
 from hf_lstm.export.run_onnx import OnnxClassifier
 from hf_lstm.inference import format_predictions, predict_texts
@@ -79,11 +79,14 @@ def test_nan_logits_fail_the_comparison(tokenizer, tmp_path):
         check_parity(model, tokenizer, classifier, TEXTS)
 
 
-def test_export_removes_an_old_int8_graph_and_refuses_model_folders(tokenizer, tmp_path):
+def test_export_removes_an_old_int8_graph_and_refuses_model_folders(tokenizer, tmp_path, capsys):
     model = make_classifier().to(torch.bfloat16)
     export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS, int8=True)
+    assert "Replaced" not in capsys.readouterr().out
     export_onnx(model, tokenizer, tmp_path / "onnx", TEXTS)
     assert not (tmp_path / "onnx" / "model_int8.onnx").exists()
+    printed = f"Replaced the earlier export in {tmp_path / 'onnx'}. Removed model_int8.onnx (--int8), which this export"
+    assert printed in capsys.readouterr().out
     assert model.dtype == torch.bfloat16
     model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="contains a model"):
@@ -91,6 +94,15 @@ def test_export_removes_an_old_int8_graph_and_refuses_model_folders(tokenizer, t
     model.config.problem_type = None
     with pytest.raises(ValueError, match="has no problem_type"):
         export_onnx(model, tokenizer, tmp_path / "untrained", TEXTS)
+
+
+def test_files_of_options_that_are_not_given_are_removed(tmp_path):
+    for name in ("model.onnx", "model_int8.onnx", "index.html", "stream.mjs"):
+        (tmp_path / name).write_text("")
+    assert remove_unused(tmp_path, stateful=True, int8=True) == []
+    assert remove_unused(tmp_path, stateful=False, int8=True) == ["stream.mjs (--stateful)", "index.html (--stateful)"]
+    assert remove_unused(tmp_path, stateful=False, int8=False) == ["model_int8.onnx (--int8)"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
 PAGE = """<!doctype html><meta charset="utf-8">
