@@ -18,6 +18,9 @@ TRAINING_RECORDS = (
     *("trials.csv", "trials.png"),
 )
 
+# Example text of a card. It is not a text of the data, which may be private.
+EXAMPLE_TEXT = "Write your own text here."
+
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
 METRIC_NAMES = {
@@ -68,7 +71,7 @@ def save_metrics(metrics: dict[str, Any], folder: str | Path) -> None:
     (Path(folder) / METRICS_FILE).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def write_card(folder: str | Path, location: str | None = None, example: str = "A text.") -> None:
+def write_card(folder: str | Path, location: str | None = None, example: str = EXAMPLE_TEXT) -> None:
     """
     Write `README.md` of a model folder from its `config.json` and `metrics.json`.
 
@@ -83,7 +86,7 @@ def write_card(folder: str | Path, location: str | None = None, example: str = "
     build_card(config, location or str(folder), record, example).save(folder / "README.md")
 
 
-def build_card(config, location: str, record: dict[str, Any] | None = None, example: str = "A text.") -> ModelCard:
+def build_card(config, location: str, record: dict[str, Any] | None = None, example: str = EXAMPLE_TEXT) -> ModelCard:
     """
     Build the model card from the template `card_template.md`.
 

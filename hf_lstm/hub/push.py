@@ -27,13 +27,10 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 from ..inference import load_model_and_tokenizer, predict_texts
 from ..messages import one_line
 from . import handler
-from .model_card import TRAINING_RECORDS, build_card
+from .model_card import EXAMPLE_TEXT, TRAINING_RECORDS, build_card
 
 # Texts whose logits are compared before and after a push: empty, long, several scripts.
 PROBE_TEXTS = ("", "Not bad at all, although it began badly.", "Ça va — 中文, العربية, हिन्दी, 🙂‍↔️", "word " * 3000)
-
-# Example in the widget of a model page. It is not a text of the data, which may be private.
-WIDGET_TEXT = "Write your own text here."
 
 # Largest absolute and relative difference between logits of the same weights with different batches.
 LOGIT_TOLERANCE = 1e-5
@@ -112,7 +109,7 @@ def add_widget(card: Path) -> None:
     """Add an example for the widget of the Hub to the metadata of a card, unless it has one."""
     content = ModelCard.load(card)
     if content.data.get("widget") is None:
-        content.data["widget"] = [{"text": WIDGET_TEXT}]
+        content.data["widget"] = [{"text": EXAMPLE_TEXT}]
         content.save(card)
 
 

@@ -183,8 +183,7 @@ def record_training(
     _draw(plot_predictions, logits, labels, model.config, title, run.folder / "predictions.png")
     if model.config.problem_type != "regression":
         _draw(plot_calibration, logits, labels, model.config, title, run.folder / "calibration.png")
-    example = run.corpus.splits[final]["text"][0][:200]
-    build_card(model.config, str(run.folder), record, example).save(run.folder / "README.md")
+    build_card(model.config, str(run.folder), record).save(run.folder / "README.md")
     plots = [path for name in PLOTS if (path := run.folder / name).is_file()]
     report_results(run.trainer, tracked_values(record, final), plots)
     return {split: by_model["model"] for split, by_model in figures.items()}

@@ -13,10 +13,9 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification
-from hf_lstm.hub.model_card import build_card
+from hf_lstm.hub.model_card import EXAMPLE_TEXT, build_card
 from hf_lstm.hub.push import (
     PROBE_TEXTS,
-    WIDGET_TEXT,
     add_widget,
     assemble_repository,
     card_metadata,
@@ -109,7 +108,7 @@ def test_assembled_repository_has_exactly_the_required_files(folder, tmp_path):
 def test_card_gets_an_example_for_the_widget_unless_it_has_one(folder, tmp_path):
     assemble_repository(str(folder), "tester/tiny", tmp_path)
     card = ModelCard.load(tmp_path / "README.md")
-    assert card.data["widget"] == [{"text": WIDGET_TEXT}] and "widget" not in (folder / "README.md").read_text()
+    assert card.data["widget"] == [{"text": EXAMPLE_TEXT}] and "widget" not in (folder / "README.md").read_text()
     card.data["widget"] = [{"text": "Mine."}]
     card.save(tmp_path / "README.md")
     before = (tmp_path / "README.md").read_text()

@@ -6,6 +6,7 @@ import sys
 import pytest
 from helpers import SIZES, ModelArguments, build_classifier, tiny_corpus, training_arguments
 
+from hf_lstm.hub.model_card import EXAMPLE_TEXT
 from hf_lstm.training.arguments import DataArguments
 from hf_lstm.training.defaults import resolve_defaults
 from hf_lstm.training.records import TrainingRun, fit_baseline, precision_of, record_training, tracked_values
@@ -60,7 +61,9 @@ def test_metrics_plots_and_card_are_written(run, tmp_path, capsys):
     assert record["calibration"] == {"temperature": 2.0}
     for name in ("predictions.png", "calibration.png"):
         assert (tmp_path / name).stat().st_size > 1000
-    assert "hf-lstm train" in (tmp_path / "README.md").read_text()
+    card = (tmp_path / "README.md").read_text()
+    assert "hf-lstm train" in card and f'classify("{EXAMPLE_TEXT}")' in card
+    assert not any(f'"{text}' in card for rows in run.corpus.splits.values() for text in rows["text"])  # may be private
     assert "The validation split, 20 texts:" in capsys.readouterr().out
 
 
