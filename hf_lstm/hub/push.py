@@ -32,6 +32,10 @@ from .model_card import EXAMPLE_TEXT, TRAINING_RECORDS, build_card
 # Texts whose logits are compared before and after a push: empty, long, several scripts.
 PROBE_TEXTS = ("", "Not bad at all, although it began badly.", "Ça va — 中文, العربية, हिन्दी, 🙂‍↔️", "word " * 3000)
 
+# Metadata of a card that is shown before a push.
+MODEL_FIELDS = ("license", "language", "datasets", "metrics")
+SPACE_FIELDS = ("license", "title", "sdk", "sdk_version", "python_version", "app_file")
+
 # Largest absolute and relative difference between logits of the same weights with different batches.
 LOGIT_TOLERANCE = 1e-5
 
@@ -114,11 +118,16 @@ def add_widget(card: Path) -> None:
 
 
 def card_metadata(folder: str | Path) -> dict[str, str]:
-    """Return the license, language, datasets and metrics of the card in a folder, as text; `"not given"` if missing."""
+    """
+    Return the metadata of the card in a folder that `hf-lstm push` shows, as text; `"not given"` if missing.
+
+    Args:
+        folder: Folder of a model, or of a Space, whose card names its `sdk`.
+    """
     data = ModelCard.load(Path(folder) / "README.md").data
-    fields = {name: getattr(data, name, None) for name in ("license", "language", "datasets", "metrics")}
+    fields = {name: getattr(data, name, None) for name in (SPACE_FIELDS if data.get("sdk") else MODEL_FIELDS)}
     return {
-        name: (", ".join(value) if isinstance(value, list) else value) if value else "not given"
+        name: (", ".join(value) if isinstance(value, list) else str(value)) if value else "not given"
         for name, value in fields.items()
     }
 

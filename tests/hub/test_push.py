@@ -116,6 +116,19 @@ def test_card_gets_an_example_for_the_widget_unless_it_has_one(folder, tmp_path)
     assert (tmp_path / "README.md").read_text() == before
 
 
+def test_metadata_of_a_space(tmp_path):
+    card = "---\ntitle: Reviews\nsdk: gradio\nsdk_version: 6.1.0\npython_version: '3.11'\nlicense: mit\n---\n"
+    (tmp_path / "README.md").write_text(card)
+    assert card_metadata(tmp_path) == {
+        "license": "mit",
+        "title": "Reviews",
+        "sdk": "gradio",
+        "sdk_version": "6.1.0",
+        "python_version": "3.11",
+        "app_file": "not given",
+    }
+
+
 def test_invalid_repository_id_raises_before_anything_is_written(folder, tmp_path):
     with pytest.raises(ValueError, match="is not a valid repository id"):
         assemble_repository(str(folder), "tester/rev iews", tmp_path)
