@@ -179,8 +179,10 @@ def _summarize(
 ) -> list[str]:
     """Return sentences with the counts of an audit."""
     likely = int(errors["likely_error"].sum())
+    models = audit_args.models
+    predictor = f"the model {models[0]}" if len(models) == 1 else f"the mean of the models {', '.join(models)}"
     summary = [
-        f"Audited {format_count(len(errors), 'training row')} with the mean of {', '.join(audit_args.models)} "
+        f"Audited {format_count(len(errors), 'training row')}. Each was predicted by {predictor}, trained without it "
         f"({audit_args.folds} folds).",
         f"Likely label errors: {likely:,} ({likely / len(errors):.1%}).",
         f"Near-duplicate texts with different labels: {format_count(len(duplicates), 'pair')}.",

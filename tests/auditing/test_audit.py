@@ -22,12 +22,14 @@ def test_planted_errors_come_first(planted, tmp_path):
     pd.testing.assert_frame_equal(saved, result.label_errors, check_dtype=False)
     page = (result.folder / "audit.html").read_text(encoding="utf-8")
     assert all(sentence in page for sentence in result.summary) and "Audited 120 training rows" in page
+    assert "Each was predicted by the model linear, trained without it (5 folds)." in result.summary[0]
 
 
 def test_the_training_split_only_and_recurrent_models(planted, tmp_path, capsys):
     data = {"train": planted, "validation": planted[:9]}
     result = audit(data, output_dir=tmp_path, models=["recurrent", "linear"], folds=2, **TINY_TRAINING)
     assert len(result.label_errors) == 119
+    assert "by the mean of the models recurrent, linear, trained without it (2 folds)." in result.summary[0]
     printed = capsys.readouterr().out
     assert all(part in printed for part in ("recurrent, fold 1 of 2: accuracy", "linear: accuracy", "Skipped 1 row"))
 
