@@ -125,9 +125,13 @@ def build_demo(folders: str | Path | Sequence[str | Path]) -> gr.Blocks:
         whole text after each change.
 
     Raises:
-        ValueError, OSError: See [`load_reader`].
+        ValueError: A classifier is given twice, or see [`load_reader`].
+        OSError: See [`load_reader`].
     """
     sources = [str(folder) for folder in ([folders] if isinstance(folders, str | Path) else folders)]
+    places = [os.path.abspath(source) for source in sources]
+    if repeated := [source for source, place in zip(sources, places, strict=True) if places.count(place) > 1]:
+        raise ValueError(f"{' and '.join(repeated)} are the same classifier; give it once.")
     names = [_last_part(source) for source in sources]
     if len(set(names)) < len(names):
         names = sources

@@ -89,6 +89,11 @@ def test_names_of_classifiers_differ(forward, tmp_path):
     assert str(forward) in names[0] and str(again) in names[1]
 
 
+def test_a_classifier_that_is_given_twice_is_refused(forward):
+    with pytest.raises(ValueError, match="/forward and .*/forward/ are the same classifier; give it once"):
+        build_demo([forward, f"{forward}/"])
+
+
 def test_the_current_folder_has_its_name(forward, monkeypatch):
     monkeypatch.chdir(forward)
     assert load_reader(".").name == "forward"
