@@ -23,6 +23,11 @@ def format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def plain_number(value: Any) -> Any:
+    """Return a float without a fraction as a whole number, so that 2.0 epochs are shown as 2; others unchanged."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def format_names(names: list[str], limit: int = 20) -> str:
     """Return the names in one line: the first `limit` of them, and how many more there are."""
     return ", ".join(names[:limit]) + (f" and {len(names) - limit:,} more" if len(names) > limit else "")

@@ -12,6 +12,7 @@ from hf_lstm.messages import (
     library_progress_bars,
     markdown_table,
     one_line,
+    plain_number,
     progress_bar,
     show_progress,
 )
@@ -90,6 +91,17 @@ def test_progress_is_shown_in_a_notebook_but_not_by_ipython_with_redirected_outp
 def test_progress_without_stderr(write_to):
     write_to(None)
     assert not show_progress()
+
+
+def test_floats_without_a_fraction_are_whole_numbers():
+    assert list(map(repr, map(plain_number, (2.0, 0.5, 1e-5, 3, True, "2.0")))) == [
+        "2",
+        "0.5",
+        "1e-05",
+        "3",
+        "True",
+        "'2.0'",
+    ]
 
 
 def test_bars_of_datasets_are_hidden_in_a_log_file_and_the_setting_is_restored(write_to):

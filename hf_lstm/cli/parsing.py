@@ -14,7 +14,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.hf_argparser import string_to_bool
 
-from ..messages import one_line
+from ..messages import one_line, plain_number
 
 # Width of the help: one line for each option.
 HELP_WIDTH = 120
@@ -246,7 +246,7 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
         elif isinstance(value, dict):
             words += [f"--{name}", json.dumps(value)]
         else:
-            words += [f"--{name}", str(value.value if isinstance(value, Enum) else value)]
+            words += [f"--{name}", str(value.value if isinstance(value, Enum) else plain_number(value))]
     return words
 
 

@@ -14,6 +14,7 @@ from transformers.hf_argparser import string_to_bool
 from transformers.utils import CONFIG_NAME
 
 from ..data import is_data_file
+from ..messages import plain_number
 
 # Names of the types in error messages.
 KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
@@ -175,6 +176,7 @@ def _format_value(value: Any) -> str:
         return f"[{', '.join(map(_format_value, value))}]"
     if isinstance(value, FunctionType):
         return value.__name__
+    value = plain_number(value)
     return repr(value) if isinstance(value, str | int | float | bool | dict | None) else f"<{type(value).__name__}>"
 
 

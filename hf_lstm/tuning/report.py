@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..evaluation import plot_trials
-from ..messages import format_count
+from ..messages import format_count, plain_number
 from .study import COMPLETE, TrialRow
 
 TABLE_FILE, PLOT_FILE = "trials.csv", "trials.png"
@@ -85,7 +85,8 @@ class Summary:
 def format_options(row: TrialRow) -> str:
     """Return the options of a trial, such as "cell_type gru, hidden_size 64"."""
     values = {
-        name: " ".join(map(str, value)) if isinstance(value, list) else value for name, value in row.options.items()
+        name: " ".join(map(str, value)) if isinstance(value, list) else plain_number(value)
+        for name, value in row.options.items()
     }
     return ", ".join(f"{name} {value}" for name, value in values.items()) or "default options"
 

@@ -160,10 +160,11 @@ def test_command_is_recorded_as_it_was_typed_without_the_token():
 def test_options_become_words_that_are_parsed_again():
     options = {"cell_type": "gru", "bidirectional": False, "half_weights": True, "teacher": ["linear", "latent"]}
     options |= {"learning_rate": 0.0015, "lr_scheduler_type": "cosine", "lr_scheduler_kwargs": {"num_cycles": 2}}
-    options |= {"teacher_labels": {"LABEL_0": "bad", "LABEL_1": ""}}
+    options |= {"num_train_epochs": 2.0, "teacher_labels": {"LABEL_0": "bad", "LABEL_1": ""}}
     *groups, _ = build_arguments(TRAINING_GROUPS, options, "test")
     given = Groups(*groups)
     words = option_words(given.given())
     assert "--no_bidirectional" in words and "--half_weights" in words
+    assert words[words.index("--num_train_epochs") + 1] == "2"
     *parsed, _ = TrainingParser(TRAINING_GROUPS, {}, "train", "").parse(words)
     assert Groups(*parsed).given() == given.given()

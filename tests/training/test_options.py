@@ -106,7 +106,7 @@ def test_values_of_another_type_are_refused(name, value, message):
 
 def test_call_is_recorded_without_data_and_token():
     assert format_call("f", None, {}) == "f()"
-    assert format_call("f", "a.csv", {"count": 3, "kind": "b"}) == "f('a.csv', count=3, kind='b')"
+    assert format_call("f", "a.csv", {"count": 3.0, "kind": "b"}) == "f('a.csv', count=3, kind='b')"
     options = {"teacher": [Path("a"), "b"], "unlabelled": Path("c.csv")}
     assert format_call("f", Path("a.csv"), options) == "f('a.csv', teacher=['a', 'b'], unlabelled='c.csv')"
     teachers = {"teacher": [format_call, object(), "b"], "teacher_labels": {"a": "b"}}

@@ -17,6 +17,9 @@ def summary(baseline, greater_is_better=True) -> Summary:
 
 def test_a_line_has_options_and_outcome():
     assert format_options(ROWS[1]) == "cell_type gru, teacher linear latent"
+    assert format_options(
+        TrialRow(3, {"num_train_epochs": 2.0, "learning_rate": 0.0015}, "", None, None, None, 0.0)
+    ) == ("num_train_epochs 2, learning_rate 0.0015")
     assert describe_trial(ROWS[0], "accuracy").split() == (
         ["trial", "0", "accuracy", "0.8000", "2.00", "MB", "1.50", "ms", "10.0", "s", "default", "options"]
     )
