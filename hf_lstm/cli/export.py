@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def main(argv: Sequence[str]) -> None:
     )
     print(f"{len(texts):,} texts of {args.dataset or 'the bundled reviews'}, {name}:")
     print(report_table(report["models"]))
-    print(f'\nWritten to {folder}. Classify texts with:\n  python {folder / "run_onnx.py"} "your text"')
+    print(f'\nWritten to {folder}. Classify texts with:\n  python {quote(str(folder / "run_onnx.py"))} "your text"')
 
 
 def report_table(models: dict[str, dict[str, Any]]) -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,7 @@ def onnx_scorer(source: str, runner: str, config: Any) -> Callable[[list[str]], 
         ImportError: onnxruntime is missing.
     """
     folder = Path(source).expanduser() / "onnx"
-    export = f"hf-lstm export {source}" + " --int8" * (runner == "int8")
+    export = f"hf-lstm export {quote(source)}" + " --int8" * (runner == "int8")
     if not (folder / GRAPHS[runner]).is_file():
         raise FileNotFoundError(f"There is no {folder / GRAPHS[runner]}, which `{export}` writes")
     from ..export import OnnxClassifier  # needs the packages of an extra

@@ -1,6 +1,7 @@
 """`hf-lstm pretrain`: train a language model or word vectors on texts without labels."""
 
 from collections.abc import Sequence
+from shlex import quote
 
 from ..pretraining import PRETRAINING_GROUPS, run_pretraining
 from .parsing import TrainingParser, format_command
@@ -31,4 +32,5 @@ def main(argv: Sequence[str]) -> None:
     data_args, model_args, args = parser.parse(argv)
     command = format_command("pretrain", argv, args.hub_token)
     pretrained = run_pretraining(data_args.dataset, data_args, model_args, args, command)
-    print(f"Train a classifier on it with:\n  hf-lstm train --pretrained {pretrained.folder} --dataset labelled.csv")
+    folder = quote(str(pretrained.folder))
+    print(f"Train a classifier on it with:\n  hf-lstm train --pretrained {folder} --dataset labelled.csv")

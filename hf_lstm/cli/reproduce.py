@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from shlex import quote
 
 from ..recipes import CHECKPOINTS, CORPUS
 from .parsing import HelpFormatter, command_parser
@@ -93,7 +94,7 @@ def train_teacher(args: argparse.Namespace) -> None:
         f"test accuracy {'not known' if test is None else f'{test:.4f}'}, {results['seconds']:.0f} s. "
         f"Saved to {args.output_dir}. Distil it into the checkpoints with:"
     )
-    print(f"  hf-lstm reproduce distil --probabilities {args.output_dir}/probabilities.npz")
+    print(f"  hf-lstm reproduce distil --probabilities {quote(args.output_dir)}/probabilities.npz")
 
 
 def run_with_datasets(args: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """`hf-lstm train`: train a classifier on labelled texts."""
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import Any
 
 from ..tuning import TRAINING_GROUPS, Groups, train_or_tune
@@ -48,4 +49,4 @@ def main(argv: Sequence[str]) -> None:
         return format_command("train", option_words(names | given.given() | best), token)
 
     trained = train_or_tune(dataset, given, tuning, format_command("train", argv, token), describe)
-    print(f'Classify texts with:\n  hf-lstm predict --model {trained.folder} "your text"')
+    print(f'Classify texts with:\n  hf-lstm predict --model {quote(str(trained.folder))} "your text"')

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from huggingface_hub import HfApi, SpaceCardData
@@ -71,7 +72,7 @@ def assemble_space(folder: str, repo_id: str, destination: str | Path) -> dict[s
         raise FileNotFoundError(f"There is no folder {folder}.")
     export, destination = Path(folder) / "onnx", Path(destination)
     streams = load_reader(folder).streams
-    command = f"`hf-lstm export {folder}{' --stateful' if streams else ''}`"
+    command = f"`hf-lstm export {quote(folder)}{' --stateful' if streams else ''}`"
     if not (export / "model.onnx").is_file():
         raise FileNotFoundError(f"{folder} has no export for the Space: run {command}.")
     if app.OnnxReader(repo_id, export).streams != streams:

@@ -19,7 +19,7 @@ def test_training_writes_a_complete_folder(trained):
     assert record["figures"]["test"]["model"]["accuracy"] > 0.9
     assert record["figures"]["test"]["baseline"]["accuracy"] > 0.5
     assert record["training"]["command"].startswith("hf-lstm train --dataset")
-    assert "TF-IDF + LR" in printed and "Accuracy" in printed
+    assert "TF-IDF + LR" in printed and "Accuracy" in printed and "earlier model" not in printed
 
 
 def test_defaults_that_depend_on_the_data_are_printed_and_recorded(trained):
