@@ -1,14 +1,15 @@
 """Parse the options of the training commands, print their help, and share options between the other commands."""
 
 import argparse
+import io
 import json
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
@@ -194,12 +195,32 @@ def add_text_options(parser: argparse.ArgumentParser, verb: str) -> None:
     parser.add_argument("--input", help="csv, tsv, json, jsonl, parquet or txt file of texts")
     parser.add_argument("--text_column", help="column with the texts (default: found by its name)")
     parser.add_argument("--separator", help="separator of the columns of a csv or tsv file (default: detected)")
-    parser.add_argument("--encoding", help="encoding of a text file (default: detected)")
+    parser.add_argument("--encoding", help="encoding of a text file (default: detected) or of lines (default: utf-8)")
 
 
 def given_texts(args: argparse.Namespace) -> Iterable[str]:
     """Return the texts that are arguments of the command, or else the lines of standard input as they arrive."""
-    return args.texts or (line.rstrip("\r\n") for line in sys.stdin)
+    return args.texts or read_lines(args.encoding or "utf-8")
+
+
+def read_lines(encoding: str) -> Iterator[str]:
+    """
+    Yield the lines of standard input as they arrive.
+
+    Args:
+        encoding: Their encoding.
+
+    Raises:
+        ValueError: They have another encoding, or there is no such encoding.
+    """
+    try:
+        cast(io.TextIOWrapper, sys.stdin).reconfigure(encoding=encoding, errors="strict")
+        for line in sys.stdin:
+            yield line.rstrip("\r\n")
+    except (UnicodeDecodeError, LookupError):
+        raise ValueError(
+            f"Standard input cannot be read as {encoding}: name its encoding with --encoding, for instance cp1252."
+        ) from None
 
 
 def add_dataset_options(parser: argparse.ArgumentParser, what: str) -> None:

@@ -26,7 +26,7 @@ def command(monkeypatch, capsys) -> Callable[..., Ended]:
     """Run a subcommand in this process, where the imports are done."""
 
     def run(name: str, *arguments, stdin: str = "") -> Ended:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode(errors="surrogateescape"))))
         capsys.readouterr()
         code, message = 0, ""
         try:

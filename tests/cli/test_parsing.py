@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,6 +12,7 @@ from hf_lstm.cli.parsing import (
     command_parser,
     format_command,
     option_words,
+    read_lines,
 )
 from hf_lstm.cli.train import SECTIONS
 from hf_lstm.training import build_arguments
@@ -149,6 +151,19 @@ def test_commands_share_switches(words, value):
     add_switch(parser, "on", default=True, help="a switch")
     assert parser.parse_args(words).on is value
     assert "--[no_]on" in parser.format_help() and "--no_on" not in parser.format_help()
+
+
+def test_lines_of_another_encoding(monkeypatch):
+    def lines(encoding):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("été\r\nbon\n".encode("cp1252"))))
+        return list(read_lines(encoding))
+
+    assert lines("cp1252") == ["été", "bon"]
+    for encoding in ("utf-8", "none-such"):
+        with pytest.raises(
+            ValueError, match=f"^Standard input cannot be read as {encoding}: name its encoding with --en"
+        ):
+            lines(encoding)
 
 
 def test_command_is_recorded_as_it_was_typed_without_the_token():

@@ -13,6 +13,16 @@ def test_arguments_and_standard_input(command, trained):
     assert len(piped.stdout.splitlines()) == 3
 
 
+def test_lines_that_are_not_utf_8_are_one_error(command, trained):
+    done = command("predict", "--model", trained[0], stdin="good film\n\udce9t\udce9\n")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.endswith(
+        "error: Standard input cannot be read as utf-8: name its encoding with --encoding, for instance cp1252."
+    )
+    done = command("predict", "--model", trained[0], "--encoding", "cp1252", stdin="good film\n\udce9t\udce9\n")
+    assert done.returncode == 0 and done.stdout.splitlines()[1].endswith("\tété")
+
+
 def test_rows_of_a_file(command, trained, table, tmp_path):
     folder, _ = trained
     done = command("predict", "--model", folder, "--input", table, "--output", tmp_path / "out.jsonl")
