@@ -2,7 +2,9 @@
 
 import os
 import posixpath
+import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +14,13 @@ from typing import Any, TypeAlias
 from fsspec.implementations.arrow import ArrowFSWrapper
 from pyarrow.fs import FileSystem, FileType, LocalFileSystem, copy_files
 
-from ..messages import one_line, progress_bar
+from ..messages import format_count, one_line, progress_bar
 from .files import predict_file
 from .loading import fastest_device, load_config, load_model_and_tokenizer
 from .writers import SUFFIXES
+
+# In a log file, the progress is printed once in so many seconds.
+LINE_SECONDS = 30
 
 # Characters that make a path a pattern.
 _MAGIC = "*?["
@@ -136,12 +141,18 @@ def predict_files(
 
 
 def _with_progress(results: Iterable[FileResult], count: int) -> Iterator[FileResult]:
+    """Yield the results, and show a bar on a terminal, or print lines elsewhere."""
     with progress_bar(total=count, unit="file") as progress:
-        rows = failed = 0
-        for result in results:
+        if progress.disable:
+            print(f"{format_count(count, 'file')} to predict ...", file=sys.stderr, flush=True)
+        rows, failed, printed = 0, 0, time.monotonic()
+        for done, result in enumerate(results, 1):
             rows, failed = rows + result.rows, failed + (result.error is not None)
             progress.set_postfix_str(f"{rows:,} rows, {failed:,} failed")
             progress.update()
+            if progress.disable and time.monotonic() - printed >= LINE_SECONDS:
+                printed = time.monotonic()
+                print(f"{done:,} of {count:,} files, {rows:,} rows, {failed:,} failed", file=sys.stderr, flush=True)
             yield result
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 
 import pytest
@@ -124,10 +125,13 @@ def test_a_folder_gets_a_file_for_each_input(command, trained, tmp_path):
 def test_actors_of_ray_write_the_same_folder(command, trained, tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="Ray is not installed")
     monkeypatch.setenv("RAY_worker_niceness", "0")
+    # The lines of a long prediction depend on the order in which the actors end.
+    monkeypatch.setattr("hf_lstm.inference.many_files.LINE_SECONDS", math.inf)
     options = ("--model", trained[0], "--input", f"{write_folder(tmp_path / 'data')}/*.csv", "--output")
     alone = command("predict", *options, f"{tmp_path}/alone/")
     done = command("predict", *options, f"{tmp_path}/actors/", "--ray", "--actors", 2)
     assert done.returncode == 1 and done.stderr == alone.stderr.replace("alone", "actors")
+    assert done.stderr.startswith("3 files to predict ...\n")
     for name in ("a.csv", "b.csv"):
         assert (tmp_path / "actors" / name).read_text() == (tmp_path / "alone" / name).read_text()
 

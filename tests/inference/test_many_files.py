@@ -104,6 +104,15 @@ def test_another_filesystem_is_read_and_written(folder, data, tmp_path, monkeypa
         assert json.loads(file.read())["n"] == 1
 
 
+def test_progress_is_printed_where_there_is_no_terminal(folder, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(many_files, "LINE_SECONDS", 0)
+    (data / "2024" / "e.csv").write_text("")
+    predict_files(str(folder), f"{data}/2024/*", f"{tmp_path}/scored")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "4 files to predict ..." and len(lines) == 5  # the smallest file, which is empty, is the last
+    assert lines[3:] == ["3 of 4 files, 7 rows, 0 failed", "4 of 4 files, 7 rows, 1 failed"]
+
+
 def test_unusable_folders_are_refused(folder, data, tmp_path):
     with pytest.raises(FileNotFoundError, match="No file matches .*/absent/\\*.csv"):
         predict_files(str(folder), f"{data}/absent/*.csv", str(tmp_path / "scored"))
