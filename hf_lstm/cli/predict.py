@@ -32,7 +32,8 @@ DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows
   hf-lstm predict --model runs/reviews --input 'data/*.parquet' --output scored/ --ray
 
 If no label reaches its threshold, `(no label)` is printed, and predicted_label is empty in a file.
-A folder as --output gets one file for each input file. Files that are already there are not predicted again."""
+A folder as --output gets one file for each input file. Files that are already there are not predicted again; it is an
+error if another model predicted them."""
 
 # Notes and errors of this many files are printed.
 MAX_SHOWN = 20

@@ -53,7 +53,7 @@ class BatchPredictor:
         # Other processes may have another working directory.
         self.model = os.path.abspath(source) if os.path.isdir(source) else source
         self.text_column = text_column
-        self.digests = _digests(self.model)
+        self.digests = model_digests(self.model)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -127,14 +127,14 @@ def _read_texts(batch: Any, text_column: str) -> Sequence[str | None]:
     return texts
 
 
-def _digests(source: str) -> tuple[str, ...]:
+def model_digests(source: str) -> tuple[str, ...]:
     """Return digests of the files of a classifier, by which a retrained one is noticed."""
     return tuple(file_digest(str(cached_file(source, name))) for name in _FILES)
 
 
 @lru_cache(maxsize=4)  # copies of a predictor share its model; few processes use more models than this
 def _load(source: str, digests: tuple[str, ...]) -> tuple[LstmForSequenceClassification, PreTrainedTokenizerFast]:
-    if _digests(source) != digests:
+    if model_digests(source) != digests:
         raise ValueError(
             f"{source} is not the same classifier as when the BatchPredictor was created; put the same files on every "
             "machine, and create it again after a training."

@@ -1,5 +1,6 @@
 """Predict the rows of many files, on any filesystem that pyarrow supports."""
 
+import json
 import os
 import posixpath
 import sys
@@ -15,9 +16,13 @@ from fsspec.implementations.arrow import ArrowFSWrapper
 from pyarrow.fs import FileSystem, FileType, LocalFileSystem, copy_files
 
 from ..messages import format_count, one_line, progress_bar
+from .batch_predictor import model_digests
 from .files import predict_file
 from .loading import fastest_device, load_config, load_model_and_tokenizer
 from .writers import SUFFIXES
+
+# File of an output folder that says which model predicted its files. Readers of tables leave out names with "_".
+RECORD = "_model.json"
 
 # In a log file, the progress is printed once in so many seconds.
 LINE_SECONDS = 30
@@ -104,7 +109,7 @@ def predict_files(
     An output file has the path of its input file below the first folder with a wildcard, and the same name; `.jsonl` is
     added to the name if no table can be written with its suffix. It is copied to a temporary name and then renamed, so
     that every file with its final name is complete. Input files whose output file exists are left out: a job that was
-    interrupted continues when it is started again.
+    interrupted continues when it is started again. The file `_model.json` says which model predicted the files.
 
     Args:
         model: Folder or Hub id of a trained classifier.
@@ -134,10 +139,29 @@ def predict_files(
     found = targets.get_file_info([target for _, target in jobs])
     waiting = [job for job, info in zip(jobs, found, strict=True) if info.type == FileType.NotFound]
     targets.create_dir(root, recursive=True)  # a folder that cannot be created is an error before the first file
+    _record_model(model, targets, root)
     # Other processes may have another working directory.
     scorer = FileScorer(os.path.abspath(model) if os.path.isdir(model) else model, sources, targets, options)
     results = list(_with_progress(run(scorer, waiting), len(waiting))) if waiting else []
     return results, len(jobs) - len(waiting)
+
+
+def _record_model(model: str, filesystem: FileSystem, folder: str) -> None:
+    """Write into an output folder which model predicts its files, or raise an error if it is that of another model."""
+    path, record = posixpath.join(folder, RECORD), {"model": model, "digests": list(model_digests(model))}
+    if filesystem.get_file_info(path).type != FileType.File:
+        with filesystem.open_output_stream(path) as file:
+            file.write(json.dumps(record).encode())
+        return
+    with filesystem.open_input_stream(path) as file:
+        earlier = json.loads(file.read())
+    if earlier["digests"] != record["digests"]:
+        other = (
+            "the same model before it was changed"
+            if earlier["model"] == model
+            else f"another model, {earlier['model']}"
+        )
+        raise ValueError(f"{folder} has the predictions of {other}: choose another output folder, or delete this one.")
 
 
 def _with_progress(results: Iterable[FileResult], count: int) -> Iterator[FileResult]:

@@ -119,6 +119,13 @@ def test_a_folder_gets_a_file_for_each_input(command, trained, tmp_path):
     done = command("predict", *options)
     assert done.returncode == 0 and f"1 rows written to 1 file in {scored}/" in done.stderr
     assert f"2 files already in {scored}/" in done.stderr
+    other = tmp_path / "other"
+    shutil.copytree(trained[0], other)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"threshold": [0.9, 0.9]}))
+    refused = command("predict", "--model", other, *options[2:])
+    assert refused.returncode == 1
+    assert f"error: {scored} has the predictions of another model, {trained[0]}: choose another" in refused.stderr
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +12,11 @@ from hf_lstm.inference.files import predict_file
 from hf_lstm.inference.many_files import FileScorer, predict_files
 
 TEXTS = ["a good film", "a bad film", None, "not bad"]
+
+
+def written(folder):
+    """The names of the files in a folder, without the record of the model."""
+    return sorted(name for name in os.listdir(folder) if name != "_model.json")
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def data(tmp_path):
 def test_each_file_is_that_of_one_prediction(folder, data, model, tokenizer, tmp_path):
     results, finished = predict_files(str(folder), f"{data}/*/*", f"{tmp_path}/scored/")
     assert finished == 0 and all(result.error is None for result in results)
-    found = {str(path.relative_to(tmp_path / "scored")) for path in (tmp_path / "scored").rglob("*.*")}
+    found = {str(path.relative_to(tmp_path / "scored")) for path in (tmp_path / "scored").rglob("[!_]*.*")}
     assert found == {"2023/a.parquet", "2024/a.parquet", "2024/b.csv", "2024/c.txt.jsonl"}
     for name in found:
         source = data / name.removesuffix(".jsonl")
@@ -54,7 +60,7 @@ def test_a_damaged_file_is_reported_and_tried_again(folder, data, tmp_path):
         "predicted_label",
         "predicted_score",
     ]
-    assert sorted(os.listdir(tmp_path / "scored")) == ["a.parquet", "f.parquet"]
+    assert written(tmp_path / "scored") == ["a.parquet", "f.parquet"]
 
     damaged.write_bytes((data / "2023" / "a.parquet").read_bytes())
     (tmp_path / "scored" / "d.parquet.partial").write_text("of a process that was killed")
@@ -62,13 +68,13 @@ def test_a_damaged_file_is_reported_and_tried_again(folder, data, tmp_path):
     results, finished = predict_files(str(folder), f"{data}/2023/*", str(tmp_path / "scored"))
     assert finished == 2 and {result.source for result in results} == set(errors)
     assert (tmp_path / "scored" / "a.parquet").read_text() == "is not written again"
-    assert sorted(os.listdir(tmp_path / "scored")) == ["a.parquet", "d.parquet", "f.parquet"]
+    assert written(tmp_path / "scored") == ["a.parquet", "d.parquet", "f.parquet"]
 
 
 def test_a_name_with_the_characters_of_a_pattern_is_that_file(folder, data, tmp_path):
     (data / "2024" / "b [1].csv").write_text("text\ngood\n")
     (result,), _ = predict_files(str(folder), f"{data}/2024/b [1].csv", f"{tmp_path}/scored here")
-    assert result.rows == 1 and os.listdir(tmp_path / "scored here") == ["b [1].csv"]
+    assert result.rows == 1 and written(tmp_path / "scored here") == ["b [1].csv"]
     with pytest.raises(ValueError, match=r"2024 is a folder; give a pattern of its files, such as .*2024/\*\."):
         predict_files(str(folder), f"{data}/2024", f"{tmp_path}/scored")
 
@@ -86,7 +92,7 @@ def test_files_and_folders_can_be_uris(folder, data, tmp_path):
     results, _ = predict_files(str(folder), f"file://{data}/**/a.parquet", f"file://{tmp_path}/scored")
     assert len(results) == 2 and (tmp_path / "scored" / "2024" / "a.parquet").is_file()
     (result,), _ = predict_files(str(folder), f"file://{data}/2024/b.csv", f"file://{tmp_path}/one/")
-    assert result.rows == 1 and os.listdir(tmp_path / "one") == ["b.csv"]
+    assert result.rows == 1 and written(tmp_path / "one") == ["b.csv"]
 
 
 def test_another_filesystem_is_read_and_written(folder, data, tmp_path, monkeypatch):
@@ -97,11 +103,25 @@ def test_another_filesystem_is_read_and_written(folder, data, tmp_path, monkeypa
         file.write(b'{"text": "good", "n": 1}\n')
     monkeypatch.setattr(many_files, "_open_filesystem", lambda location: (fs, location.removeprefix("mock://")))
     (result,), _ = predict_files(str(folder), "mock://bucket/in/*.jsonl", "mock://bucket/out")
-    assert result.error is None and [info.path for info in fs.get_file_info(pa.fs.FileSelector("bucket/out"))] == [
-        "bucket/out/a.jsonl"
-    ]
+    found = [info.path for info in fs.get_file_info(pa.fs.FileSelector("bucket/out"))]
+    assert result.error is None and sorted(found) == ["bucket/out/_model.json", "bucket/out/a.jsonl"]
     with fs.open_input_stream("bucket/out/a.jsonl") as file:
         assert json.loads(file.read())["n"] == 1
+
+
+def test_a_folder_has_the_predictions_of_one_model(folder, model, data, tmp_path):
+    pattern, scored = f"{data}/2024/b.csv", str(tmp_path / "scored")
+    predict_files(str(folder), pattern, scored)
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    assert predict_files(str(moved), pattern, scored) == ([], 1)
+    model.classifier.weight.data *= 2
+    model.save_pretrained(moved)
+    with pytest.raises(ValueError, match=f"^{scored} has the predictions of another model, {folder}: choose another"):
+        predict_files(str(moved), pattern, scored)
+    model.save_pretrained(folder)
+    with pytest.raises(ValueError, match=f"^{scored} has the predictions of the same model before it was changed: "):
+        predict_files(str(folder), f"{data}/2024/*", scored)
+    assert written(scored) == ["b.csv"]
 
 
 def test_progress_is_printed_where_there_is_no_terminal(folder, data, tmp_path, monkeypatch, capsys):
