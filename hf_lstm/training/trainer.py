@@ -282,8 +282,9 @@ def build_trainer(
             f"`dataloader_drop_last` leaves no training batch: there are {len(splits['train']):,} training rows, and a "
             f"batch has {args.train_batch_size * args.world_size:,}."
         )
-    # Sort once, so that sequential batches contain texts of similar length.
-    validation = splits["validation"].sort("length")
+    # Sort once, so that sequential batches contain texts of similar length. `Dataset.sort` prints a warning of pyarrow.
+    lengths = splits["validation"]["length"][:]
+    validation = splits["validation"].select(np.argsort(lengths, kind="stable"))
     if validation[-1]["length"] > MAX_VALIDATION_TOKENS:
         validation = validation.map(lambda row: {"input_ids": row["input_ids"][:MAX_VALIDATION_TOKENS]})
     callbacks: list[TrainerCallback] = []

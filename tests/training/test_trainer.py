@@ -99,6 +99,13 @@ def test_training_learns_and_saves_one_folder(tmp_path, problem_type):
         assert np.square(logits[:, 0] - labels).mean() < labels.var() / 2
 
 
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_validation_texts_are_sorted_by_length_without_a_warning(tmp_path):
+    trainer, _, splits = prepare_training(tmp_path)
+    lengths = splits["validation"]["length"][:]
+    assert trainer.eval_dataset["length"][:] == sorted(lengths) != lengths
+
+
 def test_predictions_keep_the_order_of_the_rows(tmp_path):
     trainer, _, splits = prepare_training(tmp_path)
     predicted = trainer.predict(splits["train"])
