@@ -45,9 +45,16 @@ def test_no_module_has_the_name_of_something_else_in_its_folder():
         assert not set(names) & {path.stem for path in stub.parent.iterdir()}, stub
 
 
-@pytest.mark.parametrize("code", ["from hf_lstm.export import OnnxClassifier", "from hf_lstm.data import stream_file"])
-def test_light_parts_import_neither_torch_nor_transformers(code):
+@pytest.mark.parametrize(
+    ("code", "unneeded"),
+    [
+        ("from hf_lstm.export import OnnxClassifier", "torch transformers datasets sklearn"),
+        ("from hf_lstm.data import stream_file", "torch transformers sklearn"),
+        ("from hf_lstm import load_classifier, predict_texts", "datasets sklearn matplotlib"),
+    ],
+)
+def test_what_is_not_needed_is_not_imported(code, unneeded):
     pytest.importorskip("onnxruntime")
-    code += "; import sys; print(*{'torch', 'transformers', 'sklearn'} & sys.modules.keys())"
+    code += f"; import sys; print(*set('{unneeded}'.split()) & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120)
     assert done.returncode == 0 and not done.stdout.split(), done.stdout + done.stderr
