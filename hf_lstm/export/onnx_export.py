@@ -112,8 +112,8 @@ def export_onnx(
             "models": compare(scorers, sizes, model.config, texts, labels),
         }
         (partial / REPORT_FILE).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    removed = remove_unused(folder, stateful, int8)
     if is_replaced:
-        removed = remove_unused(folder, stateful, int8)
         without = f" Removed {', '.join(removed)}, which this export does not have." if removed else ""
         print(f"Replaced the earlier export in {folder}.{without}")
     return report

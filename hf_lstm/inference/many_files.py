@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fsspec.implementations.arrow import ArrowFSWrapper
-from pyarrow.fs import FileSystem, FileType, LocalFileSystem, copy_files
+from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, copy_files
 
 from ..messages import format_count, one_line, progress_bar
 from .batch_predictor import model_digests
@@ -21,8 +21,8 @@ from .files import predict_file
 from .loading import fastest_device, load_config, load_model_and_tokenizer
 from .writers import SUFFIXES
 
-# File of an output folder that says which model predicted its files. Readers of tables leave out names with "_".
-RECORD = "_model.json"
+# File of an output folder that says which model predicted the others. Readers of folders leave out hidden files.
+RECORD = ".hf_lstm.json"
 
 # In a log file, the progress is printed once in so many seconds.
 LINE_SECONDS = 30
@@ -109,7 +109,7 @@ def predict_files(
     An output file has the path of its input file below the first folder with a wildcard, and the same name; `.jsonl` is
     added to the name if no table can be written with its suffix. It is copied to a temporary name and then renamed, so
     that every file with its final name is complete. Input files whose output file exists are left out: a job that was
-    interrupted continues when it is started again. The file `_model.json` says which model predicted the files.
+    interrupted continues when it is started again. The hidden file `.hf_lstm.json` says which model predicted them.
 
     Args:
         model: Folder or Hub id of a trained classifier.
@@ -147,21 +147,20 @@ def predict_files(
 
 
 def _record_model(model: str, filesystem: FileSystem, folder: str) -> None:
-    """Write into an output folder which model predicts its files, or raise an error if it is that of another model."""
+    """Write into an output folder which model predicts its files, or raise an error if it has those of another one."""
     path, record = posixpath.join(folder, RECORD), {"model": model, "digests": list(model_digests(model))}
-    if filesystem.get_file_info(path).type != FileType.File:
-        with filesystem.open_output_stream(path) as file:
-            file.write(json.dumps(record).encode())
+    if {info.base_name for info in filesystem.get_file_info(FileSelector(folder))} > {RECORD}:
+        with filesystem.open_input_stream(path) as file:
+            earlier = json.loads(file.read())
+        if earlier["digests"] != record["digests"]:
+            same = f"{model} before it was changed"
+            other = same if earlier["model"] == model else f"another model, {earlier['model']}"
+            raise ValueError(
+                f"{folder} has the predictions of {other}: choose another output folder, or delete this one."
+            )
         return
-    with filesystem.open_input_stream(path) as file:
-        earlier = json.loads(file.read())
-    if earlier["digests"] != record["digests"]:
-        other = (
-            "the same model before it was changed"
-            if earlier["model"] == model
-            else f"another model, {earlier['model']}"
-        )
-        raise ValueError(f"{folder} has the predictions of {other}: choose another output folder, or delete this one.")
+    with filesystem.open_output_stream(path) as file:
+        file.write(json.dumps(record).encode())
 
 
 def _with_progress(results: Iterable[FileResult], count: int) -> Iterator[FileResult]:
@@ -199,7 +198,8 @@ def _pair_files(filesystem: FileSystem, pattern: str, folder: str) -> list[Job]:
         paths = ArrowFSWrapper(filesystem).glob(pattern)
         fixed = next((i for i, part in enumerate(parts) if set(part) & set(_MAGIC)), len(parts) - 1)
     start = "/".join(parts[:fixed])
-    files = [info for info in filesystem.get_file_info(paths) if info.type == FileType.File]
+    found_files = filesystem.get_file_info(paths)
+    files = [info for info in found_files if info.type == FileType.File and info.base_name != RECORD]
     jobs = []
     for info in sorted(files, key=lambda info: (-info.size, info.path)):
         name = posixpath.relpath(info.path, start or "/")

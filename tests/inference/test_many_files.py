@@ -16,7 +16,7 @@ TEXTS = ["a good film", "a bad film", None, "not bad"]
 
 def written(folder):
     """The names of the files in a folder, without the record of the model."""
-    return sorted(name for name in os.listdir(folder) if name != "_model.json")
+    return sorted(name for name in os.listdir(folder) if name != ".hf_lstm.json")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def data(tmp_path):
 def test_each_file_is_that_of_one_prediction(folder, data, model, tokenizer, tmp_path):
     results, finished = predict_files(str(folder), f"{data}/*/*", f"{tmp_path}/scored/")
     assert finished == 0 and all(result.error is None for result in results)
-    found = {str(path.relative_to(tmp_path / "scored")) for path in (tmp_path / "scored").rglob("[!_]*.*")}
+    found = {str(path.relative_to(tmp_path / "scored")) for path in (tmp_path / "scored").rglob("[!.]*.*")}
     assert found == {"2023/a.parquet", "2024/a.parquet", "2024/b.csv", "2024/c.txt.jsonl"}
     for name in found:
         source = data / name.removesuffix(".jsonl")
@@ -104,7 +104,7 @@ def test_another_filesystem_is_read_and_written(folder, data, tmp_path, monkeypa
     monkeypatch.setattr(many_files, "_open_filesystem", lambda location: (fs, location.removeprefix("mock://")))
     (result,), _ = predict_files(str(folder), "mock://bucket/in/*.jsonl", "mock://bucket/out")
     found = [info.path for info in fs.get_file_info(pa.fs.FileSelector("bucket/out"))]
-    assert result.error is None and sorted(found) == ["bucket/out/_model.json", "bucket/out/a.jsonl"]
+    assert result.error is None and sorted(found) == ["bucket/out/.hf_lstm.json", "bucket/out/a.jsonl"]
     with fs.open_input_stream("bucket/out/a.jsonl") as file:
         assert json.loads(file.read())["n"] == 1
 
@@ -119,9 +119,12 @@ def test_a_folder_has_the_predictions_of_one_model(folder, model, data, tmp_path
     with pytest.raises(ValueError, match=f"^{scored} has the predictions of another model, {folder}: choose another"):
         predict_files(str(moved), pattern, scored)
     model.save_pretrained(folder)
-    with pytest.raises(ValueError, match=f"^{scored} has the predictions of the same model before it was changed: "):
+    with pytest.raises(ValueError, match=f"^{scored} has the predictions of {folder} before it was changed: "):
         predict_files(str(folder), f"{data}/2024/*", scored)
     assert written(scored) == ["b.csv"]
+    os.remove(tmp_path / "scored" / "b.csv")
+    assert len(predict_files(str(folder), f"{data}/2024/*", scored)[0]) == 3
+    assert len(predict_files(str(folder), f"{scored}/*", str(tmp_path / "again"))[0]) == 3  # not the hidden file
 
 
 def test_progress_is_printed_where_there_is_no_terminal(folder, data, tmp_path, monkeypatch, capsys):
