@@ -19,6 +19,7 @@ import sys
 import tempfile
 import unicodedata
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -219,7 +220,7 @@ def score_strings(source: str, count: int, seed: int) -> None:
             characters += sum(map(len, texts))
             longest = max(longest, *map(len, texts))
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-        predict_file(model, tokenizer, str(source), str(target))
+        predict_file(partial(predict_texts, model, tokenizer), model.config, str(source), str(target))
         with target.open(encoding="utf-8") as stream:
             differing = [i for i, line in enumerate(stream) if json.loads(line).get("predicted_label") != labels[i]]
     if differing:

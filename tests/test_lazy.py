@@ -49,7 +49,7 @@ def test_no_module_has_the_name_of_something_else_in_its_folder():
     ("code", "unneeded"),
     [
         ("from hf_lstm.export import OnnxClassifier", "torch transformers datasets sklearn"),
-        ("from hf_lstm.data import stream_file", "torch transformers sklearn"),
+        ("import hf_lstm.cli.predict", "torch transformers sklearn"),
         ("from hf_lstm import load_classifier, predict_texts", "datasets sklearn matplotlib"),
     ],
 )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..auditing import AUDIT_GROUPS, run_audit
-from .parsing import TrainingParser
+from .training_parser import TrainingParser
 
 DESCRIPTION = """Find likely label errors, near-duplicate texts with different labels, and overlapping classes.
 

@@ -1,27 +1,18 @@
 """`hf-lstm predict`: classify texts, lines, or the rows of one or many files."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..inference import (
-    WINDOW,
-    RayActors,
-    fastest_device,
-    format_predictions,
-    load_model_and_tokenizer,
-    predict_file as predict_rows,
-    predict_files,
-    predict_texts,
-    run_here,
-    windows,
-)
+from ..inference import WINDOW, format_predictions, predict_file, windows
 from ..messages import format_count
 from .parsing import add_text_options, command_parser, given_texts
 
@@ -41,6 +32,9 @@ MAX_SHOWN = 20
 # Printed in place of a label if none reaches its threshold, as in run_onnx.py.
 NO_LABEL = "(no label)"
 
+# Computes the logits `(texts, num_labels)` of texts.
+Scorer: TypeAlias = Callable[[list[str]], np.ndarray]
+
 # Graph that each runner reads from the folder `onnx` of the model.
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 
@@ -56,31 +50,25 @@ def main(argv: Sequence[str]) -> None:
     if is_folder(args.output):
         classify_files(args)
         return
-    model, tokenizer = load_model_and_tokenizer(args.model)
-    if args.runner == "torch":
-        model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-        score: Callable[[list[str]], np.ndarray] = partial(predict_texts, model, tokenizer)
-    else:
-        score = onnx_scorer(args.model, args.runner, model.config)
+    score, config = load_scorer(args.model) if args.runner == "torch" else load_graph(args.model, args.runner)
     if args.input:
         notes: list[str] = []
-        count, skipped = predict_rows(
-            model,
-            tokenizer,
+        count, skipped = predict_file(
+            score,
+            config,
             args.input,
             args.output,
             args.text_column,
             separator=args.separator,
             encoding=args.encoding,
             notes=notes,
-            score=score,
         )
         report(notes, count, skipped, args.output)
         return
     # Lines of a pipe are classified in windows, which is faster. On a terminal, each line is answered immediately.
     window = 1 if not args.texts and sys.stdin.isatty() else WINDOW
     for texts in windows(given_texts(args), window):
-        predictions = format_predictions(score(texts), model.config)
+        predictions = format_predictions(score(texts), config)
         for text, prediction in zip(texts, predictions, strict=True):
             print(format_line(prediction, text), flush=window == 1)
 
@@ -125,6 +113,8 @@ def is_folder(path: str | None) -> bool:
 
 def classify_files(args: argparse.Namespace) -> None:
     """Classify the rows of several files, and exit with an error if some of them could not be read."""
+    from ..inference import RayActors, predict_files, run_here
+
     results, finished = predict_files(
         args.model,
         args.input,
@@ -156,21 +146,29 @@ def report(notes: Sequence[str], count: int, skipped: int, place: str) -> None:
         print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
 
 
-def onnx_scorer(source: str, runner: str, config: Any) -> Callable[[list[str]], np.ndarray]:
+def load_scorer(source: str) -> tuple[Scorer, Any]:
+    """Load a model, and return the function that scores texts with it and its config."""
+    from ..inference import fastest_device, load_model_and_tokenizer, predict_texts
+
+    model, tokenizer = load_model_and_tokenizer(source)
+    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+    return partial(predict_texts, model, tokenizer), model.config
+
+
+def load_graph(source: str, runner: str) -> tuple[Scorer, Any]:
     """
-    Load the exported graph of a model.
+    Load the exported graph of a model. Neither torch nor transformers is imported, which takes seconds.
 
     Args:
         source: Folder of the model.
         runner: Key of `GRAPHS`.
-        config: Config of the model, which must have the labels of the graph.
 
     Returns:
-        A function that computes the logits `(texts, num_labels)` of texts.
+        The function that scores texts, and the label names, problem type and threshold of the model.
 
     Raises:
         FileNotFoundError: The model was not exported.
-        ValueError: The graph has other labels than the model.
+        ValueError: The model has other labels or thresholds than the graph.
         ImportError: onnxruntime is missing.
     """
     folder = Path(source).expanduser() / "onnx"
@@ -179,10 +177,15 @@ def onnx_scorer(source: str, runner: str, config: Any) -> Callable[[list[str]], 
         raise FileNotFoundError(f"There is no {folder / GRAPHS[runner]}, which `{export}` writes")
     from ..export import OnnxClassifier  # needs the packages of an extra
 
+    saved, exported = (json.loads((path / "config.json").read_bytes()) for path in (folder.parent, folder))
+    if any(saved.get(name, exported[name]) != exported[name] for name in ("id2label", "threshold")):
+        raise ValueError(f"{folder} has other labels or thresholds than {source}; export it again: {export}")
     classifier = OnnxClassifier(folder, GRAPHS[runner])
-    if classifier.labels != [config.id2label[i] for i in range(config.num_labels)]:
-        raise ValueError(f"{folder} has other labels than {source}; export it again: {export}")
-    return classifier.predict_logits
+    names = dict(enumerate(classifier.labels))
+    config = SimpleNamespace(
+        id2label=names, num_labels=len(names), problem_type=classifier.problem_type, threshold=exported["threshold"]
+    )
+    return classifier.predict_logits, config
 
 
 def format_line(prediction: dict[str, Any], text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from ..pretraining import PRETRAINING_GROUPS, run_pretraining
-from .parsing import TrainingParser, format_command
+from .training_parser import TrainingParser, format_command
 
 DESCRIPTION = "Train a language model, or word vectors, on texts without labels, for a classifier to start from."
 

@@ -5,7 +5,7 @@ from shlex import quote
 from typing import Any
 
 from ..tuning import TRAINING_GROUPS, Groups, train_or_tune
-from .parsing import TrainingParser, format_command, option_words
+from .training_parser import TrainingParser, format_command, option_words
 
 DESCRIPTION = "Train a text classifier, evaluate it, and save it with its metrics, plots and model card."
 

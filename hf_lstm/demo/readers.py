@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,8 @@ def score_file(readers: Sequence[TorchReader], source: str) -> Iterator[tuple[li
             suffix = SCORED_SUFFIXES.get(path.suffix.lower(), path.suffix.lower())
             target = Path(folder) / f"{path.stem}-{reader.name.replace('/', '-')}{suffix}"
             read: list[str] = []
-            rows, skipped = predict_file(reader.model, reader.tokenizer, source, target, notes=read)
+            score = partial(predict_texts, reader.model, reader.tokenizer)
+            rows, skipped = predict_file(score, reader.model.config, source, target, notes=read)
             without = f", {format_count(skipped, 'row')} without a text" if skipped else ""
             notes = [*read, f"{format_count(rows, 'row')} scored{without}."]
             targets.append(str(target))

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from transformers import PreTrainedConfig
 
 from .prediction import format_predictions
 
@@ -115,7 +114,7 @@ def prediction_types(config: Any) -> dict[str, pa.DataType]:
 
 
 def predict_columns(
-    score: Callable[[list[str]], np.ndarray], config: PreTrainedConfig, texts: Sequence[str | None]
+    score: Callable[[list[str]], np.ndarray], config: Any, texts: Sequence[str | None]
 ) -> dict[str, list[Any]]:
     """Return the columns that prediction adds to a table; see [`format_predictions`].
 

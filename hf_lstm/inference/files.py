@@ -1,7 +1,6 @@
 """Predict the rows of a file and write them to another file, in constant memory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,12 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import IterableDataset
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..data import TEXT_COLUMNS, find_column, stream_file
 from ..messages import progress_bar
 from .columns import find_schema, predict_columns, prediction_types
-from .prediction import predict_texts
 from .writers import check_suffix, open_writer
 
 # This many rows are read, sorted by length, scored and written at a time, which bounds the memory.
@@ -25,8 +22,8 @@ Item = TypeVar("Item")
 
 
 def predict_file(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
+    score: Callable[[list[str]], np.ndarray],
+    config: Any,
     source: str | Path,
     target: str | Path,
     text_column: str | None = None,
@@ -34,7 +31,6 @@ def predict_file(
     separator: str | None = None,
     encoding: str | None = None,
     notes: list[str] | None = None,
-    score: Callable[[list[str]], np.ndarray] | None = None,
 ) -> tuple[int, int]:
     """Copy a table and add the columns `predicted_label` and `predicted_score`, in constant memory.
 
@@ -47,8 +43,8 @@ def predict_file(
     objects are written as JSON. In a jsonl file, each row keeps its own keys and types.
 
     Args:
-        model: A sequence classifier.
-        tokenizer: Its tokenizer.
+        score: Computes the logits `(texts, num_labels)` of texts.
+        config: The config of the classifier, with its label names, problem type and threshold.
         source: csv, tsv, json, jsonl, parquet or txt file.
         target: csv, tsv, jsonl or parquet file. It is created or replaced when all rows are written.
         text_column: Column of the texts; by default the one with a usual name.
@@ -56,8 +52,6 @@ def predict_file(
         encoding: Encoding of a text source; detected by default.
         notes: Sentences about a detected separator or encoding, columns with values of several types, and texts
             without a label, are added to this list.
-        score: Computes the logits `(texts, num_labels)` of texts, as another runner of the same model does; by default
-            [`predict_texts`].
 
     Returns:
         The number of rows, and how many of them have no text and therefore no prediction.
@@ -67,7 +61,6 @@ def predict_file(
         ValueError: The source or the target cannot be used; the message gives the reason.
     """
     source, target = str(source), str(target)
-    score = score or partial(predict_texts, model, tokenizer)
     if Path(target).exists() and Path(target).samefile(source):
         raise ValueError(f"{target} is the input file; choose another output file.")
     suffix = check_suffix(target)
@@ -78,19 +71,19 @@ def predict_file(
         notes.append(f"Columns of {source} with values of several types are written as text: {columns}.")
     skipped = unlabelled = 0
     with (
-        open_writer(target, _add_predictions(schema, model.config)) as write,
+        open_writer(target, _add_predictions(schema, config)) as write,
         progress_bar(total=count, unit="row", unit_scale=True) as progress,
     ):
         for window in windows(rows, WINDOW):
             texts = [row.get(text_column) for row in window]
-            predicted = predict_columns(score, model.config, texts)
+            predicted = predict_columns(score, config, texts)
             for row, *values in zip(window, *predicted.values(), strict=True):
                 row.update(zip(predicted, values, strict=True))
             write(window)
             skipped += texts.count(None)
             unlabelled += sum(not label for label in predicted["predicted_label"])
             progress.update(len(window))
-    if notes is not None and unlabelled > skipped and model.config.problem_type != "regression":
+    if notes is not None and unlabelled > skipped and config.problem_type != "regression":
         notes.append(f"Rows of {source} without a label, because none reaches its threshold: {unlabelled - skipped:,}.")
     return count, skipped
 

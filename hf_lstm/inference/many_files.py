@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from ..messages import format_count, one_line, progress_bar
 from .batch_predictor import model_digests
 from .files import predict_file
 from .loading import fastest_device, load_config, load_model_and_tokenizer
+from .prediction import predict_texts
 from .writers import SUFFIXES
 
 # File of an output folder that says which model predicted the others. Readers of folders leave out hidden files.
@@ -73,6 +75,7 @@ class FileScorer:
         """Load the model, and return the function that predicts the rows of a file."""
         model, tokenizer = load_model_and_tokenizer(self.model)
         model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+        score_texts = partial(predict_texts, model, tokenizer)
 
         def score(job: Job) -> FileResult:
             source, target = job
@@ -83,7 +86,7 @@ class FileScorer:
                     for path in (local, scored):
                         path.parent.mkdir()
                     copy_files(source, str(local), self.sources, LocalFileSystem())
-                    rows, skipped = predict_file(model, tokenizer, local, scored, notes=notes, **self.options)
+                    rows, skipped = predict_file(score_texts, model.config, local, scored, notes=notes, **self.options)
                     _move_to(scored, target, self.targets)
                 except Exception as error:  # a damaged file must not stop the others
                     return FileResult(source, error=one_line(error).replace(str(local), source))

@@ -1,17 +1,20 @@
 """Score texts with a classifier, in batches of similar length."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from scipy.special import expit
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from ..data import pad_batch
 from ..messages import progress_bar
 from ..text import check_texts, clean_text
-from .encoding import encode_texts
+
+# torch and transformers are imported when a model is run: the predictions of an ONNX graph are formatted without them.
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 # Padded tokens in a batch. Fewer do not use the matrix units fully; more do not fit in the cache of a CPU.
 BATCH_TOKENS = 16_384
@@ -43,6 +46,9 @@ def predict_logits(
     Returns:
         Logits in the order of the texts, float32, `(texts, num_labels)`.
     """
+    import torch
+
+    from ..data import pad_batch
 
     def pad_right(rows: np.ndarray) -> Mapping[str, torch.Tensor]:
         return pad_batch([input_ids[row] for row in rows], model.config.pad_token_id or 0)
@@ -87,6 +93,8 @@ def predict_texts(
     Raises:
         TypeError: `texts` is a single string, or one of its items is not a string.
     """
+    from .encoding import encode_texts
+
     texts = check_texts(texts)
     if not texts:
         return _no_logits(model, rows=0)

@@ -8,8 +8,8 @@ from helpers import ROOT, SHORT_OPTIONS, SIZE_OPTIONS
 from safetensors.torch import load_file
 from transformers import Trainer, TrainerState
 
-from hf_lstm.cli.parsing import TrainingParser
 from hf_lstm.cli.pretrain import SECTIONS
+from hf_lstm.cli.training_parser import TrainingParser
 from hf_lstm.pretraining import PRETRAINING_GROUPS
 
 STEPS = ("--max_steps", 20, "--per_device_train_batch_size", 8, "--block_size", 16, "--no_bf16")

@@ -2,6 +2,7 @@ import multiprocessing
 import pickle
 import shutil
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from helpers import ROOT
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.inference.batch_predictor import BatchPredictor
 from hf_lstm.inference.files import predict_file
+from hf_lstm.inference.prediction import predict_texts
 
 TEXTS = ["a good film", None, "not a good film at all", ""]
 
@@ -23,7 +25,8 @@ TEXTS = ["a good film", None, "not a good film at all", ""]
 def expected(model, tokenizer, tmp_path) -> pa.Table:
     """What `hf-lstm predict` writes."""
     pq.write_table(table(), tmp_path / "in.parquet")
-    predict_file(model, tokenizer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    score = partial(predict_texts, model, tokenizer)
+    predict_file(score, model.config, tmp_path / "in.parquet", tmp_path / "out.parquet")
     return pq.read_table(tmp_path / "out.parquet")
 
 

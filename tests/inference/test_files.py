@@ -2,6 +2,7 @@ import csv
 import datetime
 import json
 import re
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,12 +15,16 @@ from hf_lstm.inference.prediction import format_predictions, predict_texts
 TEXTS = ["a good film", "a bad film", "not a good film at all", "not bad"]
 
 
+def predict_with_model(model, tokenizer, source, target, **options):
+    return predict_file(partial(predict_texts, model, tokenizer), model.config, source, target, **options)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "parquet"])
 def test_predict_file_adds_columns_and_counts_missing_texts(model, tokenizer, tmp_path, suffix):
     source, target = tmp_path / "in.jsonl", tmp_path / f"out.{suffix}"
     rows = [{"id": i, "text": text} for i, text in enumerate([*TEXTS, None, ""])]
     source.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert predict_file(model, tokenizer, str(source), str(target)) == (6, 1)
+    assert predict_with_model(model, tokenizer, str(source), str(target)) == (6, 1)
 
     if suffix == "jsonl":
         written = [json.loads(line) for line in target.read_text().splitlines()]
@@ -40,7 +45,7 @@ def test_predict_file_does_not_overwrite_its_input(model, tokenizer, tmp_path):
     source = tmp_path / "rows.csv"
     source.write_text("text\ngood\n")
     with pytest.raises(ValueError, match="is the input file; choose another"):
-        predict_file(model, tokenizer, str(source), str(tmp_path / "." / "rows.csv"))
+        predict_with_model(model, tokenizer, str(source), str(tmp_path / "." / "rows.csv"))
     assert source.read_text() == "text\ngood\n"
 
 
@@ -49,7 +54,7 @@ def test_predict_file_replaces_its_output_only_when_all_rows_are_written(model, 
     target.write_text("kept")
     source.write_text('{"text": "fine"}\n{"text": 5}\n')
     with pytest.raises(ValueError, match="Column 'text' of .*in.jsonl holds 5 in row 2, not a text"):
-        predict_file(model, tokenizer, str(source), str(target))
+        predict_with_model(model, tokenizer, str(source), str(target))
     assert target.read_text() == "kept" and sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.csv"]
 
 
@@ -78,7 +83,7 @@ def test_values_that_first_occur_in_late_windows_are_kept(model, tokenizer, tmp_
     write_lines(tmp_path / "in.jsonl", rows)
     notes = []
     target = tmp_path / f"out.{suffix}"
-    assert predict_file(model, tokenizer, tmp_path / "in.jsonl", target, notes=notes) == (9, 0)
+    assert predict_with_model(model, tokenizer, tmp_path / "in.jsonl", target, notes=notes) == (9, 0)
     found = read_rows(target)
     if suffix == "jsonl":
         assert repr(found) == repr(rows) and notes == []
@@ -105,7 +110,7 @@ def test_types_of_a_parquet_file_are_kept(model, tokenizer, tmp_path):
     table = pa.Table.from_pylist(rows, schema)
     table = table.append_column("kind", pa.array(["x", "y", "x", "y"]).dictionary_encode())
     pq.write_table(table, tmp_path / "in.parquet")
-    predict_file(model, tokenizer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    predict_with_model(model, tokenizer, tmp_path / "in.parquet", tmp_path / "out.parquet")
     written = pq.read_table(tmp_path / "out.parquet")
     assert written.schema.types == [*schema.types, pa.string(), pa.string(), pa.float64()]
     kinds = zip(rows, "xyxy", strict=True)
@@ -118,7 +123,7 @@ def test_several_labels_of_a_text_are_lists(tiny_config, tokenizer, tmp_path):
     write_lines(tmp_path / "in.jsonl", [{"text": text} for text in TEXTS])
     for suffix, parse in (("csv", json.loads), ("parquet", lambda value: value)):
         target = tmp_path / f"out.{suffix}"
-        predict_file(model, tokenizer, tmp_path / "in.jsonl", target)
+        predict_with_model(model, tokenizer, tmp_path / "in.jsonl", target)
         rows = pq.read_table(target).to_pylist() if suffix == "parquet" else list(csv.DictReader(target.open()))
         for row in rows:
             assert sorted(parse(row["predicted_label"])) == ["LABEL_0", "LABEL_1"]
@@ -134,7 +139,7 @@ def test_rows_below_every_threshold_have_no_label_and_are_counted(
     config = tiny_config(num_labels=2, problem_type=problem_type, threshold=[1.0, 1.0])
     model, notes = LstmForSequenceClassification(config).eval(), []
     write_lines(tmp_path / "in.jsonl", [{"text": text} for text in [*TEXTS, None]])
-    predict_file(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet", notes=notes)
+    predict_with_model(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet", notes=notes)
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert [row["predicted_label"] for row in rows] == [empty] * 4 + [None]
     assert [row["predicted_score"] is None for row in rows] == [False] * 4 + [True]
@@ -144,7 +149,7 @@ def test_rows_below_every_threshold_have_no_label_and_are_counted(
 
 def test_old_predictions_are_replaced(model, tokenizer, tmp_path):
     write_lines(tmp_path / "in.jsonl", [{"text": "good", "predicted_label": 5, "predicted_score": "x"}])
-    predict_file(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet")
+    predict_with_model(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet")
     (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert row["predicted_label"] in ("neg", "pos") and 0 <= row["predicted_score"] <= 1
 
@@ -152,14 +157,14 @@ def test_old_predictions_are_replaced(model, tokenizer, tmp_path):
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_table_without_rows_gives_a_table_without_rows(model, tokenizer, tmp_path, suffix):
     (tmp_path / "in.csv").write_text("id,text\n")
-    assert predict_file(model, tokenizer, tmp_path / "in.csv", tmp_path / f"out.{suffix}") == (0, 0)
+    assert predict_with_model(model, tokenizer, tmp_path / "in.csv", tmp_path / f"out.{suffix}") == (0, 0)
     assert read_rows(tmp_path / f"out.{suffix}") == []
 
 
 def test_unusable_rows_are_found_before_anything_is_predicted(tokenizer, tmp_path):
     write_lines(tmp_path / "in.jsonl", [{"text": "good"}] * 3 + [{"text": 1.5}])
     with pytest.raises(ValueError, match=r"holds 1.5 in row 4, not a text"):
-        predict_file(None, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.csv")
+        predict_file(None, None, tmp_path / "in.jsonl", tmp_path / "out.csv")
 
 
 def test_windows_are_consecutive_lists():
@@ -169,5 +174,5 @@ def test_windows_are_consecutive_lists():
 
 def test_predict_file_draws_no_bar_in_a_log_file(model, tokenizer, tmp_path, capsys):
     (tmp_path / "rows.csv").write_text("text\ngood\n")
-    predict_file(model, tokenizer, tmp_path / "rows.csv", tmp_path / "out.csv")
+    predict_with_model(model, tokenizer, tmp_path / "rows.csv", tmp_path / "out.csv")
     assert capsys.readouterr() == ("", "")

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ from pyarrow.fs import LocalFileSystem
 from hf_lstm.inference import many_files
 from hf_lstm.inference.files import predict_file
 from hf_lstm.inference.many_files import FileScorer, predict_files
+from hf_lstm.inference.prediction import predict_texts
 
 TEXTS = ["a good film", "a bad film", None, "not bad"]
 
@@ -39,7 +41,7 @@ def test_each_file_is_that_of_one_prediction(folder, data, model, tokenizer, tmp
     for name in found:
         source = data / name.removesuffix(".jsonl")
         alone = tmp_path / f"alone{os.path.splitext(name)[1]}"
-        predict_file(model, tokenizer, source, alone)
+        predict_file(partial(predict_texts, model, tokenizer), model.config, source, alone)
         assert (tmp_path / "scored" / name).read_bytes() == alone.read_bytes()
     counts = {result.source: (result.rows, result.skipped) for result in results}
     assert counts[f"{data}/2023/a.parquet"] == (4, 1) and counts[f"{data}/2024/c.txt"] == (2, 0)
