@@ -212,8 +212,7 @@ class TextGuard:
         self.state = GuardState(self.rule, stream, held[length:], streak, start, context, verdict)
         return shown
 
-    def _run(self, steps: Steps) -> str:
-        answer: Any = None
+    def _run(self, steps: Steps, answer: Any = None) -> str:
         while True:
             try:
                 request = steps.send(answer)
@@ -262,14 +261,4 @@ def feed_many(guards: Sequence[TextGuard], pieces: Sequence[str], ended: Sequenc
     steps = [guard.steps(piece, at_end) for guard, piece, at_end in zip(guards, pieces, ended, strict=True)]
     requests = [next(step) for step in steps]
     outcomes = read_many(guards[0].classifier, [request for request in requests if isinstance(request, Read)])
-    return [guard._run(_continue(step, outcome)) for guard, step, outcome in zip(guards, steps, outcomes, strict=True)]
-
-
-def _continue(steps: Steps, outcome: Any) -> Steps:
-    """Return the remaining steps after sending the outcome of the first one."""
-    try:
-        request = steps.send(outcome)
-        while True:
-            request = steps.send((yield request))
-    except StopIteration as done:
-        return done.value
+    return [guard._run(step, outcome) for guard, step, outcome in zip(guards, steps, outcomes, strict=True)]
