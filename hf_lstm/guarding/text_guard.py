@@ -18,8 +18,16 @@ Escalate = Callable[[str, Verdict], bool | Awaitable[bool]]
 # Characters before an alarm that are given to `escalate`. They are kept, so they must not grow with the text.
 CONTEXT = 8_192
 
+NEEDS_ASYNC = "An async `escalate` needs an async stream, or `feed_async` and `finish_async`."
+
 # First line of a stored state. The number changes with the format.
 FORMAT = b"hf_lstm guard 1"
+
+
+def check_not_async(escalate: Escalate | None) -> None:
+    """Raise a `TypeError` before the first alarm if `escalate` is a coroutine function, which cannot be awaited."""
+    if inspect.iscoroutinefunction(escalate):
+        raise TypeError(NEEDS_ASYNC)
 
 
 class Escalation(NamedTuple):
@@ -227,7 +235,7 @@ class TextGuard:
         if inspect.isawaitable(answer):
             if inspect.iscoroutine(answer):
                 answer.close()
-            raise TypeError("An async `escalate` needs an async stream, or `feed_async` and `finish_async`.")
+            raise TypeError(NEEDS_ASYNC)
         return answer
 
     async def _run_async(self, steps: Steps) -> str:
