@@ -78,12 +78,17 @@ function reaches(score, i, { threshold, problem_type: problemType }) {
   return limit < 1 && score >= limit;
 }
 
-/** Convert logits to probabilities: softmax, sigmoid (multi-label) or unchanged (regression). */
+/**
+ * Convert logits to probabilities: softmax, sigmoid (multi-label) or unchanged (regression). Probabilities have single
+ * precision, as those of the model, so that a stop rule with a probability of 1 can be met.
+ */
 export function scores(logits, problemType) {
   if (problemType === "regression") return logits;
-  if (problemType === "multi_label_classification") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+  if (problemType === "multi_label_classification") {
+    return logits.map((logit) => Math.fround(1 / (1 + Math.exp(-logit))));
+  }
   const highest = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp(logit - highest));
   const sum = powers.reduce((a, b) => a + b);
-  return powers.map((power) => power / sum);
+  return powers.map((power) => Math.fround(power / sum));
 }

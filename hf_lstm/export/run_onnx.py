@@ -16,6 +16,7 @@ import copy
 import math
 import os
 import sys
+from array import array
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -88,16 +89,23 @@ class OnnxClassifier(OnnxSession):
         return row[0] | {"label": row[0]["label"] if row[0] in reached else None}
 
     def probabilities(self, logits: list[float]) -> list[float]:
-        """Convert the logits of a text to probabilities; those of a regression are returned unchanged."""
+        """
+        Convert the logits of a text to probabilities; those of a regression are returned unchanged.
+
+        They have single precision, as those of the model: a probability of 0.999999999 is 1, so that a stop rule with a
+        probability of 1 is met by both.
+        """
         # Plain numbers, because numpy takes longer for the few labels of a text.
-        if self.problem_type == "single_label_classification":
+        if self.problem_type == "regression":
+            return logits
+        if self.problem_type == "multi_label_classification":
+            scores = [0.5 + 0.5 * math.tanh(0.5 * logit) for logit in logits]  # the sigmoid
+        else:
             highest = max(logits)
             powers = [math.exp(logit - highest) for logit in logits]
             total = sum(powers)
-            return [power / total for power in powers]
-        if self.problem_type == "multi_label_classification":
-            return [0.5 + 0.5 * math.tanh(0.5 * logit) for logit in logits]  # the sigmoid
-        return logits
+            scores = [power / total for power in powers]
+        return array("f", scores).tolist()
 
     def format_predictions(self, logits: np.ndarray) -> list[list[dict]]:
         """Return all labels with their scores, highest score first, for each row of logits."""
