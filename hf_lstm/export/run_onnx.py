@@ -17,6 +17,7 @@ import math
 import os
 import sys
 from array import array
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,9 @@ __all__ = ["OnnxClassifier", "guard"]
 
 # Tokens of a stream that are read at once, which bounds the memory for a long piece.
 STEPS = 512
+
+# Texts that are scored and printed at a time, which bounds the memory for a long list.
+WINDOW = 2_048
 
 # Exit status after the stop rule has ended the stream.
 STOPPED = 3
@@ -221,9 +225,12 @@ def main() -> None:
     if args.stream:
         read_stream(classifier)
         return
-    texts = args.texts or [line.rstrip("\r\n") for line in sys.stdin]
-    for text, prediction in zip(texts, classifier.predict(texts), strict=True):
-        print(f"{format_line(prediction)}\t{text}")
+    remaining = iter(args.texts or (line.rstrip("\r\n") for line in sys.stdin))
+    while texts := list(islice(remaining, WINDOW)):
+        for text, prediction in zip(texts, classifier.predict(texts), strict=True):
+            # One line per text, without tabs, and without lone surrogates, which cannot be printed.
+            shown = " ".join(text.split()).encode("utf-8", "replace").decode()
+            print(f"{format_line(prediction)}\t{shown}")
 
 
 def read_stream(classifier: OnnxClassifier) -> None:
