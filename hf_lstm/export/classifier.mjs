@@ -31,7 +31,11 @@ export async function load(folder, model = "model.onnx") {
 
 /** Load the graph, the tokenizer and the config of an exported folder. */
 export async function open(folder, model) {
-  const read = async (name) => (await fetch(`${folder}/${name}`)).json();
+  const read = async (name) => {
+    const response = await fetch(`${folder}/${name}`);
+    if (!response.ok) throw new Error(`${folder}/${name} was not found: ${response.status} ${response.statusText}`);
+    return response.json();
+  };
   const [rules, config] = [await read("tokenizer.json"), await read("config.json")];
   const session = await ort.InferenceSession.create(`${folder}/${model}`);
   return { session, tokenizer: new Tokenizer(adapt(rules), {}), config };
