@@ -68,9 +68,8 @@ def test_lines_are_scored_in_parts(tokenizer, tmp_path):
     runner = tmp_path / "run_onnx.py"
     runner.write_text(runner.read_text(encoding="utf-8").replace("WINDOW = 2_048", "WINDOW = 2"), encoding="utf-8")
     lines = ["a good film", "", "a bad book", "a film", "a book"]
-    with subprocess.Popen([sys.executable, str(runner)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
-        output, _ = run.communicate("\n".join(lines))
-    assert [line.split("\t")[2] for line in output.splitlines()] == lines and run.returncode == 0
+    done = subprocess.run([sys.executable, str(runner)], input="\n".join(lines), capture_output=True, text=True)
+    assert [line.split("\t")[2] for line in done.stdout.splitlines()] == lines, done.stderr
 
 
 def test_batches_and_long_pieces_are_split_without_changing_the_scores(tokenizer, tmp_path, monkeypatch):
