@@ -1,75 +1,14 @@
 """Recurrent text classifiers (LSTM, GRU, RNN) that are native to Hugging Face."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .auditing import AuditResult, audit
-    from .explanation import Explanation, explain
-    from .guarding import guard
-    from .hub import TrainedClassifier, load_classifier
-    from .inference import BatchPredictor, StreamingClassifier, format_predictions, predict_texts
-    from .models import LstmConfig, LstmForCausalLM, LstmForSequenceClassification, LstmModel, LstmPreTrainedModel
-    from .pretraining import pretrain
-    from .text import train_tokenizer
-    from .tuning import train_classifier
+from .lazy import names_of_stub
 
 __version__ = "0.1.0"
 
-# Public names and the folders that define them. They are imported when used: `import hf_lstm` costs next to nothing.
-_FOLDERS = {
-    "AuditResult": "auditing",
-    "BatchPredictor": "inference",
-    "Explanation": "explanation",
-    "LstmConfig": "models",
-    "LstmForCausalLM": "models",
-    "LstmForSequenceClassification": "models",
-    "LstmModel": "models",
-    "LstmPreTrainedModel": "models",
-    "StreamingClassifier": "inference",
-    "TrainedClassifier": "hub",
-    "audit": "auditing",
-    "explain": "explanation",
-    "format_predictions": "inference",
-    "guard": "guarding",
-    "load_classifier": "hub",
-    "predict_texts": "inference",
-    "pretrain": "pretraining",
-    "train_classifier": "tuning",
-    "train_tokenizer": "text",
-}
-
-__all__ = [
-    "AuditResult",
-    "BatchPredictor",
-    "Explanation",
-    "LstmConfig",
-    "LstmForCausalLM",
-    "LstmForSequenceClassification",
-    "LstmModel",
-    "LstmPreTrainedModel",
-    "StreamingClassifier",
-    "TrainedClassifier",
-    "audit",
-    "explain",
-    "format_predictions",
-    "guard",
-    "load_classifier",
-    "predict_texts",
-    "pretrain",
-    "train_classifier",
-    "train_tokenizer",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _FOLDERS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_FOLDERS[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *_FOLDERS]
+# `import hf_lstm` costs next to nothing.
+__getattr__, __dir__, __all__ = names_of_stub(__name__, __file__)
 
 
 def _register_config(auto: Any) -> None:

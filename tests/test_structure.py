@@ -14,14 +14,14 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.stem not in ("__
 
 # Modules and folders from the lowest layer to the highest; each imports from those before it only.
 LAYERS = (
-    *("messages", "saving", "models", "text", "language_model", "data", "inference", "guarding", "evaluation"),
+    *("lazy", "messages", "saving", "models", "text", "language_model", "data", "inference", "guarding", "evaluation"),
     *("explanation", "early", "hub", "export", "demo", "space", "knowledge", "teachers", "training", "tuning"),
     *("pretraining", "auditing", "recipes", "benchmark", "cli"),
 )
 # `cli` has one module for each command besides.
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 12, 330, 60
 # Pairs of a folder and another one that it imports. Lower this number with the code; raise it only for a good reason.
-MAX_RELATIONS = 123
+MAX_RELATIONS = 99
 REMOTE_CODE = tuple(sorted(path.stem for path in (PACKAGE / "models").glob("*_lstm.py")))
 
 
@@ -64,7 +64,7 @@ def test_relations_between_folders_do_not_grow_in_number():
         (folder_of(path), node.module)
         for path in PACKAGE.rglob("*.py")
         for node in relative_imports(path)
-        if node.level == 2 and node.module
+        if node.level == 2 and (PACKAGE / str(node.module)).is_dir()
     }
     assert len(relations) <= MAX_RELATIONS, sorted(relations)
 
@@ -112,7 +112,8 @@ def test_nothing_is_unpickled_or_evaluated(path):
             imported |= {alias.name for alias in node.names} | {getattr(node, "module", None)}
         elif isinstance(node, ast.Call):
             called.add(ast.unparse(node.func))
-    assert not imported & {"pickle", "joblib", "dill", "marshal", "shelve", "importlib"}
+    allowed = {"importlib"} if path.stem == "lazy" else set()  # it imports what the stubs of the package name
+    assert not imported & {"pickle", "joblib", "dill", "marshal", "shelve", "importlib"} - allowed
     assert not called & {"eval", "exec", "compile", "__import__", "torch.load", "torch.save"}
 
 

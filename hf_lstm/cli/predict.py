@@ -15,12 +15,12 @@ from ..inference import (
     fastest_device,
     format_predictions,
     load_model_and_tokenizer,
+    predict_file as predict_rows,
     predict_files,
     predict_texts,
     run_here,
     windows,
 )
-from ..inference import predict_file as predict_rows
 from ..messages import format_count
 from .parsing import add_text_options, command_parser, given_texts
 

@@ -1,17 +1,21 @@
 """Tokenise texts, and collate rows into padded batches of similar length."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from datasets import Dataset, DatasetDict, IterableDatasetDict
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Sampler
 from transformers import PreTrainedTokenizerFast
 
 from ..messages import library_progress_bars
+
+if TYPE_CHECKING:  # a prediction pads batches, but does not need `datasets`
+    from datasets import DatasetDict, IterableDatasetDict
 
 
 @library_progress_bars()
@@ -34,7 +38,7 @@ def tokenize_corpus(
     Returns:
         The same splits with `input_ids`, `length` (in tokens) and `labels`. The collator creates the attention mask.
     """
-    tokenized = DatasetDict()
+    tokenized = type(splits)()
     for split, rows in splits.items():
         # Each call stores its truncation and padding in the tokenizer, which is part of the cache key of `datasets`.
         tokenizer.backend_tokenizer.no_truncation()
@@ -159,6 +163,8 @@ def tokenize_blocks(
     """
     if block_size < 2:
         raise ValueError(f"block_size must be at least 2, so that each row has a token to predict; got {block_size}.")
+    from datasets import Dataset
+
     blocks = {}
     for split, rows in splits.items():
         tokenizer.backend_tokenizer.no_truncation()

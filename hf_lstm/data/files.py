@@ -49,7 +49,7 @@ def stream_file(
     name = str(path)
     if not Path(name).is_file():
         raise FileNotFoundError(f"There is no file {name}.")
-    with reading(name):
+    with reading_errors(name):
         _check_file(name)
         if format_suffix(name) == ".parquet":
             return IterableDataset.from_generator(_stream_parquet, gen_kwargs={"name": name})
@@ -60,12 +60,12 @@ def stream_file(
 
 
 def _stream_rows(file_format: TextFormat) -> Iterator[Row]:
-    with reading(file_format.name):
+    with reading_errors(file_format.name):
         yield from map(flatten_row, parse_file(file_format, labelled=False))
 
 
 def _stream_parquet(name: str) -> Iterator[Row]:
-    with reading(name):
+    with reading_errors(name):
         # The default size of a batch is that of the first row group, which may be as large as the file, or zero.
         rows = datasets.load_dataset(
             "parquet", data_files=glob.escape(name), split="train", streaming=True, batch_size=PARQUET_ROWS
@@ -100,7 +100,7 @@ def read_files(
     """
     splits = DatasetDict()
     for split, names in files.items():
-        with reading(", ".join(names)):
+        with reading_errors(", ".join(names)):
             for name in names:
                 _check_file(name)
             if format_suffix(names[0]) == ".parquet":
@@ -151,7 +151,7 @@ def content_cache(files: Mapping[str, list[str]]) -> str:
 
 def _read_parquet(split: str, names: list[str]) -> Dataset:
     for name in names:
-        with reading(name):
+        with reading_errors(name):
             pq.read_metadata(name)
     # `data_files` are patterns, so brackets in file names have to be escaped.
     escaped = [glob.escape(name) for name in names]
@@ -197,7 +197,7 @@ def _infer_kinds(formats: list[TextFormat], labelled: bool) -> tuple[dict[str, s
 
 
 @contextmanager
-def reading(where: str) -> Iterator[None]:
+def reading_errors(where: str) -> Iterator[None]:
     """Turn any error of a reader into one sentence that names what was read, and silence its log messages."""
     loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
     levels = [logger.level for logger in loggers]

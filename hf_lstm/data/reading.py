@@ -10,7 +10,7 @@ from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, Repo
 
 from ..messages import capitalize, library_progress_bars, one_line
 from ..text import clean_text
-from .files import content_cache, is_data_file, read_files, reading, stream_file
+from .files import content_cache, is_data_file, read_files, reading_errors, stream_file
 from .formats import FileError, detect_format, open_text
 from .parsing import flatten_row
 from .sample_reviews import build_sample_reviews
@@ -97,11 +97,11 @@ def _read_path(
             return IterableDatasetDict(train=stream_file(path, **options))
         return read_files({"train": [str(path)]}, labelled=labelled, **options)
     if path.is_dir():
-        with reading(source):
+        with reading_errors(source):
             return _read_folder(path, config_name, labelled, streaming, options)
     if source.startswith((".", "/", "~")) or is_data_file(source) or source.count("/") > 1:
         raise FileNotFoundError(f"There is no file or folder {source}.")
-    with reading(source):
+    with reading_errors(source):
         _check_hub(source)
         return datasets.load_dataset(source, config_name, streaming=streaming)
 

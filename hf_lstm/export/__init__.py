@@ -1,6 +1,5 @@
 """Export classifiers to ONNX, with files to run them without torch."""
 
-from .onnx_export import RUNNER_FILES, export_onnx
-from .run_onnx import OnnxClassifier
+from ..lazy import names_of_stub
 
-__all__ = ["RUNNER_FILES", "OnnxClassifier", "export_onnx"]
+__getattr__, __dir__, __all__ = names_of_stub(__name__, __file__)

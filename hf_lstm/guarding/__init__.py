@@ -1,21 +1,5 @@
 """Stop a text while it arrives: streams of strings, generation with transformers, and many streams at once."""
 
-from .generation import GuardStoppingCriteria, GuardStreamer
-from .scheduler import Read, StreamScheduler
-from .streams import AsyncGuardedStream, GuardedStream, guard
-from .text_guard import GuardState, TextGuard
-from .verdict import StoppedByGuard, Verdict
+from ..lazy import names_of_stub
 
-__all__ = [
-    "AsyncGuardedStream",
-    "GuardState",
-    "GuardStoppingCriteria",
-    "GuardStreamer",
-    "GuardedStream",
-    "Read",
-    "StoppedByGuard",
-    "StreamScheduler",
-    "TextGuard",
-    "Verdict",
-    "guard",
-]
+__getattr__, __dir__, __all__ = names_of_stub(__name__, __file__)

@@ -5,7 +5,7 @@ from itertools import chain, islice, takewhile
 
 import numpy as np
 
-from ..data import FileError, open_binary, reading
+from ..data import FileError, open_binary, reading_errors
 from ..text import are_words
 
 # Lines that are read before it is decided which of their vectors are needed: 25 MB of 300 dimensions.
@@ -114,7 +114,7 @@ def read_vector_file(path: str, select: Callable[[list[str]], Sequence[bool]]) -
     """
     words: list[str] = []
     vectors: list[np.ndarray] = []
-    with reading(path), open_binary(path) as file:
+    with reading_errors(path), open_binary(path) as file:
         lines: Iterator[tuple[int, bytes]] = (pair for pair in enumerate(map(bytes.rstrip, file), start=1) if pair[1])
         dimension, lines = _find_dimension(path, lines)
         while batch := list(islice(lines, BATCH_LINES)):

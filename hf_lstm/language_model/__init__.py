@@ -6,7 +6,7 @@ from .loop import LoopResult, LoopSettings, default_sampled_tokens, stream_perpl
 from .packed import NO_LABEL, SPLITS, PackedCorpus
 from .precision import choose_precision, cpu_has_bf16, has_fast_bf16
 from .recipe import PUBLISHED_SIZE, RecipeSettings, run_recipe
-from .results import MAX_FILE_BYTES, read_probabilities_by_row
+from .results import MAX_FILE_BYTES, PROBABILITIES_FILE, REPORT_FILE, read_probabilities_by_row
 from .streams import TokenStreams
 from .tokenized import TokenTexts
 
@@ -19,8 +19,10 @@ __all__ = [
     "ModelSize",
     "MAX_FILE_BYTES",
     "NO_LABEL",
+    "PROBABILITIES_FILE",
     "PUBLISHED_SIZE",
     "PackedCorpus",
+    "REPORT_FILE",
     "RecipeSettings",
     "SPLITS",
     "TokenStreams",

@@ -8,6 +8,7 @@ import torch
 
 from ..models import LstmForCausalLM
 from .loop import LoopSettings, StreamTrainer, shuffled_streams
+from .precision import without_copy_warning
 from .tokenized import TokenTexts
 
 # Passes over the tokens: with fewer a smaller model learns more, more are not made.
@@ -75,6 +76,7 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+@without_copy_warning()
 def measure_speed(
     model: LstmForCausalLM, texts: TokenTexts, settings: LoopSettings, dtype: torch.dtype, seconds: float
 ) -> float:

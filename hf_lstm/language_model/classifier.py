@@ -19,7 +19,7 @@ from transformers import get_cosine_schedule_with_warmup
 
 from ..models import LstmForSequenceClassification
 from .loop import WARMUP, LoopSettings, build_optimizer
-from .precision import MasterWeights
+from .precision import MasterWeights, without_copy_warning
 from .tokenized import TokenTexts
 
 # Ratio of the learning rates of neighbouring layers (ULMFiT).
@@ -90,6 +90,7 @@ def phases(num_layers: int, final_epochs: int) -> list[tuple[int, int, float]]:
     return [*unfreezing, (num_layers + 2, final_epochs, PHASE_RATES[-1])]
 
 
+@without_copy_warning()
 @torch.inference_mode()
 def predict_probabilities(
     model: LstmForSequenceClassification, texts: TokenTexts, batch_tokens: int, dtype: torch.dtype = torch.float32
@@ -208,6 +209,7 @@ class FineTuner:
             self.best = copy.deepcopy(self.model.state_dict())
 
 
+@without_copy_warning()
 def fine_tune(
     model: LstmForSequenceClassification,
     train: LabelledTexts,

@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from torch import nn
 from transformers import get_cosine_schedule_with_warmup
 
 from ..models import CELLS, LstmForCausalLM, State
-from .precision import MasterWeights
+from .precision import MasterWeights, without_copy_warning
 from .streams import TokenStreams
 from .tokenized import TokenTexts
 
@@ -160,6 +159,7 @@ class StreamTrainer:
         return loss
 
 
+@without_copy_warning()
 def train_on_streams(
     model: LstmForCausalLM,
     texts: TokenTexts,
@@ -192,24 +192,21 @@ def train_on_streams(
     started = time.monotonic()
     steps, epochs, tokens, losses = 0, 0.0, 0, []
     stopped = False
-    with warnings.catch_warnings():
-        # DropConnect makes new weights in every step, which cuDNN copies into one block: 1 % of the time.
-        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
-        for streams in shuffled_streams(texts, settings, model.config.reverse, model.device):
-            trainer.start_epoch()
-            for input_ids, labels in streams:
-                trainer.step(input_ids, labels)
-                steps, tokens = steps + 1, tokens + input_ids.numel()
-                epochs += input_ids.shape[1] / streams.steps
-                if steps % interval == 0 or steps == total_steps:
-                    losses.append(trainer.read_loss())
-                    seconds = time.monotonic() - started
-                    report(progress_line(steps, total_steps, losses[-1], tokens / seconds, seconds))
-                    stopped = steps < total_steps and time.monotonic() >= deadline
-                if stopped or steps == total_steps:
-                    break
+    for streams in shuffled_streams(texts, settings, model.config.reverse, model.device):
+        trainer.start_epoch()
+        for input_ids, labels in streams:
+            trainer.step(input_ids, labels)
+            steps, tokens = steps + 1, tokens + input_ids.numel()
+            epochs += input_ids.shape[1] / streams.steps
+            if steps % interval == 0 or steps == total_steps:
+                losses.append(trainer.read_loss())
+                seconds = time.monotonic() - started
+                report(progress_line(steps, total_steps, losses[-1], tokens / seconds, seconds))
+                stopped = steps < total_steps and time.monotonic() >= deadline
             if stopped or steps == total_steps:
                 break
+        if stopped or steps == total_steps:
+            break
     seconds = time.monotonic() - started
     model.eval()
     return LoopResult(steps, epochs, seconds, tokens / seconds, tuple(losses), stopped)
@@ -224,6 +221,7 @@ def progress_line(step: int, total_steps: int, loss: float, tokens_per_second: f
     )
 
 
+@without_copy_warning()
 @torch.inference_mode()
 def stream_perplexity(
     model: LstmForCausalLM, texts: TokenTexts, settings: LoopSettings, dtype: torch.dtype = torch.float32

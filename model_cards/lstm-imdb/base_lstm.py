@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
-from transformers import initialization as init
+from transformers import PreTrainedModel, initialization as init
 from transformers.utils.generic import ModelOutput
 
 from .cells_lstm import CELLS, State

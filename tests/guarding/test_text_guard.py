@@ -12,8 +12,7 @@ from guarding.guarded import (
     scores_after_tokens,
     tiny_classifier,
 )  # fmt: skip
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hf_lstm.guarding import streams
 from hf_lstm.guarding.scheduler import StreamScheduler

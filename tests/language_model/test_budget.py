@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from hf_lstm.language_model import Budget, LoopSettings, ModelSize, TokenTexts
-from hf_lstm.language_model import budget as module
+from hf_lstm.language_model import Budget, LoopSettings, ModelSize, TokenTexts, budget as module
 from hf_lstm.language_model.budget import fit_to_budget, measure_speed
 
 SETTINGS = LoopSettings(batch_size=2, block_size=5)

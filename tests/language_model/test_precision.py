@@ -1,9 +1,11 @@
+import warnings
+
 import pytest
 import torch
 from torch import nn
 
 from hf_lstm.language_model import choose_precision
-from hf_lstm.language_model.precision import MasterWeights
+from hf_lstm.language_model.precision import MasterWeights, without_copy_warning
 
 
 def test_full_precision_needs_no_copy(make_model):
@@ -62,16 +64,20 @@ def test_precision_of_a_cpu(monkeypatch):
         choose_precision(cpu, "int8")
 
 
-@pytest.mark.parametrize(
-    ("bf16", "fp16", "expected"),
-    [(1.0, 1.0, torch.bfloat16), (2.0, 1.0, torch.float16), (None, 1.0, torch.float16), (1.0, None, torch.bfloat16)],
-)
-def test_gpu_takes_fp16_where_its_kernels_are_much_faster(monkeypatch, bf16, fp16, expected):
-    def seconds(device, dtype):
-        found = {torch.bfloat16: bf16, torch.float16: fp16}[dtype]
-        if found is None:
-            raise RuntimeError("not implemented for this type")
-        return found
-
-    monkeypatch.setattr("hf_lstm.language_model.precision._layer_seconds", seconds)
+@pytest.mark.parametrize(("in_hardware", "expected"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_gpu_takes_bf16_where_it_has_it_in_hardware(monkeypatch, in_hardware, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: in_hardware)
     assert choose_precision(torch.device("cuda")) == expected
+
+
+def test_only_the_warning_about_copied_weights_is_hidden():
+    @without_copy_warning()
+    def warn(message):
+        warnings.warn(message, stacklevel=1)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn("RNN module weights are not part of single contiguous chunk of memory.")
+        warn("something else")
+    assert [str(warning.message) for warning in caught] == ["something else"]

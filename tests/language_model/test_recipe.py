@@ -16,9 +16,9 @@ from hf_lstm.language_model import (
     RecipeSettings,
     predict_probabilities,
     read_probabilities_by_row,
+    recipe as module,
     run_recipe,
 )
-from hf_lstm.language_model import recipe as module
 
 ROOT = Path(__file__).parents[2]
 SMALLEST = ModelSize(embedding_size=32, hidden_size=32, num_hidden_layers=1)

@@ -2,8 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from transformers.loss.loss_utils import ForSequenceClassificationLoss
 
 from hf_lstm import LstmConfig, LstmForSequenceClassification

@@ -4,8 +4,7 @@ import sys
 import pytest
 import torch
 from helpers import CELL_TYPES, TORCH_CELLS, padded
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from torch import nn
 from torch.export import Dim
 
