@@ -109,17 +109,16 @@ def describe_training_data(
         else type(value).__name__
         for name, value in (vars(data_args) | vars(model_args)).items()
     }
-    has_random_texts = False
     if data_args.teacher:
         options["teacher"] = [find_teacher(teacher).name for teacher in data_args.teacher]
-        has_random_texts = bool(data_args.augment or data_args.prefixes)
+        if data_args.augment or data_args.prefixes:
+            options["seed"] = seed
     return {
         "problem_type": corpus.problem_type,
         "labels": list(corpus.label_names),
         "rows": {split: len(corpus.splits[split]) for split in ("train", "validation")},
         "sha256": digest.hexdigest(),
-        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options}
-        | ({"seed": seed} if has_random_texts else {}),
+        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG, "seed") if name in options},
     }
 
 
