@@ -4,7 +4,9 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,12 +58,13 @@ def int8_transformers(models: Mapping[str, PreTrainedModel]) -> dict[str, Callab
             )
             quantize_dynamic(exported, quantized, weight_type=QuantType.QInt8)
             session = onnxruntime.InferenceSession(quantized, options, providers=["CPUExecutionProvider"])
-
-        def run(input_ids: np.ndarray, session: onnxruntime.InferenceSession = session) -> np.ndarray:
-            return session.run(None, {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)})[0]
-
-        runners[name] = run
+        runners[name] = partial(_run_session, session)
     return runners
+
+
+def _run_session(session: Any, input_ids: np.ndarray) -> np.ndarray:
+    """Return the logits, `(batch, num_labels)`, of token ids without padding, `(batch, seq)`."""
+    return session.run(None, {"input_ids": input_ids, "attention_mask": np.ones_like(input_ids)})[0]
 
 
 def score_one_by_one(

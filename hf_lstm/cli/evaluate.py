@@ -82,6 +82,9 @@ def main(argv: Sequence[str]) -> None:
     for path in (args.plot, args.plot_calibration, args.plot_early):
         if path and Path(path).suffix != ".png":
             parser.error(f"plots are files that end in .png, got {path}")
+    for path in (args.json, args.plot, args.plot_calibration, args.plot_early):
+        if path:  # a folder that cannot be created is an error before hours of work
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
     classifiers = [load_model_and_tokenizer(model) for model in args.model]
     for model, _ in classifiers:
         model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
@@ -110,7 +113,6 @@ def main(argv: Sequence[str]) -> None:
         Path(args.json).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     for plot, path in ((plot_predictions, args.plot), (plot_calibration, args.plot_calibration)):
         if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
             plot(logits, labels, config, f"{headings[-1]}, {name}", path)
 
 
@@ -162,7 +164,6 @@ def report_early(args: argparse.Namespace, stream: StreamingClassifier, split: L
         share = f"{measured['median_share_read']:.0%}"
         print(f"Median share of the text read before an alarm, if the text is predicted as {rule.label!r}: {share}.")
     if args.plot_early:
-        Path(args.plot_early).parent.mkdir(parents=True, exist_ok=True)
         plot_early(measured, rule, f"{args.model[0]}, {split.name}", args.plot_early)
     return {"stop_rule": None if rule is None else asdict(rule), **measured}
 

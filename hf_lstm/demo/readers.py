@@ -28,8 +28,8 @@ from ..text import clean_text
 from .interface import build_interface
 from .live_text import Prediction
 
-# Suffix of the scored file for the suffix of the source, if they differ.
-SCORED_SUFFIXES = {".json": ".jsonl", ".txt": ".csv"}
+# Suffix of the scored file for the suffix of the source. It is .jsonl for others, such as .json, .xlsx and .gz.
+SCORED_SUFFIXES = {".csv": ".csv", ".tsv": ".tsv", ".parquet": ".parquet", ".txt": ".csv"}
 
 
 class TorchReader:
@@ -169,7 +169,7 @@ def score_file(readers: Sequence[TorchReader], source: str) -> Iterator[tuple[li
     with tempfile.TemporaryDirectory() as folder:
         targets = []
         for reader in readers:
-            suffix = SCORED_SUFFIXES.get(path.suffix.lower(), path.suffix.lower())
+            suffix = SCORED_SUFFIXES.get(path.suffix.lower(), ".jsonl")
             target = Path(folder) / f"{path.stem}-{reader.name.replace('/', '-')}{suffix}"
             read: list[str] = []
             score = partial(predict_texts, reader.model, reader.tokenizer)

@@ -31,7 +31,11 @@ export async function load(folder, model = "model.onnx") {
 
 /** Load the graph, the tokenizer and the config of an exported folder. */
 export async function open(folder, model) {
-  const read = async (name) => (await fetch(`${folder}/${name}`)).json();
+  const read = async (name) => {
+    const response = await fetch(`${folder}/${name}`);
+    if (!response.ok) throw new Error(`${folder}/${name} was not found: ${response.status} ${response.statusText}`);
+    return response.json();
+  };
   const [rules, config] = [await read("tokenizer.json"), await read("config.json")];
   const session = await ort.InferenceSession.create(`${folder}/${model}`);
   return { session, tokenizer: new Tokenizer(adapt(rules), {}), config };
@@ -78,12 +82,17 @@ function reaches(score, i, { threshold, problem_type: problemType }) {
   return limit < 1 && score >= limit;
 }
 
-/** Convert logits to probabilities: softmax, sigmoid (multi-label) or unchanged (regression). */
+/**
+ * Convert logits to probabilities: softmax, sigmoid (multi-label) or unchanged (regression). Probabilities have single
+ * precision, as those of the model, so that a stop rule with a probability of 1 can be met.
+ */
 export function scores(logits, problemType) {
   if (problemType === "regression") return logits;
-  if (problemType === "multi_label_classification") return logits.map((logit) => 1 / (1 + Math.exp(-logit)));
+  if (problemType === "multi_label_classification") {
+    return logits.map((logit) => Math.fround(1 / (1 + Math.exp(-logit))));
+  }
   const highest = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp(logit - highest));
   const sum = powers.reduce((a, b) => a + b);
-  return powers.map((power) => power / sum);
+  return powers.map((power) => Math.fround(power / sum));
 }

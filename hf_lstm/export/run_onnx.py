@@ -16,6 +16,8 @@ import copy
 import math
 import os
 import sys
+from array import array
+from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,9 @@ __all__ = ["OnnxClassifier", "guard"]
 
 # Tokens of a stream that are read at once, which bounds the memory for a long piece.
 STEPS = 512
+
+# Texts that are scored and printed at a time, which bounds the memory for a long list.
+WINDOW = 2_048
 
 # Exit status after the stop rule has ended the stream.
 STOPPED = 3
@@ -88,16 +93,23 @@ class OnnxClassifier(OnnxSession):
         return row[0] | {"label": row[0]["label"] if row[0] in reached else None}
 
     def probabilities(self, logits: list[float]) -> list[float]:
-        """Convert the logits of a text to probabilities; those of a regression are returned unchanged."""
+        """
+        Convert the logits of a text to probabilities; those of a regression are returned unchanged.
+
+        They have single precision, as those of the model: a probability of 0.999999999 is 1, so that a stop rule with a
+        probability of 1 is met by both.
+        """
         # Plain numbers, because numpy takes longer for the few labels of a text.
-        if self.problem_type == "single_label_classification":
+        if self.problem_type == "regression":
+            return logits
+        if self.problem_type == "multi_label_classification":
+            scores = [0.5 + 0.5 * math.tanh(0.5 * logit) for logit in logits]  # the sigmoid
+        else:
             highest = max(logits)
             powers = [math.exp(logit - highest) for logit in logits]
             total = sum(powers)
-            return [power / total for power in powers]
-        if self.problem_type == "multi_label_classification":
-            return [0.5 + 0.5 * math.tanh(0.5 * logit) for logit in logits]  # the sigmoid
-        return logits
+            scores = [power / total for power in powers]
+        return array("f", scores).tolist()
 
     def format_predictions(self, logits: np.ndarray) -> list[list[dict]]:
         """Return all labels with their scores, highest score first, for each row of logits."""
@@ -213,9 +225,12 @@ def main() -> None:
     if args.stream:
         read_stream(classifier)
         return
-    texts = args.texts or [line.rstrip("\r\n") for line in sys.stdin]
-    for text, prediction in zip(texts, classifier.predict(texts), strict=True):
-        print(f"{format_line(prediction)}\t{text}")
+    remaining = iter(args.texts or (line.rstrip("\r\n") for line in sys.stdin))
+    while texts := list(islice(remaining, WINDOW)):
+        for text, prediction in zip(texts, classifier.predict(texts), strict=True):
+            # One line per text, without tabs, and without lone surrogates, which cannot be printed.
+            shown = " ".join(text.split()).encode("utf-8", "replace").decode()
+            print(f"{format_line(prediction)}\t{shown}")
 
 
 def read_stream(classifier: OnnxClassifier) -> None:

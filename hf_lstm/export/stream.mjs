@@ -106,6 +106,11 @@ export async function loadStream(folder, model = "model.onnx") {
 export function guard(stream, classifier, { release = "hold_back", onStop = "end" } = {}) {
   const { rule, labels } = classifier;
   if (!rule) throw new Error("The model has no stop rule: call stopWhen(label, probability, forTokens).");
+  if (typeof stream === "string") throw new TypeError("Expected an iterable of pieces of a text, got a single string.");
+  const options = [["release", release, ["hold_back", "immediate"]], ["onStop", onStop, ["end", "raise"]]];
+  for (const [name, value, choices] of options) {
+    if (!choices.includes(value)) throw new Error(`Unknown ${name} ${value}; choose one of: ${choices.join(", ")}.`);
+  }
   const guarded = { verdict: null, [Symbol.asyncIterator]: run };
   async function* run() {
     let [state, held, released] = [classifier.start(), "", 0];
@@ -134,8 +139,14 @@ export function guard(stream, classifier, { release = "hold_back", onStop = "end
   return guarded;
 }
 
+/** Yield each piece and whether it is the end, which is a piece of its own. */
 async function* withEnd(stream) {
-  for await (const piece of stream) yield [piece, false];
+  for await (const piece of stream) {
+    if (typeof piece !== "string") {
+      throw new TypeError(`Expected a string as the next piece of the text, got ${typeof piece}.`);
+    }
+    yield [piece, false];
+  }
   yield ["", true];
 }
 

@@ -9,7 +9,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from ..inference import StreamingClassifier
 from .detokenizer import Detokenizer
-from .text_guard import Escalate, Release, TextGuard, feed_many
+from .text_guard import Escalate, Release, TextGuard, check_not_async, feed_many
 from .verdict import Verdict
 
 
@@ -31,6 +31,7 @@ class GuardedRows:
         escalate: Escalate | None,
         show: Callable[[int, str], object] | None,
     ):
+        check_not_async(escalate)
         self._new_guard = lambda: TextGuard(classifier, release, escalate)
         self._new_guard()  # raises an error before the generation starts
         self._tokenizer, self._show = tokenizer, show
@@ -129,6 +130,7 @@ class GuardStoppingCriteria(RowsStoppingCriteria):
 
     Raises:
         ValueError: As in [`TextGuard`].
+        TypeError: `escalate` is async.
     """
 
     def __init__(
@@ -160,7 +162,7 @@ class GuardStreamer(BaseStreamer):
         print(streamer.verdicts)
 
     A streamer cannot end a generation. Without `stopping_criteria`, nothing is shown after a stop, but the model goes
-    on to generate.
+    on to generate. Use an object for one call of `generate`.
 
     Args:
         classifier, release, escalate: As in [`TextGuard`]; `escalate` must not be async.
@@ -169,6 +171,7 @@ class GuardStreamer(BaseStreamer):
 
     Raises:
         ValueError: As in [`TextGuard`].
+        TypeError: `escalate` is async.
     """
 
     def __init__(
@@ -181,11 +184,19 @@ class GuardStreamer(BaseStreamer):
     ):
         self._rows = GuardedRows(classifier, tokenizer, release, escalate, show)
         self._criteria = RowsStoppingCriteria(self._rows, prompt_length=0)
-        self._has_prompt, self._length = False, 0  # tokens of each row after the prompt that were put
+        self._has_prompt = self._has_ended = False
+        self._length = 0  # tokens of each row after the prompt that were put
         self.stopping_criteria = StoppingCriteriaList([self._criteria])
 
     def put(self, value: torch.Tensor) -> None:
-        """Take the prompt, `(batch, seq)`, or the next tokens: `(batch,)`, or `(1, tokens)` for a single row."""
+        """
+        Take the prompt, `(batch, seq)`, or the next tokens: `(batch,)`, or `(1, tokens)` for a single row.
+
+        Raises:
+            ValueError: The text of an earlier call of `generate` has ended.
+        """
+        if self._has_ended:
+            raise ValueError("Use a new object for each call of `generate`.")
         if not self._has_prompt:
             self._has_prompt, self._criteria.prompt_length = True, value.shape[-1]
             return
@@ -197,6 +208,7 @@ class GuardStreamer(BaseStreamer):
 
     def end(self) -> None:
         """Read the words at the end of the rows."""
+        self._has_ended = True
         self._rows.finish()
 
     @property

@@ -52,6 +52,9 @@ class StreamScheduler:
             has arrived while the batch before was read, which suits few streams.
         max_pieces: Number of pieces that may wait or be read. Further callers wait.
         max_characters: Characters in them. A longer single piece is accepted when nothing else waits.
+
+    Raises:
+        ValueError: A number is too small.
     """
 
     def __init__(
@@ -61,6 +64,12 @@ class StreamScheduler:
         max_pieces: int = 4_096,
         max_characters: int = 4_000_000,
     ):
+        # With such values, the thread would end or never have room, and every caller would wait for ever.
+        if wait < 0 or max_pieces < 1 or max_characters < 1:
+            raise ValueError(
+                "`wait` must be at least 0, and `max_pieces` and `max_characters` at least 1, got "
+                f"{wait}, {max_pieces} and {max_characters}."
+            )
         self.classifier = classifier
         self._wait, self._max_pieces, self._max_characters = wait, max_pieces, max_characters
         self._changed = threading.Condition()
@@ -78,7 +87,7 @@ class StreamScheduler:
 
         Args:
             request: State, piece, and whether the text ends.
-            block: Wait for room. Otherwise raise [`queue.Full`].
+            block: Wait for room, or raise an error if there is none.
 
         Returns:
             A future with the result, which has the scores after each token, and the next state. Cancelling it before
@@ -87,6 +96,7 @@ class StreamScheduler:
         Raises:
             TypeError: The state or the piece is of a wrong type.
             RuntimeError: The scheduler is closed.
+            queue.Full: There is no room, and `block` is `False`.
         """
         if not isinstance(request.state, StreamState) or not isinstance(request.piece, str | bytes):
             kinds = f"{type(request.state).__name__} and {type(request.piece).__name__}"

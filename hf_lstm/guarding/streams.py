@@ -6,7 +6,7 @@ from typing import Literal, overload
 
 from ..inference import StreamingClassifier
 from .scheduler import StreamScheduler
-from .text_guard import Escalate, Release, TextGuard
+from .text_guard import Escalate, Release, TextGuard, check_not_async
 from .verdict import StoppedByGuard, Verdict
 
 OnStop = Literal["end", "raise"]
@@ -70,7 +70,8 @@ def guard(
         end of the stream. An error of the stream is raised as it is; text that is still held then is not shown.
 
     Raises:
-        TypeError: `stream` is a single string or not iterable, or one of its items is not a string.
+        TypeError: `stream` is a single string or not iterable, or one of its items is not a string; or `escalate` is
+            async, and the stream is not.
         ValueError: As in [`TextGuard`].
     """
     if on_stop not in ("end", "raise"):
@@ -80,6 +81,7 @@ def guard(
     text_guard = TextGuard(classifier, release, escalate, scheduler)
     if isinstance(stream, AsyncIterable):
         return AsyncGuardedStream(stream, text_guard, on_stop)
+    check_not_async(escalate)
     return GuardedStream(stream, text_guard, on_stop)
 
 

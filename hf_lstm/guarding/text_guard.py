@@ -18,8 +18,16 @@ Escalate = Callable[[str, Verdict], bool | Awaitable[bool]]
 # Characters before an alarm that are given to `escalate`. They are kept, so they must not grow with the text.
 CONTEXT = 8_192
 
+NEEDS_ASYNC = "An async `escalate` needs an async stream, or `feed_async` and `finish_async`."
+
 # First line of a stored state. The number changes with the format.
 FORMAT = b"hf_lstm guard 1"
+
+
+def check_not_async(escalate: Escalate | None) -> None:
+    """Raise a `TypeError` before the first alarm if `escalate` is a coroutine function, which cannot be awaited."""
+    if inspect.iscoroutinefunction(escalate):
+        raise TypeError(NEEDS_ASYNC)
 
 
 class Escalation(NamedTuple):
@@ -212,8 +220,7 @@ class TextGuard:
         self.state = GuardState(self.rule, stream, held[length:], streak, start, context, verdict)
         return shown
 
-    def _run(self, steps: Steps) -> str:
-        answer: Any = None
+    def _run(self, steps: Steps, answer: Any = None) -> str:
         while True:
             try:
                 request = steps.send(answer)
@@ -228,7 +235,7 @@ class TextGuard:
         if inspect.isawaitable(answer):
             if inspect.iscoroutine(answer):
                 answer.close()
-            raise TypeError("An async `escalate` needs an async stream, or `feed_async` and `finish_async`.")
+            raise TypeError(NEEDS_ASYNC)
         return answer
 
     async def _run_async(self, steps: Steps) -> str:
@@ -262,14 +269,4 @@ def feed_many(guards: Sequence[TextGuard], pieces: Sequence[str], ended: Sequenc
     steps = [guard.steps(piece, at_end) for guard, piece, at_end in zip(guards, pieces, ended, strict=True)]
     requests = [next(step) for step in steps]
     outcomes = read_many(guards[0].classifier, [request for request in requests if isinstance(request, Read)])
-    return [guard._run(_continue(step, outcome)) for guard, step, outcome in zip(guards, steps, outcomes, strict=True)]
-
-
-def _continue(steps: Steps, outcome: Any) -> Steps:
-    """Return the remaining steps after sending the outcome of the first one."""
-    try:
-        request = steps.send(outcome)
-        while True:
-            request = steps.send((yield request))
-    except StopIteration as done:
-        return done.value
+    return [guard._run(step, outcome) for guard, step, outcome in zip(guards, steps, outcomes, strict=True)]

@@ -11,6 +11,7 @@ from .push import (
     created_repository,
     downloaded_repository,
     push_repository,
+    score_probe_texts,
 )
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "metrics_table",
     "push_repository",
     "save_metrics",
+    "score_probe_texts",
     "write_card",
 ]

@@ -49,6 +49,9 @@ class EndpointHandler:
             raise ValueError(f"Unknown parameters: {', '.join(unknown)}; choose from {', '.join(PARAMETERS)}.")
         if (function := parameters.get("function_to_apply")) not in (None, *FUNCTIONS):
             raise ValueError(f"Unknown function_to_apply {function!r}; choose from {', '.join(FUNCTIONS)}.")
+        top_k = parameters.get("top_k")
+        if top_k is not None and (type(top_k) is not int or top_k < 1):
+            raise ValueError(f"`top_k` must be a whole number of at least 1, or null for all labels, got {top_k!r}.")
         if texts == []:  # the pipeline raises an IndexError
             return []
         texts = join_surrogates(texts) if isinstance(texts, str) else [join_surrogates(text) for text in texts]

@@ -258,22 +258,42 @@ def verify_repository(folder: str, repo_id: str, token: str | None = None) -> No
     """
     model, tokenizer = load_model_and_tokenizer(folder)
     expected = predict_texts(model, tokenizer, PROBE_TEXTS)
+    failure = f"{repo_id} was pushed, but the downloaded model cannot be loaded"
     with downloaded_repository(repo_id, token) as downloaded, tempfile.TemporaryDirectory() as modules:
-        scored = subprocess.run(
-            [sys.executable, "-c", _SCORE_REMOTELY, downloaded],
-            input=json.dumps(PROBE_TEXTS),
-            capture_output=True,
-            text=True,
-            env=os.environ | {"HF_MODULES_CACHE": modules},
-        )
-    if scored.returncode:
-        reason = (scored.stderr.strip().splitlines() or ["no error message"])[-1]
-        raise ValueError(f"{repo_id} was pushed, but the downloaded model cannot be loaded ({one_line(reason)}).")
-    logits = np.array(json.loads(scored.stdout))
+        logits = score_probe_texts(_SCORE_REMOTELY, downloaded, failure, HF_MODULES_CACHE=modules)
     tolerance = LOGIT_TOLERANCE if model.dtype == torch.float32 else HALF_LOGIT_TOLERANCE
     if not np.allclose(logits, expected, rtol=tolerance, atol=tolerance):
         difference = np.abs(logits - expected).max()
         raise ValueError(f"{repo_id} was pushed, but the logits of the downloaded model differ by {difference:.1e}.")
+
+
+def score_probe_texts(program: str, folder: str | Path, failure: str, **variables: str) -> np.ndarray:
+    """
+    Score [`PROBE_TEXTS`] with the files of a repository, in a process that need not import this package.
+
+    Args:
+        program: Python code. Its argument is the folder. It reads the texts, and writes the scores, as JSON.
+        folder: Folder of the repository.
+        failure: Start of the error message if the program fails.
+        variables: Environment variables to set.
+
+    Returns:
+        The scores, `(texts, num_labels)`.
+
+    Raises:
+        ValueError: The program fails.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        input=json.dumps(PROBE_TEXTS),
+        capture_output=True,
+        text=True,
+        env=os.environ | variables,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no error message"])[-1]
+        raise ValueError(f"{failure} ({one_line(reason)}).")
+    return np.array(json.loads(done.stdout))
 
 
 @contextmanager

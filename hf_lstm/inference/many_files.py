@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -79,18 +80,18 @@ class FileScorer:
 
         def score(job: Job) -> FileResult:
             source, target = job
-            with tempfile.TemporaryDirectory() as folder:
-                local, scored = Path(folder, "in", Path(source).name), Path(folder, "out", Path(target).name)
-                notes: list[str] = []
-                try:
+            local, notes = Path(source), list[str]()
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    local, scored = Path(folder, "in", Path(source).name), Path(folder, "out", Path(target).name)
                     for path in (local, scored):
                         path.parent.mkdir()
                     copy_files(source, str(local), self.sources, LocalFileSystem())
                     rows, skipped = predict_file(score_texts, model.config, local, scored, notes=notes, **self.options)
                     _move_to(scored, target, self.targets)
-                except Exception as error:  # a damaged file must not stop the others
-                    return FileResult(source, error=one_line(error).replace(str(local), source))
-                return FileResult(source, rows, skipped, tuple(note.replace(str(local), source) for note in notes))
+            except Exception as error:  # a damaged file or a full disk must not stop the others
+                return FileResult(source, error=one_line(error).replace(str(local), source))
+            return FileResult(source, rows, skipped, tuple(note.replace(str(local), source) for note in notes))
 
         return score
 
@@ -215,8 +216,13 @@ def _pair_files(filesystem: FileSystem, pattern: str, folder: str) -> list[Job]:
 
 
 def _move_to(local: Path, target: str, filesystem: FileSystem) -> None:
-    """Move a local file to a filesystem, where it gets its name when it is complete."""
+    """Move a local file to a filesystem, where it gets its name when it is complete, and leaves nothing if it fails."""
     filesystem.create_dir(posixpath.dirname(target), recursive=True)
     partial = f"{target}.partial"
-    copy_files(str(local), partial, LocalFileSystem(), filesystem)
-    filesystem.move(partial, target)
+    try:
+        copy_files(str(local), partial, LocalFileSystem(), filesystem)
+        filesystem.move(partial, target)
+    except BaseException:
+        with suppress(OSError):
+            filesystem.delete_file(partial)
+        raise

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..messages import format_count
 from .batch_predictor import use_one_thread
 from .many_files import FileResult, FileScorer, Job
 
@@ -41,7 +42,7 @@ class RayActors:
 
         Raises:
             ImportError: Ray is not installed.
-            ValueError: There are more actors than cores.
+            ValueError: There are more actors than cores, or no core.
             OSError: The cluster cannot be reached, or an actor cannot be started.
         """
         ray = _import_ray()
@@ -50,8 +51,9 @@ class RayActors:
             self._start(ray)
         try:
             cores = int(ray.cluster_resources().get("CPU", 0))
-            if (self.count or 0) > cores:
-                raise ValueError(f"The cluster has {cores:,} cores, too few for {self.count:,} actors; lower --actors.")
+            if (wanted := self.count or 1) > cores:
+                found = f"The cluster has {format_count(cores, 'core')}, too few for {format_count(wanted, 'actor')}"
+                raise ValueError(f"{found}; lower --actors, or add a machine.")
             yield from _score(ray, scorer, jobs, min(self.count or cores, len(jobs)))
         finally:
             if is_started:

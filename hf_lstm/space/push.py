@@ -1,8 +1,6 @@
 """Assemble the repository of a Space, push it, and verify the uploaded files."""
 
-import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
@@ -13,11 +11,22 @@ import numpy as np
 from huggingface_hub import HfApi, SpaceCardData
 
 from ..demo import PAGE_MODULES, load_reader
-from ..hub import PROBE_TEXTS, card_metadata, check_push, check_repo_id, created_repository, downloaded_repository
-from ..messages import one_line
+from ..export import RUNNER_FILES
+from ..hub import (
+    PROBE_TEXTS,
+    card_metadata,
+    check_push,
+    check_repo_id,
+    created_repository,
+    downloaded_repository,
+    score_probe_texts,
+)
 from . import app
 
-# Files of the export that a Space has copies of, besides its modules.
+# Modules of a Space. They are not copied from the export, which may be older, or contain other files of the user.
+MODULES = (*(path for path in RUNNER_FILES if path.suffix == ".py"), *PAGE_MODULES, Path(app.__file__))
+
+# Files of the export that a Space has copies of.
 EXPORTED = ("config.json", "model.onnx", "tokenizer.json")
 
 # Packages of a Space besides Gradio. Their versions are those of this process, which has run the Space.
@@ -77,7 +86,7 @@ def assemble_space(folder: str, repo_id: str, destination: str | Path) -> dict[s
         raise FileNotFoundError(f"{folder} has no export for the Space: run {command}.")
     if app.OnnxReader(repo_id, export).streams != streams:
         raise ValueError(f"{export} was exported {'without' if streams else 'with'} --stateful: run {command}.")
-    for path in (*export.glob("*.py"), *(export / name for name in EXPORTED), *PAGE_MODULES, Path(app.__file__)):
+    for path in (*MODULES, *(export / name for name in EXPORTED)):
         shutil.copyfile(path, destination / path.name)
     requirements = "".join(f"{name}=={version(name)}\n" for name in PACKAGES)
     (destination / "requirements.txt").write_text(requirements, encoding="utf-8")
@@ -94,8 +103,8 @@ def assemble_space(folder: str, repo_id: str, destination: str | Path) -> dict[s
     )
     readme = README.format(metadata=metadata.to_yaml(), title=title)
     (destination / "README.md").write_text(readme, encoding="utf-8")
-    difference = _score_difference(folder, destination)
-    if difference > TOLERANCE:
+    difference = _score_difference(folder, destination, "The program of the Space does not run")
+    if not difference <= TOLERANCE:  # written so that NaN fails
         raise ValueError(f"The scores of {export} differ from those of the model by {difference:.1e}: run {command}.")
     return {path.name: path.stat().st_size for path in sorted(destination.iterdir()) if path.is_file()}
 
@@ -127,22 +136,13 @@ def push_space(folder: str, repo_id: str, private: bool = False, token: str | No
                 repo_id=repo_id, folder_path=assembled, repo_type="space", commit_message="Upload classifier"
             )
     with downloaded_repository(repo_id, token, "space") as downloaded:
-        try:
-            difference = _score_difference(folder, downloaded)
-        except ValueError as error:
-            raise ValueError(f"{repo_id} was pushed, but: {one_line(error)}.") from None
-    if difference > TOLERANCE:
+        difference = _score_difference(folder, downloaded, f"{repo_id} was pushed, but its program does not run")
+    if not difference <= TOLERANCE:  # written so that NaN fails
         raise ValueError(f"{repo_id} was pushed, but the scores of the downloaded Space differ by {difference:.1e}.")
     return repo_id
 
 
-def _score_difference(folder: str, space: str | Path) -> float:
+def _score_difference(folder: str, space: str | Path, failure: str) -> float:
     """Return the largest difference between the scores of a model and those of the program of its Space."""
     expected = [list(prediction.scores.values()) for prediction in load_reader(folder).predict(list(PROBE_TEXTS))]
-    done = subprocess.run(
-        [sys.executable, "-c", _RUN_APP, str(space)], input=json.dumps(PROBE_TEXTS), capture_output=True, text=True
-    )
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no error message"])[-1]
-        raise ValueError(f"The program of the Space does not run ({one_line(reason)}).")
-    return float(np.abs(np.subtract(json.loads(done.stdout), expected)).max())
+    return float(np.abs(score_probe_texts(_RUN_APP, space, failure) - expected).max())

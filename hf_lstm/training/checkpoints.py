@@ -95,7 +95,7 @@ def describe_training_data(
         corpus: The labelled texts, with the label ids of the model.
         data_args: Their options.
         model_args: Options of the model; those that are fields of its config are compared by [`check_resumed_model`].
-        seed: Seed of the training, which decides the texts of `augment`.
+        seed: Seed of the training, which decides the texts of `augment`, and those of `prefixes` that teachers label.
     """
     digest = hashlib.sha256()
     for split in ("train", "validation"):
@@ -111,13 +111,14 @@ def describe_training_data(
     }
     if data_args.teacher:
         options["teacher"] = [find_teacher(teacher).name for teacher in data_args.teacher]
+        if data_args.augment or data_args.prefixes:
+            options["seed"] = seed
     return {
         "problem_type": corpus.problem_type,
         "labels": list(corpus.label_names),
         "rows": {split: len(corpus.splits[split]) for split in ("train", "validation")},
         "sha256": digest.hexdigest(),
-        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG) if name in options}
-        | ({"seed": seed} if data_args.augment else {}),
+        "options": {name: options[name] for name in (*DATA_OPTIONS, *NOT_IN_CONFIG, "seed") if name in options},
     }
 
 

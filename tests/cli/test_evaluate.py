@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from hf_lstm.cli import evaluate
+
 
 def test_one_classifier(command, trained, table, tmp_path):
     folder, _ = trained
@@ -15,6 +17,15 @@ def test_one_classifier(command, trained, table, tmp_path):
     assert (tmp_path / "p.png").stat().st_size > 1000
     absent = command("evaluate", "--model", folder, "--dataset", table, "--split", "dev")
     assert absent.returncode == 1 and "has no split 'dev'" in absent.stderr
+
+
+def test_folders_of_the_outputs_are_created_before_anything_is_read(tmp_path):
+    (tmp_path / "a_file").write_text("")
+    with pytest.raises(OSError, match="a_file"):
+        evaluate.main(["--model", str(tmp_path / "absent"), "--json", str(tmp_path / "a_file" / "figures.json")])
+    with pytest.raises(OSError, match="absent"):
+        evaluate.main(["--model", str(tmp_path / "absent"), "--json", str(tmp_path / "new" / "figures.json")])
+    assert (tmp_path / "new").is_dir()
 
 
 def test_the_average_of_two(command, trained, table, tmp_path):

@@ -1,4 +1,5 @@
 import csv
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,16 @@ def test_file_is_scored_by_each_classifier_and_deleted_afterwards(forward, both_
         expected = reader.predict(["a good film", "a bad book"])
         assert [row["predicted_label"] for row in rows] == [prediction.label for prediction in expected]
     assert list(scoring) == [] and not Path(paths[0]).exists()
+
+
+def test_a_compressed_file_is_scored_and_an_unknown_one_is_named(forward, tmp_path):
+    readers, source = [load_reader(forward)], tmp_path / "texts.csv.gz"
+    source.write_bytes(gzip.compress(b"text\na good film\n"))
+    (path,), note = next(score_file(readers, str(source)))
+    assert Path(path).name == "texts.csv-forward.jsonl" and note.endswith("1 row scored.")
+    (tmp_path / "texts.pdf").write_text("a good film")
+    with pytest.raises(ValueError, match=r"texts\.pdf has an unknown suffix"):
+        next(score_file(readers, str(tmp_path / "texts.pdf")))
 
 
 def test_names_of_classifiers_differ(forward, tmp_path):

@@ -17,6 +17,7 @@ from helpers import TEXTS, make_classifier
 pytest.importorskip("onnxruntime")
 import onnx
 
+from hf_lstm import LstmConfig
 from hf_lstm.export.onnx_export import check_parity, export_onnx, remove_unused
 from hf_lstm.export.onnx_graph import GATES
 from hf_lstm.export.run_onnx import OnnxClassifier
@@ -180,10 +181,43 @@ export const InferenceSession = { create: async () => ({ inputNames: ["input_ids
 SCRIPT = """
 const rules = { normalizer: { normalizers: [{}, { pattern: {} }] }, model: {} };
 const files = { "tokenizer.json": rules, "config.json": CONFIG };
-globalThis.fetch = async (url) => ({ json: async () => files[url.split("/").pop()] });
+globalThis.fetch = async (url) => {
+  const ok = url.startsWith("folder/");
+  return { ok, status: 404, statusText: "Not Found", json: async () => files[url.split("/").pop()] };
+};
 const { load } = await import("./classifier.mjs");
-console.log(JSON.stringify(await (await load("folder"))("a text")));
+const error = await load("elsewhere").catch((error) => error.message);
+console.log(JSON.stringify([await (await load("folder"))("a text"), error]));
 """
+
+
+def run_javascript(folder: Path, config: LstmConfig, logits: list[float]) -> tuple[list[dict], str]:
+    """Return the scores of a text with these logits, and the error of a folder that does not exist."""
+    for name, code in MODULES.items():
+        module = folder / "node_modules" / name
+        module.mkdir(parents=True)
+        (module / "index.mjs").write_text(code.replace("LOGITS", json.dumps(logits)))
+    # Node.js finds a file in a package only by its name or its package.json.
+    for package, entry in (
+        ("onnxruntime-web", {"./wasm": "./wasm/index.mjs"}),
+        ("@huggingface/tokenizers", "./index.mjs"),
+    ):
+        (folder / "node_modules" / package / "package.json").write_text(json.dumps({"exports": entry}))
+    shutil.copy(ROOT / "hf_lstm" / "export" / "classifier.mjs", folder)
+    (folder / "run.mjs").write_text(SCRIPT.replace("CONFIG", config.to_json_string(use_diff=False)))
+    done = subprocess.run(["node", "run.mjs"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows, error = json.loads(done.stdout)
+    return rows, error
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="requires Node.js")
+@pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification"])
+def test_javascript_has_the_precision_of_the_model_and_names_a_missing_file(tiny_config, tmp_path, problem_type):
+    config = tiny_config(problem_type=problem_type)
+    rows, error = run_javascript(tmp_path, config, [20.0, -20.0])
+    assert rows[0]["score"] == 1 and float(np.float32(rows[1]["score"])) == rows[1]["score"]
+    assert error == "elsewhere/tokenizer.json was not found: 404 Not Found"
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="requires Node.js")
@@ -195,21 +229,7 @@ def test_javascript_marks_the_predicted_labels(tiny_config, tmp_path, problem_ty
         problem_type=problem_type, threshold=threshold, id2label=dict(enumerate(names)),
         label2id={name: i for i, name in enumerate(names)},
     )  # fmt: skip
-    for name, code in MODULES.items():
-        folder = tmp_path / "node_modules" / name
-        folder.mkdir(parents=True)
-        (folder / "index.mjs").write_text(code.replace("LOGITS", json.dumps(logits[0].tolist())))
-    # Node.js finds a file in a package only by its name or its package.json.
-    for package, entry in (
-        ("onnxruntime-web", {"./wasm": "./wasm/index.mjs"}),
-        ("@huggingface/tokenizers", "./index.mjs"),
-    ):
-        (tmp_path / "node_modules" / package / "package.json").write_text(json.dumps({"exports": entry}))
-    shutil.copy(ROOT / "hf_lstm" / "export" / "classifier.mjs", tmp_path)
-    (tmp_path / "run.mjs").write_text(SCRIPT.replace("CONFIG", config.to_json_string(use_diff=False)))
-    done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout)
+    rows, _ = run_javascript(tmp_path, config, logits[0].tolist())
     assert [row["label"] for row in rows] == ["b", "a", "c"]
     expected = format_predictions(logits, config)[0].get("label", names)
     expected = [expected] if isinstance(expected, str) else expected or []

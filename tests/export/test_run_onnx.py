@@ -58,6 +58,22 @@ def test_model_exported_without_its_state_cannot_stream(tokenizer, tmp_path):
     assert failed.returncode == 1 and failed.stderr == "error: This model was exported without --stateful.\n"
 
 
+def test_each_text_is_one_line_with_three_columns(tokenizer, tmp_path):
+    export_onnx(make_classifier(), tokenizer, tmp_path, TEXTS)
+    command = [sys.executable, str(tmp_path / "run_onnx.py"), "a\tgood\nfilm", b"a bad \xff book"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert [line.split("\t")[2] for line in done.stdout.splitlines()] == ["a good film", "a bad ? book"], done.stderr
+
+
+def test_lines_are_scored_in_parts(tokenizer, tmp_path):
+    export_onnx(make_classifier(), tokenizer, tmp_path, TEXTS)
+    runner = tmp_path / "run_onnx.py"
+    runner.write_text(runner.read_text(encoding="utf-8").replace("WINDOW = 2_048", "WINDOW = 2"), encoding="utf-8")
+    lines = ["a good film", "", "a bad book", "a film", "a book"]
+    done = subprocess.run([sys.executable, str(runner)], input="\n".join(lines), capture_output=True, text=True)
+    assert [line.split("\t")[2] for line in done.stdout.splitlines()] == lines, done.stderr
+
+
 def test_batches_and_long_pieces_are_split_without_changing_the_scores(tokenizer, tmp_path, monkeypatch):
     export_onnx(make_classifier(bidirectional=False), tokenizer, tmp_path, TEXTS, stateful=True)
     classifier = OnnxClassifier(tmp_path)

@@ -67,6 +67,38 @@ def test_rules_for_cutting_a_text_are_those_of_the_package(tmp_path):
         assert words == [text[start:end] for start, end in encoding.offsets], text
 
 
+MISTAKES = """
+import { guard } from "./stream.mjs";
+const state = { position: 0, streak: 0, verdict: null, scores: [0.5], numTokens: 1 };
+const classifier = { rule: { label: "a" }, labels: ["a"], start: () => state, feed: async () => ({ state }) };
+async function errorOf(stream, options) {
+  try {
+    for await (const text of guard(stream, classifier, options));
+  } catch (error) {
+    return error.message;
+  }
+}
+const bytes = [new TextEncoder().encode("good")];
+const mistakes = [["good"], [[], { release: "later" }], [[], { onStop: "explode" }], [bytes], [["good "]]];
+console.log(JSON.stringify(await Promise.all(mistakes.map((arguments_) => errorOf(...arguments_)))));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="requires Node.js")
+def test_mistakes_in_javascript_are_refused(tmp_path):
+    shutil.copy(EXPORT / "stream.mjs", tmp_path)
+    (tmp_path / "classifier.mjs").write_text("export const emptyState = 0, inputs = 0, open = 0, scores = 0;")
+    (tmp_path / "run.mjs").write_text(MISTAKES)
+    done = subprocess.run(["node", "run.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [
+        "Expected an iterable of pieces of a text, got a single string.",
+        "Unknown release later; choose one of: hold_back, immediate.",
+        "Unknown onStop explode; choose one of: end, raise.",
+        "Expected a string as the next piece of the text, got object.",
+        None,
+    ]
+
+
 @contextmanager
 def browser_page(folder):
     """Serve a folder with the JavaScript packages, and yield a page of a browser and the address of the folder."""

@@ -123,5 +123,15 @@ def test_beams_and_reuse_are_refused():
     generate(model, tokenizer, stopping_criteria=[criteria])
     with pytest.raises(ValueError, match="new object for each call"):
         generate(model, tokenizer, stopping_criteria=[criteria])
+    streamer = GuardStreamer(never, tokenizer)
+    generate(model, tokenizer, streamer=streamer, max_new_tokens=2)
+    with pytest.raises(ValueError, match="new object for each call"):
+        generate(model, tokenizer, streamer=streamer, max_new_tokens=2)
     with pytest.raises(ValueError, match="no stop rule"):
         GuardStreamer(tiny_classifier(None), tokenizer)
+
+    async def agree(text, verdict):
+        return True
+
+    with pytest.raises(TypeError, match="An async `escalate`"):
+        GuardStreamer(never, tokenizer, escalate=agree)

@@ -131,6 +131,12 @@ def test_closing_reads_what_is_pending():
     assert future.result()[1].num_tokens == 3 and not scheduler._worker.is_alive()
 
 
+@pytest.mark.parametrize("limits", [{"wait": -1}, {"max_pieces": 0}, {"max_characters": 0}])
+def test_limits_with_which_nothing_could_be_read_are_refused(limits):
+    with pytest.raises(ValueError, match="`wait` must be at least 0, and `max_pieces` and `max_characters`"):
+        StreamScheduler(CLASSIFIER, **limits)
+
+
 def resident_megabytes() -> float:
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))

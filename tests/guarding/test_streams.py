@@ -161,3 +161,9 @@ def test_invalid_arguments_raise():
             guard(stream, NEVER)
     with pytest.raises(ValueError, match="Unknown on_stop 'explode'"):
         guard(WORDS, NEVER, on_stop="explode")
+
+    async def agree(text, verdict):
+        return True
+
+    with pytest.raises(TypeError, match="An async `escalate` needs an async stream"):  # not only at the first alarm
+        guard(WORDS, NEVER, escalate=agree)

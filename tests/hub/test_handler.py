@@ -71,6 +71,8 @@ def flat(answer) -> dict:
         ({"inputs": ["a", 1]}, "`inputs` must be"),
         ({"inputs": "a", "parameters": {"topk": 1}}, "Unknown parameters: topk; choose from function_to_apply, top_k"),
         ({"inputs": "a", "parameters": ["top_k"]}, "`parameters` must be an object"),
+        ({"inputs": "a", "parameters": {"top_k": "all"}}, "`top_k` must be a whole number of at least 1, or null"),
+        ({"inputs": "a", "parameters": {"top_k": 0}}, "`top_k` must be .*, got 0"),
         (
             {"inputs": "a", "parameters": {"function_to_apply": "relu"}},
             "Unknown function_to_apply 'relu'; choose from sigmoid, softmax, none",

@@ -21,6 +21,7 @@ from hf_lstm.hub.push import (
     card_metadata,
     locate_card,
     push_repository,
+    score_probe_texts,
 )
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_texts, probabilities
@@ -284,6 +285,20 @@ def test_damaged_download_is_reported(hub, pushed, folder, tmp_path):
     finally:
         hub.damages_downloads = False
     assert done.stdout.startswith("tester/tiny was pushed, but the logits of the downloaded model differ by")
+
+
+SCORE_BY_LENGTH = """
+import json, os, sys
+assert sys.argv[1] == os.environ["FOLDER"]
+json.dump([[len(text)] for text in json.load(sys.stdin)], sys.stdout)
+"""
+
+
+def test_a_program_scores_the_probe_texts_or_gives_the_reason(tmp_path):
+    scores = score_probe_texts(SCORE_BY_LENGTH, tmp_path, "It does not run", FOLDER=str(tmp_path))
+    assert scores.tolist() == [[len(text)] for text in PROBE_TEXTS]
+    with pytest.raises(ValueError, match=r"^It does not run \(TypeError: no model\)\.$"):
+        score_probe_texts("raise TypeError('no model.')", tmp_path, "It does not run")
 
 
 @pytest.mark.slow

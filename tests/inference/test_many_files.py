@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import tempfile
 from functools import partial
 
 import pyarrow as pa
@@ -71,6 +72,17 @@ def test_a_damaged_file_is_reported_and_tried_again(folder, data, tmp_path):
     assert finished == 2 and {result.source for result in results} == set(errors)
     assert (tmp_path / "scored" / "a.parquet").read_text() == "is not written again"
     assert written(tmp_path / "scored") == ["a.parquet", "d.parquet", "f.parquet"]
+
+
+def test_a_file_that_cannot_be_stored_leaves_nothing_and_does_not_stop_the_others(folder, data, tmp_path, monkeypatch):
+    local = LocalFileSystem()
+    score = FileScorer(str(folder), local, local, {}).load()
+    source, out = str(data / "2024" / "b.csv"), tmp_path / "out"
+    (out / "b.csv" / "full").mkdir(parents=True)  # a folder with content, which a file cannot replace
+    assert score((source, str(out / "b.csv"))).error and os.listdir(out) == ["b.csv"]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    result = score((source, str(out / "c.csv")))
+    assert result.source == source and "No such file or directory" in result.error
 
 
 def test_a_name_with_the_characters_of_a_pattern_is_that_file(folder, data, tmp_path):

@@ -116,6 +116,15 @@ def test_too_many_actors_and_a_model_that_actors_cannot_load(ray, folder, tmp_pa
         predict_files(str(folder), f"{data}/*", f"{tmp_path}/scored", RayActors(1))
 
 
+def test_a_cluster_without_cores_is_refused(monkeypatch, folder, tmp_path):
+    class Ray:
+        is_initialized, cluster_resources = staticmethod(lambda: True), staticmethod(lambda: {"memory": 1e9})
+
+    monkeypatch.setattr(ray_actors, "_import_ray", lambda: Ray)
+    with pytest.raises(ValueError, match="has 0 cores, too few for 1 actor; lower --actors, or add a machine"):
+        predict_files(str(folder), f"{write_files(tmp_path / 'data', 1)}/*", f"{tmp_path}/scored", RayActors())
+
+
 def test_ray_is_an_extra(monkeypatch, folder, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r'pip install "hf_lstm\[ray\]"'):

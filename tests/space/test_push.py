@@ -20,6 +20,7 @@ from huggingface_hub import SpaceCard
 
 from hf_lstm.demo.readers import load_reader
 from hf_lstm.export.onnx_export import export_onnx
+from hf_lstm.space import push
 from hf_lstm.space.push import assemble_space
 
 CODE = {"app.py", "interface.py", "live_text.py", "rendering.py", "words.py", "run_onnx.py", "boundaries.py"}
@@ -76,6 +77,19 @@ def test_space_answers_like_the_model(folder, tmp_path):
         process.wait()
     scores = load_reader(folder).predict([text])[0].scores
     assert "owner/my-space" in panel and all(f"{score:.4f}" in panel for score in scores.values())
+
+
+def test_space_has_no_other_files_of_the_export_and_needs_its_scores(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(push, "_score_difference", lambda *args: 0.0)
+    (folder / "onnx" / "private_notes.py").write_text("KEY = 1")
+    try:
+        sizes = assemble_space(str(folder), "owner/my-space", tmp_path)
+    finally:
+        (folder / "onnx" / "private_notes.py").unlink()
+    assert set(sizes) >= FILES and "private_notes.py" not in sizes
+    monkeypatch.setattr(push, "_score_difference", lambda *args: float("nan"))
+    with pytest.raises(ValueError, match="differ from those of the model by nan"):
+        assemble_space(str(folder), "owner/my-space", tmp_path)
 
 
 def test_missing_and_outdated_exports_name_the_command(folder, tokenizer, tmp_path):

@@ -108,7 +108,7 @@ def test_records_of_an_earlier_training_are_removed(tmp_path):
 
 
 def describe(corpus=None, seed=42, **options):
-    data = {name: options.pop(name) for name in ("max_length", "teacher", "augment") if name in options}
+    data = {name: options.pop(name) for name in ("max_length", "teacher", "augment", "prefixes") if name in options}
     return describe_training_data(corpus or tiny_corpus(), DataArguments(**data), ModelArguments(**options), seed)
 
 
@@ -127,10 +127,11 @@ def test_resuming_with_the_same_data_is_accepted(tmp_path):
     check_resumed_data(tmp_path, describe(vocab_size=9, teacher=["linear"], hidden_size=3))
 
 
-def test_the_seed_of_changed_texts_is_compared(tmp_path):
-    (tmp_path / RESUME_FILE).write_text(json.dumps(describe(teacher=["linear"], augment=2)))
+@pytest.mark.parametrize("texts", [{"augment": 2}, {"prefixes": True}])
+def test_the_seed_of_random_texts_is_compared(tmp_path, texts):
+    (tmp_path / RESUME_FILE).write_text(json.dumps(describe(teacher=["linear"], **texts)))
     with pytest.raises(ValueError, match="seed was 42 and is now 7"):
-        check_resumed_data(tmp_path, describe(teacher=["linear"], augment=2, seed=7))
+        check_resumed_data(tmp_path, describe(teacher=["linear"], **texts, seed=7))
 
 
 def swapped() -> Corpus:
