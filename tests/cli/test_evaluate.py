@@ -59,7 +59,7 @@ def test_precision_by_coverage_and_at_the_thresholds(command, trained, table, tm
     assert "At the thresholds of the model:" in done.stdout and "| never" in done.stdout
     assert options[1].stat().st_size > 1000
     done = command("predict", "--model", folder, "good film number 1", "bad film number 1")
-    assert sorted(bool(line.split("\t")[0]) for line in done.stdout.splitlines()) == [False, True]
+    assert sorted(line.split("\t")[0] == "(no label)" for line in done.stdout.splitlines()) == [False, True]
 
 
 @pytest.mark.parametrize("rows", [["good film"], ["good film", "bad film"], ["good film"] * 9])
