@@ -14,9 +14,10 @@ DESCRIPTION = """Train the checkpoints of model_cards/ again, from the corpus to
 
 A step that is already trained, in runs/, is not trained again; an interrupted step is resumed.
 
-A better teacher needs ten minutes on one GPU. Pack the corpus into one file on any machine. Train a language model and
-a classifier on a machine with a GPU; torch, transformers, tokenizers, safetensors and numpy are enough there. Distil
-the probabilities that it writes into the checkpoints on any machine:
+Their teacher is a large language model, whose probabilities are in model_cards/lstm-imdb-lm. To train a teacher, which
+takes ten minutes on one GPU, pack the corpus into one file on any machine. Train a language model and a classifier on a
+machine with a GPU; torch, transformers, tokenizers, safetensors and numpy are enough there. Distil the probabilities
+that it writes into the checkpoints on any machine:
 
   hf-lstm reproduce pack --dataset stanfordnlp/imdb --output corpus.npz
   hf-lstm reproduce lstm-imdb-lm --packed corpus.npz --minutes 9 --output_dir runs/lstm-imdb-lm

@@ -15,11 +15,19 @@ from ..data import build_sample_reviews
 from ..evaluation import confident_errors, folder_bytes
 from ..hub import METRICS_FILE, assemble_repository, save_metrics, write_card
 from ..inference import load_model_and_tokenizer
+from ..language_model import PROBABILITIES_FILE, REPORT_FILE
+from ..messages import format_count
 from ..training import is_complete
-from .steps import CHECKPOINTS, CORPUS, STEPS, Steps
+from .steps import CHECKPOINTS, CORPUS, STEPS, TEACHER_FILE, Steps
+from .teacher_file import write_teacher_file
 
 RUNS = Path("runs")
 CARDS = Path("model_cards")
+
+# Probabilities and report of the language-model teacher of the committed checkpoints.
+TEACHER = CARDS / "lstm-imdb-lm"
+
+NO_OTHER_DATA = "No texts, vectors or models from outside this corpus were used, also not for the teachers."
 
 EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
 
@@ -27,6 +35,8 @@ EXAMPLE = "A touching story, beautifully told, and not a dull minute in it."
 def reproduce_checkpoint(name: str, dataset: str) -> None:
     """
     Train a checkpoint with all steps before it and write its folder in model_cards/.
+
+    The language-model teacher is not trained again: its probabilities are in model_cards/.
 
     Args:
         name: Key of `CHECKPOINTS`.
@@ -37,8 +47,47 @@ def reproduce_checkpoint(name: str, dataset: str) -> None:
         ValueError: A folder in runs/ holds a model of another command.
     """
     check_working_directory()
-    train_step(CHECKPOINTS[name], dataset, STEPS)
-    publish(CHECKPOINTS[name], CARDS / name, STEPS, f"hf-lstm reproduce {name}")
+    step = CHECKPOINTS[name]
+    if needs_teacher_file(step, STEPS) and not Path(TEACHER_FILE).exists():
+        prepare_teacher_file(str(TEACHER / PROBABILITIES_FILE), dataset)
+    train_step(step, dataset, STEPS)
+    publish(step, CARDS / name, STEPS, f"hf-lstm reproduce {name}")
+
+
+def distil(probabilities: str, dataset: str) -> None:
+    """
+    Train the checkpoints that learn from a language-model teacher, and write their folders in model_cards/.
+
+    Args:
+        probabilities: `probabilities.npz` of the language-model recipe.
+        dataset: The corpus whose rows it describes, or a copy of it.
+
+    Raises:
+        FileNotFoundError: There is no such file, or the working directory is not a clone of the repository.
+        ValueError: The file and the corpus do not have the same rows, or a folder in runs/ holds a model of another
+            command.
+    """
+    check_working_directory()
+    prepare_teacher_file(probabilities, dataset)
+    for name, step in CHECKPOINTS.items():
+        if needs_teacher_file(step, STEPS):
+            train_step(step, dataset, STEPS)
+            command = f"hf-lstm reproduce distil --probabilities {shlex.quote(probabilities)}"
+            publish(step, CARDS / name, STEPS, command)
+
+
+def prepare_teacher_file(probabilities: str, dataset: str) -> None:
+    """Convert the probabilities of the language-model recipe into `TEACHER_FILE`, with the report of the recipe."""
+    count = write_teacher_file(probabilities, dataset, Path(TEACHER_FILE))
+    report, copy = (Path(path).with_name(REPORT_FILE) for path in (probabilities, TEACHER_FILE))
+    if report.absolute() != copy.absolute():
+        shutil.copy(report, copy)
+    print(f"{format_count(count, 'text')} with the probabilities of {probabilities} written to {TEACHER_FILE}.")
+
+
+def needs_teacher_file(step: str, steps: Steps) -> bool:
+    """Return whether a step, or a step before it, learns from the language-model teacher."""
+    return any(TEACHER_FILE in steps[part][1].split() for part in steps_in_order(step, steps))
 
 
 def check_working_directory() -> None:
@@ -123,6 +172,7 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
         new = Path(parent) / folder.name
         new.mkdir()
         assemble_repository(str(RUNS / step), folder.name, new)
+        (new / "handler.py").unlink()  # `hf-lstm push` adds it to every model
         model, tokenizer = load_model_and_tokenizer(str(new))
         # Texts of the corpus may not be published. These are generated, and depend on word order and memory.
         reviews = build_sample_reviews()["test"]
@@ -130,7 +180,7 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
         metrics = read_record(step)
         assert metrics is not None, "the repository of a step without a record cannot be assembled"
         # A local path means nothing to others.
-        metrics["notes"] = [note.replace(metrics["dataset"], CORPUS) for note in metrics["notes"]]
+        metrics["notes"] = [note.replace(metrics["dataset"], CORPUS) for note in metrics["notes"]] + [NO_OTHER_DATA]
         metrics["training"]["command"] = step_command(step, CORPUS, steps)
         metrics |= {
             "name": folder.name,
@@ -138,7 +188,8 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
             "dataset_on_hub": True,
             "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
             "reproduce": reproduce,
-            "steps": [describe_step(part, steps) for part in steps_in_order(step, steps)],
+            "steps": (describe_teacher() if needs_teacher_file(step, steps) else [])
+            + [describe_step(part, steps) for part in steps_in_order(step, steps)],
         }
         metrics["bytes"] = folder_bytes(new)
         save_metrics(metrics, new)
@@ -157,3 +208,14 @@ def describe_step(step: str, steps: Steps) -> dict[str, str | float | None]:
         "seconds": record["training"]["seconds"] if record else None,
         "machine": record["machine"] if record else None,
     }
+
+
+def describe_teacher() -> list[dict[str, Any]]:
+    """Return the commands that train the language-model teacher, with the seconds and the device of its training."""
+    report = json.loads(Path(TEACHER_FILE).with_name(REPORT_FILE).read_text(encoding="utf-8"))
+    pack = f"hf-lstm reproduce pack --dataset {CORPUS} --output corpus.npz"
+    train = f"hf-lstm reproduce lstm-imdb-lm --packed corpus.npz --minutes {report['minutes']:g}"
+    return [
+        {"command": pack, "seconds": None, "machine": None},
+        {"command": train, "seconds": report["seconds"], "machine": report["device"]},
+    ]

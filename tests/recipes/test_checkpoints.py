@@ -15,6 +15,8 @@ from hf_lstm import LstmConfig, LstmForSequenceClassification
 from hf_lstm.hub import save_metrics
 from hf_lstm.recipes import checkpoints
 from hf_lstm.recipes.checkpoints import (
+    distil,
+    prepare_teacher_file,
     publish,
     reproduce_checkpoint,
     split_options,
@@ -22,7 +24,7 @@ from hf_lstm.recipes.checkpoints import (
     steps_in_order,
     train_step,
 )
-from hf_lstm.recipes.steps import CHECKPOINTS, STEPS
+from hf_lstm.recipes.steps import CHECKPOINTS, STEPS, TEACHER_FILE
 from hf_lstm.text import train_tokenizer
 
 ROOT = Path(__file__).parents[2]
@@ -168,6 +170,49 @@ def test_checkpoint_is_published_after_its_step_is_trained(commands, monkeypatch
     assert published == [("imdb-base", Path("model_cards/lstm-imdb-base"), STEPS, command)] and len(commands) == 2
 
 
+def test_distillation_trains_and_publishes_the_checkpoints_that_learn_from_the_teacher(
+    commands, corpus, teacher, monkeypatch
+):
+    published = []
+    monkeypatch.setattr(checkpoints, "publish", lambda *args: published.append(args[:2] + args[3:]))
+    with pytest.raises(FileNotFoundError, match="no folder ./model_cards"):
+        distil(teacher, corpus)
+    Path("model_cards").mkdir()
+    distil(teacher, corpus)
+    command = f"hf-lstm reproduce distil --probabilities {teacher}"
+    assert published == [
+        (f"imdb-{kind}-3", Path("model_cards") / name, command)
+        for kind, name in (("forward", "lstm-imdb"), ("reverse", "lstm-imdb-reverse"), ("small", "lstm-imdb-small"))
+    ]
+    assert sorted(command[-1] for command in commands) == sorted(f"runs/{step}" for step in STEPS)
+    assert len(Dataset.from_parquet(TEACHER_FILE)) == 4
+
+
+def test_checkpoint_is_reproduced_with_the_committed_probabilities(commands, corpus, teacher, monkeypatch):
+    monkeypatch.setattr(checkpoints, "publish", lambda *args: None)
+    Path("model_cards").mkdir()
+    reproduce_checkpoint("lstm-imdb-base", corpus)
+    assert not Path(TEACHER_FILE).exists()
+    with pytest.raises(FileNotFoundError, match="There is no teacher file model_cards/lstm-imdb-lm/probabilities.npz"):
+        reproduce_checkpoint("lstm-imdb-small", corpus)
+    Path("model_cards/lstm-imdb-lm").mkdir()
+    for name in ("probabilities.npz", "report.json"):
+        shutil.copy(Path(teacher).with_name(name), Path("model_cards/lstm-imdb-lm") / name)
+    reproduce_checkpoint("lstm-imdb-small", corpus)
+    assert len(Dataset.from_parquet(TEACHER_FILE)) == 4 and commands[-1][-1] == "runs/imdb-small-3"
+
+
+def test_card_names_the_commands_of_the_teacher(trained, corpus, teacher, tmp_path, monkeypatch):
+    steps = {"last": ("train", f"--teacher {TEACHER_FILE}")}
+    reviews = Dataset.from_dict({"text": ["fine"], "label": [1]})
+    monkeypatch.setattr(checkpoints, "build_sample_reviews", lambda: {"test": reviews})
+    monkeypatch.chdir(tmp_path)
+    prepare_teacher_file(teacher, corpus)
+    publish("last", Path("model_cards/lstm-x"), steps, "hf-lstm reproduce lstm-x")
+    text = Path("model_cards/lstm-x/README.md").read_text()
+    assert "2. `hf-lstm reproduce lstm-imdb-lm --packed corpus.npz --minutes 9` (519 s, a GPU)" in text
+
+
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_committed_checkpoint_records_the_command_of_its_step(name):
     command = json.loads((CARDS / name / "metrics.json").read_text())["training"]["command"]
@@ -176,7 +221,7 @@ def test_committed_checkpoint_records_the_command_of_its_step(name):
     assert split_options(command) == split_options(expected)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CARDS.iterdir() if path.is_dir()))
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in CARDS.glob("*/config.json")))
 def test_committed_checkpoint_opens_with_the_pipeline_and_knows_good_from_bad(name):
     folder = CARDS / name
     classify = pipeline("text-classification", model=str(folder))
