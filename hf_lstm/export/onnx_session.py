@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
+
+try:
+    import onnxruntime
+except ImportError as error:
+    needed = 'pip install "hf_lstm[onnx]", or only onnxruntime, numpy and tokenizers'
+    raise ImportError(f"An exported graph requires onnxruntime ({error}): {needed}") from None
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -164,10 +164,11 @@ def test_exported_javascript_has_the_same_scores_in_a_browser(tmp_path, kind, pr
 
 
 @pytest.mark.slow
-def test_missing_onnx_names_the_extra_to_install():
-    code = "import sys; sys.modules['onnx'] = None; import hf_lstm.export"
+@pytest.mark.parametrize(("missing", "name"), [("onnx", "export_onnx"), ("onnxruntime", "OnnxClassifier")])
+def test_a_missing_library_names_the_extra_to_install(missing, name):
+    code = f"import sys; sys.modules['{missing}'] = None; from hf_lstm.export import {name}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stderr.splitlines()[-1].endswith('pip install "hf_lstm[onnx]"')
+    assert 'pip install "hf_lstm[onnx]"' in done.stderr.splitlines()[-1]
 
 
 MODULES = {
