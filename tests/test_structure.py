@@ -112,7 +112,8 @@ def test_nothing_is_unpickled_or_evaluated(path):
             imported |= {alias.name for alias in node.names} | {getattr(node, "module", None)}
         elif isinstance(node, ast.Call):
             called.add(ast.unparse(node.func))
-    allowed = {"importlib"} if path.stem == "lazy" else set()  # it imports what the stubs of the package name
+    # `lazy` imports what the stubs of the package name, and `processes` sends functions to processes that it starts.
+    allowed = {"lazy": {"importlib"}, "processes": {"joblib"}}.get(path.stem, set())
     assert not imported & {"pickle", "joblib", "dill", "marshal", "shelve", "importlib"} - allowed
     assert not called & {"eval", "exec", "compile", "__import__", "torch.load", "torch.save"}
 

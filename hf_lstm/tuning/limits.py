@@ -61,12 +61,12 @@ class Budget:
 
     Args:
         seconds: Wall time from now.
-        clock: Returns the current time in seconds.
+        clock: Returns the current time in seconds, the same in all processes.
         reserved: Seconds that are needed after the last trial.
     """
 
     seconds: float
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = time.monotonic
     reserved: float = 0.0
     started: float = field(init=False)
 

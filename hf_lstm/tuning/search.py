@@ -1,6 +1,9 @@
 """Search for the best options of a training within a time budget."""
 
+import itertools
 import statistics
+from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +12,7 @@ import torch
 from ..messages import one_line
 from ..training import fit_baseline
 from .limits import Budget, Limits, TooSlow, Watch
+from .processes import run_in_processes
 from .report import describe_trial
 from .search_space import RECIPES, SMALLEST, open_choices, recipe_parameters
 from .study import (
@@ -19,6 +23,7 @@ from .study import (
     REPEATED,
     STAGES,
     TrialRow,
+    ask_trial,
     best_row,
     record_trial,
     study_rows,
@@ -47,9 +52,9 @@ class Search:
         metric: Name of the validation metric.
         greater_is_better: Its direction.
         budget: The time.
-        best: The best model of this process, if it can be saved without another training.
-        best_number: Number of its trial.
+        processes: Number of trials that run at the same time.
         reported: Numbers and stages of the trials whose metric was reported to the study.
+        refused: Number of successive trials that were not trained.
     """
 
     trials: Trials
@@ -57,9 +62,9 @@ class Search:
     metric: str
     greater_is_better: bool
     budget: Budget
-    best: Trained | None = None
-    best_number: int | None = None
+    processes: int = 1
     reported: set[tuple[int, int]] = field(default_factory=set)
+    refused: int = 0
 
     @property
     def rows(self) -> list[TrialRow]:
@@ -90,23 +95,19 @@ class Search:
             ValueError: No trial could be completed.
             KeyboardInterrupt: Ctrl-C was pressed before a trial was complete.
         """
-        choices, refused, reserved = open_choices(self.trials.given), 0, self.budget.reserved
         try:
-            while refused < MAX_REFUSED:
-                self.budget.reserved = reserved + self._seconds_of_final_training()
-                complete = [row.seconds for row in self.rows if row.outcome == COMPLETE]
-                # There must be a model. After that, a trial may need half the time of the shortest one.
-                if complete and self.budget.left <= 0.5 * min(complete):
-                    break
-                trial = self.study.ask()
-                parameters = {name: trial.suggest_categorical(name, values) for name, values in choices.items()}
-                row = self._run_trial(trial, parameters)
+            for row in run_in_processes(self.run_trial, self._seeds(), self.processes):
                 print(describe_trial(row, self.metric), flush=True)
-                refused = refused + 1 if row.value is None and row.outcome != NO_TIME else 0
+                self.refused = self.refused + 1 if row.value is None and row.outcome != NO_TIME else 0
         except KeyboardInterrupt:
             if self.best_row is None:
                 raise
             print("Interrupted. The best trial is saved; the same command continues the search.")
+        except BrokenProcessPool:
+            print(
+                "Warning: The search ends because one of its processes was ended, often because the memory is full. "
+                "With the environment variable OMP_NUM_THREADS=1, there is one process."
+            )
         best = self.best_row
         if best is None:
             raise ValueError(
@@ -115,15 +116,31 @@ class Search:
             )
         return best
 
-    def _seconds_of_final_training(self) -> float:
-        """Return the estimated time to train the best model again; 0 if it is kept."""
-        best = self.best_row
-        if best is None or best.number == self.best_number:
-            return 0.0
-        return FINAL_SHARE * best.seconds / len(self.trials.parts)
+    def _seeds(self) -> Iterator[int]:
+        """Yield a seed for each trial that can still be started."""
+        for seed in itertools.count(self.trials.given.training.seed + len(self.study.trials)):
+            complete = [row.seconds for row in self.rows if row.outcome == COMPLETE]
+            # There must be a model. After that, a trial may need half the time of the shortest one.
+            if self.refused >= MAX_REFUSED or (complete and self.left <= 0.5 * min(complete)):
+                return
+            yield seed
 
-    def _run_trial(self, trial: "Trial", parameters: dict[str, Any]) -> TrialRow:
-        """Run a trial, store its row in the study, and return it."""
+    @property
+    def left(self) -> float:
+        """Seconds that are left for trials, without those to train the best model again if it is not kept."""
+        best = self.best_row
+        if best is None or self.trials.is_kept(best.number):
+            return self.budget.left
+        return self.budget.left - FINAL_SHARE * best.seconds / len(self.trials.parts)
+
+    def run_trial(self, seed: int) -> TrialRow:
+        """
+        Run a trial, store its row in the study, and return it.
+
+        Args:
+            seed: Seed of its parameters.
+        """
+        trial, parameters = ask_trial(self.study, open_choices(self.trials.given), seed)
         started = self.budget.spent
         row = TrialRow(trial.number, {}, INTERRUPTED, None, None, None, 0.0)
         try:
@@ -164,7 +181,7 @@ class Search:
             return replace(row, outcome=PRUNED, value=float(str(pruned)))
         row = replace(row, outcome=COMPLETE, value=value)
         if not self.trials.is_cross_validated and best_row([*self.rows, row], self.greater_is_better) is row:
-            self.best, self.best_number = trained, row.number
+            self.trials.keep(row.number, trained)
         return row
 
     def _train(self, trial: "Trial", options: dict[str, Any], must_finish: bool) -> tuple[float, Trained]:
@@ -178,7 +195,7 @@ class Search:
                 if not self.trials.is_cross_validated and not must_finish:
                     self._report(trial, metrics[f"eval_{self.metric}"], int(STAGES * share))
 
-            seconds = self.budget.left / (len(self.trials.parts) - number + more)
+            seconds = self.left / (len(self.trials.parts) - number + more)
             watch = Watch(report, seconds, self.budget.clock, must_finish)
             trained = self.trials.train(part, options, watch)
             values.append(trained.value)

@@ -1,5 +1,6 @@
 """Labelled and tokenized texts that the trials of a search share."""
 
+import os
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,9 +65,9 @@ class SharedTexts:
         return texts._replace(model=model), list(notes)
 
     def soft_labels_folder(self, groups: Groups) -> Path:
-        """Return the folder with the soft labels of the teachers."""
+        """Return the folder with the soft labels of the teachers, which each process writes for itself."""
         teachers = [str(teacher).replace("/", "_") for teacher in groups.data.teacher or ()]
-        return self.folder / "-".join(["labels", *teachers])
+        return self.folder / "-".join([f"labels{os.getpid()}", *teachers])
 
     def _label(self, groups: Groups) -> tuple[DatasetDict, list[str]]:
         key = repr(groups.data.teacher)

@@ -55,7 +55,7 @@ def require_optuna() -> None:
 
 
 def open_study(
-    folder: Path, description: Mapping[str, Any], recipes: Sequence[dict[str, Any]], greater_is_better: bool, seed: int
+    folder: Path, description: Mapping[str, Any], recipes: Sequence[dict[str, Any]], greater_is_better: bool
 ) -> "Study":
     """
     Start a study, or open the one of an earlier command to resume it.
@@ -65,7 +65,6 @@ def open_study(
         description: What must be the same when the study is resumed.
         recipes: Parameters of the first trials.
         greater_is_better: Direction of the metric.
-        seed: Seed of the parameters of further trials.
 
     Returns:
         The study. Trials that were interrupted or did not fit in the time are started again.
@@ -86,8 +85,6 @@ def open_study(
         direction="maximize" if greater_is_better else "minimize",
         load_if_exists=True,
     )
-    # A resumed process must not propose the same parameters again.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=len(recipes))
     known = json.loads(json.dumps(description))
     saved = study.user_attrs.get("description", known)
     if changed := sorted(name for name in known.keys() | saved.keys() if known.get(name) != saved.get(name)):
@@ -103,6 +100,27 @@ def open_study(
     for recipe in recipes:
         study.enqueue_trial(recipe, skip_if_exists=True)
     return study
+
+
+def ask_trial(study: "Study", choices: Mapping[str, Sequence[Any]], seed: int) -> tuple["Trial", dict[str, Any]]:
+    """
+    Start the next trial of a study: one that is waiting, or one that the tree-structured Parzen estimator proposes.
+
+    Args:
+        study: The study, which several processes may share.
+        choices: The values of each option.
+        seed: Seed of the proposal. Trials with the same seed may have the same parameters.
+
+    Returns:
+        The trial and its parameters.
+    """
+    import optuna
+
+    # The first trials are the recipes, which are not random. Trials of other processes, which have no result yet, count
+    # as bad ones, so that no two processes try the same.
+    study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=0, constant_liar=True)
+    trial = study.ask()
+    return trial, {name: trial.suggest_categorical(name, values) for name, values in choices.items()}
 
 
 def record_trial(study: "Study", trial: "Trial", row: TrialRow) -> None:

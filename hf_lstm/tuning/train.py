@@ -31,6 +31,7 @@ from ..training import (
 )
 from .arguments import TuningArguments, parse_duration
 from .limits import Budget, Limits, Watch
+from .processes import count_processes
 from .report import BASELINE, Summary
 from .search import RESERVED_SHARE, Search, check_limits, first_parameters
 from .search_space import CHOICES, Groups
@@ -105,7 +106,8 @@ def tune_classifier(
 
     The first trials are recipes that were good on other corpora; a tree-structured Parzen estimator
     (https://papers.nips.cc/paper/4443) proposes the others. A trial that is below the median of earlier ones is ended.
-    The model of the best trial is kept in memory and saved: it is the one that the command without the search trains.
+    On a CPU, one trial runs on each core, with one thread, and the others read the results of all of them.
+    The model of the best trial is kept and saved: it is the one that the command without the search trains.
     After cross-validation, and if the best trial is from an earlier process, that command's training follows.
 
     Args:
@@ -137,7 +139,10 @@ def tune_classifier(
         trials = Trials(corpus, notes, given._replace(training=args), limits, Path(work))
         search = _open_search(trials, folder, budget)
         measured_on = _describe_measurement(trials)
-        print(f"Searching for {tuning.autotune}. Trials are compared by {search.metric} on {measured_on}.")
+        print(
+            f"Searching for {tuning.autotune}, with {format_count(search.processes, 'trial')} at a time. "
+            f"Trials are compared by {search.metric} on {measured_on}."
+        )
         baseline = search.baseline() if args.baseline else None
         if baseline is not None:
             print(f"{BASELINE}: {search.metric} {baseline:.4f}")
@@ -147,8 +152,9 @@ def tune_classifier(
         )
         command = describe(best.options)
         print("", *summary.sentences(), f"This command trains the model without the search:\n  {command}", sep="\n")
-        trained = search.best if search.best_number == best.number else None
-        if trained is None:
+        if trials.is_kept(best.number):
+            trained = trials.restore(best.number, best.options)
+        else:
             print("\nTraining the best trial ...", flush=True)
             watch = Watch(lambda *_: None, budget.seconds - budget.spent, budget.clock, must_finish=True)
             trained = trials.train(trials.whole, best.options, watch)
@@ -185,8 +191,9 @@ def _open_search(trials: Trials, folder: Path, budget: Budget) -> Search:
         "trainings per trial": len(trials.parts),
     }
     better = bool(args.greater_is_better)
-    study = open_study(folder, description, first_parameters(trials), better, args.seed)
-    return Search(trials, study, str(args.metric_for_best_model), better, budget)
+    study = open_study(folder, description, first_parameters(trials), better)
+    processes = count_processes(given, args.device)
+    return Search(trials, study, str(args.metric_for_best_model), better, budget, processes)
 
 
 def _describe_measurement(trials: Trials) -> str:

@@ -1,6 +1,8 @@
 """Build and train the models of a search."""
 
 import io
+import json
+import os
 import shutil
 import time
 from contextlib import redirect_stdout
@@ -8,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from transformers import set_seed
+from safetensors.torch import load_file, save_file
+from transformers import TrainerState, set_seed
 
 from ..data import Corpus
 from ..evaluation import latency_ms
+from ..saving import PARTIAL
 from ..training import (
     ClassifierTrainer,
     ResolvedArguments,
@@ -70,11 +74,11 @@ class Trials:
         notes: Notes on them.
         given: The arguments of the user, with an output folder.
         limits: Limits of the models.
-        work: Temporary folder for checkpoints and soft labels.
+        work: Existing temporary folder for models, checkpoints and soft labels.
     """
 
     def __init__(self, corpus: Corpus, notes: list[str], given: Groups, limits: Limits, work: Path):
-        self.given, self.limits, self.checkpoints = given, limits, work / "checkpoints"
+        self.given, self.limits, self.work = given, limits, work
         self.whole = SharedTexts(corpus, notes, work / "whole")
         corpora = validation_corpora(corpus, given.training.seed)
         if len(corpora) == 1:
@@ -132,22 +136,70 @@ class Trials:
         """
         started = time.perf_counter()
         resolved, texts, notes = self.resolve(shared, options)
-        resolved.training.output_dir = str(self.checkpoints)
+        checkpoints = self.work / f"checkpoints-{os.getpid()}"
+        resolved.training.output_dir = str(checkpoints)
         try:
             with redirect_stdout(io.StringIO()):
                 # As at the start of a training: reading and tokenizing draw no random numbers.
                 set_seed(resolved.training.seed)
-                model = build_model(shared.corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
-                prefixes = self.given.changed(options).data.learns_prefixes
-                trainer = build_trainer(model, texts.tokenizer, texts.splits, resolved.training, prefixes)
+                trainer = self._build_trainer(shared, options, resolved, texts)
                 trainer.add_callback(watch)
                 trainer.train()
         finally:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            shutil.rmtree(checkpoints, ignore_errors=True)
         if watch.was_stopped:
             notes.append(f"The training was stopped after {trainer.state.epoch:.0f} epochs, because the time was over.")
         seconds = time.perf_counter() - started
         return Trained(trainer, resolved, texts, notes, _validation_value(trainer), seconds)
+
+    def keep(self, number: int, trained: Trained) -> None:
+        """
+        Store the model of a trial, so that [`restore`] gives it in any process.
+
+        Args:
+            number: Number of the trial.
+            trained: Its training.
+        """
+        trainer = trained.trainer
+        folder = self._kept_folder(number)
+        partial = folder.with_name(PARTIAL + folder.name)
+        partial.mkdir()
+        save_file(trainer.model.state_dict(), partial / "weights.safetensors")
+        trainer.state.save_to_json(str(partial / "state.json"))
+        record = {"notes": trained.notes, "value": trained.value, "seconds": trained.seconds}
+        (partial / "record.json").write_text(json.dumps(record), encoding="utf-8")
+        partial.rename(folder)
+
+    def is_kept(self, number: int) -> bool:
+        """Return whether the model of a trial was stored."""
+        return self._kept_folder(number).exists()
+
+    def restore(self, number: int, options: dict[str, Any]) -> Trained:
+        """
+        Return a training as [`train`] returned it.
+
+        Args:
+            number: Number of the trial.
+            options: Its options.
+        """
+        folder = self._kept_folder(number)
+        resolved, texts, _ = self.resolve(self.whole, options)
+        with redirect_stdout(io.StringIO()):
+            trainer = self._build_trainer(self.whole, options, resolved, texts)
+        trainer.model.load_state_dict(load_file(folder / "weights.safetensors"))
+        trainer.state = TrainerState.load_from_json(str(folder / "state.json"))
+        record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        return Trained(trainer, resolved, texts, **record)
+
+    def _kept_folder(self, number: int) -> Path:
+        return self.work / f"trial-{number}"
+
+    def _build_trainer(
+        self, shared: SharedTexts, options: dict[str, Any], resolved: ResolvedArguments, texts: TokenizedTexts
+    ) -> ClassifierTrainer:
+        model = build_model(shared.corpus, texts.splits, texts.tokenizer, resolved.model, texts.vectors)
+        prefixes = self.given.changed(options).data.learns_prefixes
+        return build_trainer(model, texts.tokenizer, texts.splits, resolved.training, prefixes)
 
     def resolve(
         self, shared: SharedTexts, options: dict[str, Any]

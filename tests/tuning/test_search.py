@@ -1,3 +1,4 @@
+from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
 import pytest
@@ -19,7 +20,8 @@ class FakeTrials:
     def __init__(self, limits=None, parts=1):
         self.given, self.limits, self.now = GIVEN, limits or Limits(), 0.0
         self.parts, self.is_cross_validated = [SimpleNamespace(corpus=tiny_corpus())] * parts, parts > 1
-        self.trained, self.on_train = [], lambda options, watch: None
+        self.trained, self.kept, self.on_train = [], {}, lambda options, watch: None
+        self.work, self.is_kept, self.keep = None, self.kept.__contains__, self.kept.__setitem__
 
     def propose(self, parameters):
         options = options_of(parameters)
@@ -38,7 +40,7 @@ class FakeTrials:
 @pytest.fixture
 def make_search(tmp_path):
     def make(trials: FakeTrials, seconds: float = 75) -> Search:
-        study = open_study(tmp_path, {}, first_parameters(trials), True, 1)
+        study = open_study(tmp_path, {}, first_parameters(trials), True)
         return Search(trials, study, "accuracy", True, Budget(seconds, lambda: trials.now))
 
     return make
@@ -55,7 +57,7 @@ def test_recipes_are_trained_until_the_time_is_over(make_search, capsys):
     # After three trials, 8 of 38 seconds are left, which may be enough for a fourth of 10.
     assert trials.trained == [options_of(recipe) for recipe in RECIPES[:4]]
     assert (best.number, best.value, best.seconds) == (1, 0.8, 10.0)
-    assert search.best_number == 1 and search.best.value == 0.8
+    assert trials.kept[1].value == 0.8
     assert capsys.readouterr().out.count("trial ") == 4
 
 
@@ -127,8 +129,8 @@ def test_a_later_training_is_shortened_if_half_of_its_epochs_fit(make_search):
     trials.on_train = on_train
     search = make_search(trials, 24)
     search.run()
-    assert search.rows[1].options == {"cell_type": "gru", "num_train_epochs": 5}
-    assert outcomes(search)[:2] == ["complete", "complete"]
+    assert search.rows[2].options == {"cell_type": "gru", "num_train_epochs": 5}
+    assert outcomes(search)[:3] == ["complete", "no time", "complete"]
     longer = make_search(trials, 100)
     longer.run()
     assert [row.outcome for row in longer.rows if row.options.get("adversarial_size") == 0.0][0] == "no time"
@@ -152,6 +154,7 @@ def test_a_resumed_search_reserves_the_time_to_train_the_best_again(make_search)
     trials = FakeTrials()
     make_search(trials, 18).run()
     assert len(trials.trained) == 2
+    trials.kept.clear()
     make_search(trials, 19).run()  # 15 seconds are reserved until a better trial of this process is found
     assert len(trials.trained) == 2
 
@@ -160,8 +163,8 @@ def test_cross_validation_trains_on_each_fold(make_search):
     trials = FakeTrials(parts=3)
     search = make_search(trials, 40)
     best = search.run()
-    assert len(trials.trained) == 3 and best.seconds == 30 and search.best is None
-    assert search.budget.reserved == pytest.approx(15)
+    assert len(trials.trained) == 3 and best.seconds == 30 and not trials.kept
+    assert search.left == search.budget.left - 15
 
 
 def test_a_failed_trial_does_not_end_the_search_but_a_failed_first_one_does(make_search):
@@ -203,6 +206,18 @@ def test_ctrl_c_before_the_first_result_ends_the_program(make_search):
     trials.on_train = lambda options, watch: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         make_search(trials).run()
+
+
+def test_a_dead_process_ends_the_search_and_the_best_is_kept(make_search, capsys):
+    trials = FakeTrials()
+
+    def on_train(options, watch):
+        if options:
+            raise BrokenProcessPool
+
+    trials.on_train = on_train
+    assert make_search(trials).run().number == 0
+    assert "Warning: The search ends because one of its processes was ended" in capsys.readouterr().out
 
 
 def test_baseline_is_the_mean_of_the_folds(make_search):

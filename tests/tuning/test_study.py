@@ -18,12 +18,12 @@ def ask(study):
 
 
 def test_recipes_come_first_and_a_study_is_resumed(tmp_path):
-    study = open_study(tmp_path, {"rows": 5}, RECIPES, True, 1)
+    study = open_study(tmp_path, {"rows": 5}, RECIPES, True)
     trial, parameters = ask(study)
     assert parameters == RECIPES[0]
     record_trial(study, trial, row())
     ask(study)  # its process is killed
-    again = open_study(tmp_path, {"rows": 5}, RECIPES, True, 1)
+    again = open_study(tmp_path, {"rows": 5}, RECIPES, True)
     assert study_rows(again) == [row()]
     assert again.trials[1].state == TrialState.FAIL
     assert ask(again)[1] == RECIPES[1]
@@ -31,18 +31,18 @@ def test_recipes_come_first_and_a_study_is_resumed(tmp_path):
 
 
 def test_interrupted_trials_are_started_again(tmp_path):
-    study = open_study(tmp_path, {}, RECIPES, False, 1)
+    study = open_study(tmp_path, {}, RECIPES, False)
     trial, _ = ask(study)
     record_trial(study, trial, row(outcome=INTERRUPTED, value=None))
-    again = open_study(tmp_path, {}, RECIPES, False, 1)
+    again = open_study(tmp_path, {}, RECIPES, False)
     assert [ask(again)[1], ask(again)[1]] == [RECIPES[1], RECIPES[0]]
 
 
 def test_other_data_are_refused(tmp_path):
-    open_study(tmp_path, {"rows": 5, "options": {"a": (1,)}}, RECIPES, True, 1)
-    open_study(tmp_path, {"rows": 5, "options": {"a": [1]}}, RECIPES, True, 1)
+    open_study(tmp_path, {"rows": 5, "options": {"a": (1,)}}, RECIPES, True)
+    open_study(tmp_path, {"rows": 5, "options": {"a": [1]}}, RECIPES, True)
     with pytest.raises(ValueError, match=rf"\(different: rows\).*delete .*{STUDY_FILE}"):
-        open_study(tmp_path, {"rows": 6, "options": {"a": [1]}}, RECIPES, True, 1)
+        open_study(tmp_path, {"rows": 6, "options": {"a": [1]}}, RECIPES, True)
 
 
 def test_the_best_trial_is_the_smallest_of_the_best():

@@ -60,6 +60,27 @@ def test_the_printed_command_trains_the_saved_model(table, tmp_path, monkeypatch
     assert "## Search" not in (tmp_path / "plain" / "README.md").read_text()
 
 
+@pytest.mark.slow
+def test_trials_of_two_processes_give_the_same_model_as_the_printed_command(table, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shared_texts, "MIN_ROWS", 0)
+    monkeypatch.setattr(train, "count_processes", lambda given, device: 2)
+    monkeypatch.setattr(train, "Budget", Budget)
+    tuned = train_classifier(table, output_dir=tmp_path / "tuned", autotune="30s", **OPTIONS)
+    printed = capsys.readouterr().out
+    assert "with 2 trials at a time" in printed and "Training the best trial" not in printed
+    numbers = [int(row["trial"]) for row in table_of(tmp_path / "tuned") if row["trial"]]
+    assert numbers == list(range(len(numbers))) and len(numbers) >= 2
+    assert printed.count("\ntrial ") == len(numbers)
+    command = json.loads((tmp_path / "tuned" / "metrics.json").read_text())["training"]["command"]
+    arguments = eval(command.replace("<DataFrame>, ", "").replace("train_classifier", "dict"))
+    plain = train_classifier(table, **arguments | {"output_dir": tmp_path / "plain"})
+    texts = table["text"][:10]
+    np.testing.assert_array_equal(*(predict_texts(one.model, one.tokenizer, texts) for one in (tuned, plain)))
+    assert tuned.metrics == plain.metrics
+    history = [json.loads((tmp_path / name / "metrics.json").read_text())["training"] for name in ("tuned", "plain")]
+    assert history[0]["epochs"] == history[1]["epochs"]
+
+
 def test_a_small_corpus_is_cross_validated_and_a_search_is_resumed(table, tmp_path, capsys):
     options = OPTIONS | {"output_dir": tmp_path / "run", "baseline": False}
     trained = train_classifier(table, autotune="30s", **options)
