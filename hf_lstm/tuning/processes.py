@@ -65,10 +65,13 @@ def run_in_processes(
 
 
 def _prepare(function: Callable[[Any], Any]) -> None:
-    import datasets
+    from datasets.utils import disable_progress_bars
+    from transformers.utils import logging
 
     torch.set_num_threads(1)
-    datasets.disable_progress_bars()  # the bars of several processes would overwrite each other
+    # The bars of several processes would overwrite each other.
+    disable_progress_bars()
+    logging.disable_progress_bar()
     _functions.append(function)
 
 

@@ -193,6 +193,8 @@ def _open_search(trials: Trials, folder: Path, budget: Budget) -> Search:
     better = bool(args.greater_is_better)
     study = open_study(folder, description, first_parameters(trials), better)
     processes = count_processes(given, args.device)
+    if processes > 1:
+        given.training.disable_tqdm = True  # the bars of several processes would overwrite each other
     return Search(trials, study, str(args.metric_for_best_model), better, budget, processes)
 
 
