@@ -114,6 +114,7 @@ def read_stream(stream: StreamingClassifier, each_token: bool) -> tuple[list[Str
     """
     state, text, shown = stream.start(), b"", None
     results: list[StreamResult] = []
+    problem_type = str(stream.model.config.problem_type)
     # `read1` returns the bytes that have arrived; `BinaryIO`, the declared type, lacks it.
     source = cast(io.BufferedReader, sys.stdin.buffer)
     while piece := source.read1(PIECE):
@@ -124,11 +125,11 @@ def read_stream(stream: StreamingClassifier, each_token: bool) -> tuple[list[Str
         text += piece if each_token else b""
         if result.stopped_at is not None:  # the result may be that of later tokens of the piece
             return results, text, state.position
-        shown = show(result, shown)
+        shown = show(result, shown, problem_type)
     if not results:
         raise ValueError("Standard input is empty.")
     ((result, state),) = stream.feed_many([state], [""], each_token, ended=[True])
-    show(result, shown)
+    show(result, shown, problem_type)
     return [*results, result], text, state.position
 
 
@@ -149,21 +150,25 @@ def plot_results(stream: StreamingClassifier, results: list[StreamResult], text:
     plot_stream(clean_text(text.decode("utf-8", "replace")), spans, scores, label, path)
 
 
-def show(result: StreamResult, shown: str | None) -> str:
+def show(result: StreamResult, shown: str | None, problem_type: str) -> str:
     """
     Print a result as one line, unless it is the line that is already shown.
 
-    On a terminal, the new line replaces the old one.
+    The line has the labels that reach their threshold, or `(no label)`; in a regression, it has all scores. On a
+    terminal, the new line replaces the old one.
 
     Args:
         result: Result to print.
         shown: Line of the last result, or `None`.
+        problem_type: That of the model.
 
     Returns:
         The line of the result.
     """
-    labels = [result.label] if isinstance(result.label, str) else result.label
-    verdict = "  ".join(f"{label} {result.scores[label]:.4f}" for label in labels or result.scores)
+    labels = [result.label] if isinstance(result.label, str) else result.label or []
+    if problem_type == "regression":
+        labels = [*result.scores]
+    verdict = "  ".join(f"{label} {result.scores[label]:.4f}" for label in labels) or "(no label)"
     line = f"{format_count(result.num_tokens, 'token')}  {verdict}"
     if line != shown and sys.stdout.isatty():
         print(f"\r\033[K{line}", end="", flush=True)

@@ -50,6 +50,14 @@ def test_rule_of_the_model_is_announced_and_used(command, streaming_folder, tmp_
     assert other.returncode == 0 and "Stop rule" not in other.stderr
 
 
+def test_an_abstaining_classifier_shows_no_label(command, streaming_folder, tmp_path):
+    folder = tmp_path / "abstains"
+    shutil.copytree(streaming_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"threshold": [1.0] * len(config["id2label"])}))
+    assert command("stream", "--model", folder, stdin="a good film").stdout.splitlines()[-1] == "4 tokens  (no label)"
+
+
 def test_bad_input_is_one_sentence(command, streaming_folder, trained):
     assert "Standard input is empty" in command("stream", "--model", streaming_folder).stderr
     for mistake, sentence in (
