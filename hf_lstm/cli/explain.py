@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--label", help="label to explain (default: the predicted ones)")
     parser.add_argument("--output", help=".html, .json or .jsonl file to write (default: print)")
     parser.add_argument(
-        "--faithfulness", action="store_true", help="measure how much more the most important words matter than random"
+        "--faithfulness",
+        action="store_true",
+        help="measure how much more the most important words matter than random ones, and the speed",
     )
     args = parser.parse_args(argv)
     if args.input and args.texts:
@@ -53,11 +56,14 @@ def main(argv: Sequence[str]) -> None:
     window = 1 if not (args.texts or args.input) and sys.stdin.isatty() else WINDOW
     explanations = (one for part in windows(texts, window) for one in explain(model, tokenizer, part, args.label))
     if args.faithfulness:
-        result = measure_faithfulness(model, tokenizer, list(explanations))
+        started = time.perf_counter()
+        explained = list(explanations)
+        speed = sum(len(one.words) for one in explained) / (time.perf_counter() - started)
+        result = measure_faithfulness(model, tokenizer, explained)
         error = f" (standard error {result.standard_error:.4f})" if result.texts > 1 else ""
         print(
             f"{format_count(result.texts, 'explanation')}: area between the curves {result.area:.4f}{error}, "
-            f"area below the curve of random words {result.random:.4f}"
+            f"area below the curve of random words {result.random:.4f}, {speed:,.0f} words per second"
         )
     elif args.output:
         count = write_explanations(explanations, args.output)

@@ -30,6 +30,7 @@ def test_texts_of_a_file(command, streaming_folder, tmp_path):
 def test_faithfulness(command, trained, table):
     done = command("explain", "--model", trained[0], "--input", table, "--faithfulness")
     assert done.stdout.startswith("300 explanations: area between the curves 0."), done.stderr
+    assert float(done.stdout.split()[-4].replace(",", "")) > 0 and done.stdout.endswith(" words per second\n")
 
 
 def test_colours_of_a_terminal(command, trained, monkeypatch):
