@@ -263,6 +263,9 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
 
         # Parts of a batch with a wrong mask can have matching shapes, so [`LstmModel`] would not notice.
         batch, seq = batch_shape(input_ids, attention_mask, inputs_embeds)
+        if attention_mask is not None and bool(attention_mask.all()):
+            attention_mask = None
+            del given["attention_mask"]  # without padding, a mask only takes time
         groups = similar_rows(attention_mask) if state is None else []
         if not groups:
             return self._encode_windows(given, state, self._windows(batch, seq), **kwargs)
