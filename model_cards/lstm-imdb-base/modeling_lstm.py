@@ -25,7 +25,7 @@ from .cells_lstm import CELLS, State
 from .configuration_lstm import LstmConfig
 from .loss_lstm import sequence_classification_loss
 from .pooling_lstm import POOLINGS, Pooling
-from .reading_lstm import ReadingOrder, is_recorded, similar_rows, take_rows, window_slices
+from .reading_lstm import ReadingOrder, is_recorded, similar_rows, steps_before_padding, take_rows, window_slices
 from .recurrence_lstm import LstmLayer, variational_dropout, word_dropout
 
 
@@ -81,6 +81,8 @@ class LstmModel(LstmPreTrainedModel):
     def __init__(self, config: LstmConfig):
         super().__init__(config)
         self.embed_tokens = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        # Reading a field of a config takes much longer than reading an attribute of a module.
+        self.cell_type, self.num_directions = config.cell_type, config.num_directions
         output_size = config.hidden_size * config.num_directions
         self.layers = nn.ModuleList(
             LstmLayer(config, output_size if i else config.embedding_size) for i in range(config.num_hidden_layers)
@@ -115,23 +117,24 @@ class LstmModel(LstmPreTrainedModel):
                 mask or state has a wrong shape.
         """
         batch, seq = batch_shape(input_ids, attention_mask, inputs_embeds)
-        order = ReadingOrder.of(attention_mask, batch, seq, self.device)
+        tokens = input_ids if inputs_embeds is None else inputs_embeds
+        assert tokens is not None
+        order = ReadingOrder.of(attention_mask, batch, seq, tokens.device)
         embedded = self._embed(input_ids, inputs_embeds, order.mask)  # (batch, seq, embedding_size)
         hidden_states = variational_dropout(embedded, self.config.input_dropout, self.training)
 
         parts = self._state_parts(state, batch, hidden_states)
-        directions = self.config.num_directions
         final_states = []
         for i, layer in enumerate(self.layers):
             if i > 0:
                 hidden_states = variational_dropout(hidden_states, self.config.hidden_dropout, self.training)
-            layer_state = [part[i * directions : (i + 1) * directions] for part in parts]
+            layer_state = [part[i * self.num_directions : (i + 1) * self.num_directions] for part in parts]
             hidden_states, *final_state = layer(hidden_states, order, *layer_state)
             final_states.append(final_state)
 
         final = [torch.cat(part) for part in zip(*final_states, strict=True)]
         output = LstmModelOutput(last_hidden_state=hidden_states)  # (batch, seq, hidden_size * directions)
-        return output.with_state(CELLS[self.config.cell_type].join(final))
+        return output.with_state(CELLS[self.cell_type].join(final))
 
     def _embed(
         self, input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, mask: torch.Tensor | None
@@ -152,8 +155,8 @@ class LstmModel(LstmPreTrainedModel):
 
     def _state_parts(self, state: State | None, batch: int, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return the tensors of the given state after checking their shapes, or zeros if there is none."""
-        cell = CELLS[self.config.cell_type]
-        shape = (self.config.num_hidden_layers * self.config.num_directions, batch, self.config.hidden_size)
+        cell = CELLS[self.cell_type]
+        shape = (self.config.num_hidden_layers * self.num_directions, batch, self.config.hidden_size)
         if state is None:
             return (like.new_zeros(shape),) * len(cell.states)
         parts = cell.split(state)
@@ -164,9 +167,9 @@ class LstmModel(LstmPreTrainedModel):
 
     def last_output(self, state: State) -> torch.Tensor:
         """Return the output of the last layer at the last token that each direction has read, from a final state."""
-        hidden = CELLS[self.config.cell_type].split(state)[0]  # (num_layers * directions, batch, hidden_size)
+        hidden = CELLS[self.cell_type].split(state)[0]  # (num_layers * directions, batch, hidden_size)
         # (batch, hidden_size * directions)
-        return hidden[-self.config.num_directions :].transpose(0, 1).flatten(1)
+        return hidden[-self.num_directions :].transpose(0, 1).flatten(1)
 
 
 class EncodedTexts(NamedTuple):
@@ -260,6 +263,9 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
 
         # Parts of a batch with a wrong mask can have matching shapes, so [`LstmModel`] would not notice.
         batch, seq = batch_shape(input_ids, attention_mask, inputs_embeds)
+        if attention_mask is not None and bool(attention_mask.all()):
+            attention_mask = None
+            del given["attention_mask"]  # without padding, a mask only takes time
         groups = similar_rows(attention_mask) if state is None else []
         if not groups:
             return self._encode_windows(given, state, self._windows(batch, seq), **kwargs)
@@ -299,10 +305,18 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
             hidden, state = outputs.last_hidden_state, outputs.state  # (batch, window, hidden_size * directions)
             if pooling is None:
                 pooling = POOLINGS[self.config.pooling].start(hidden[:, 0])
-            pooling = pooling.update(hidden, part.get("attention_mask"), self.model.last_output(outputs.state))
+            pooling = self._pool(pooling, hidden, part.get("attention_mask"), outputs.state)
         assert pooling is not None and state is not None
         # Sums are in single precision also where the outputs are not.
         return EncodedTexts(pooling.vector().to(hidden.dtype), state, outputs.hidden_states)  # (batch, pooled)
+
+    def _pool(self, pooling: Pooling, hidden: torch.Tensor, mask: torch.Tensor | None, state: State) -> Pooling:
+        """Return the pooling after more steps, of which those before any padding need no mask."""
+        last = self.model.last_output(state)
+        if mask is not None and (unmasked := steps_before_padding(mask, hidden)) > 0:
+            pooling = pooling.update(hidden[:, :unmasked], None, last)
+            hidden, mask = hidden[:, unmasked:], mask[:, unmasked:]
+        return pooling.update(hidden, mask, last) if hidden.shape[1] > 0 else pooling
 
 
 # Saving a model copies the code files too, so that it loads where this package is not installed.

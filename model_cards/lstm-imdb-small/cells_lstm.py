@@ -28,7 +28,8 @@ class Cell:
             hidden_size)`, and the tensors of the state, and returns those of the next state.
         states: Names of the state tensors. The first one is the output of the cell.
         gates: Names of the gates, in the order in which `module` stacks their rows in a weight matrix.
-        closed_at_padding: Gates that are held at 0 at padding, so that the states after the first keep their values.
+        closed_at_padding: Gates that are held at 0 at padding, so that the states after the first keep their values and
+            the outputs are 0.
         open_at_padding: Gates that are held at 1 at padding, for the same reason.
         onnx_operator: ONNX operator that computes the cell.
         onnx_gates: Names of the gates in the order of the ONNX operator.
@@ -45,6 +46,11 @@ class Cell:
     onnx_attributes: Mapping[str, Any] = field(default_factory=dict)
     closed_at_padding: tuple[str, ...] = ()
     open_at_padding: tuple[str, ...] = ()
+
+    @property
+    def is_zero_at_padding(self) -> bool:
+        """Whether the outputs at padding are 0 already, because the output gate is closed."""
+        return "output" in self.closed_at_padding
 
     def split(self, state: State) -> tuple[torch.Tensor, ...]:
         """Return the tensors of a state, in the order of `states`."""
@@ -131,7 +137,7 @@ CELLS: dict[str, Cell] = {
         step=_lstm_step,
         states=("h", "c"),
         gates=("input", "forget", "cell", "output"),
-        closed_at_padding=("input",),
+        closed_at_padding=("input", "output"),
         open_at_padding=("forget",),
         onnx_operator="LSTM",
         onnx_gates=("input", "output", "forget", "cell"),

@@ -55,7 +55,8 @@ def hold_states(
     Make a cell keep its states at padding, bit for bit.
 
     The kernel returns the cell state of an LSTM only at the last step, which is padding in a shorter row. A few
-    additional input features, which are 1 at padding, close the input gate and open the forget gate there.
+    additional input features, which are 1 at padding, close the input gate and open the forget gate there. They also
+    close the output gate, which is faster than setting the outputs to 0 afterwards.
 
     Args:
         cell: The cell; inputs and weights stay as they are if it has no gates to hold.
@@ -187,6 +188,6 @@ class LstmLayer(GradientCheckpointingLayer):
             outputs.append(take_steps(output, order.unread[order_index]))  # (batch, seq, hidden_size)
             final_states.append(final)
         hidden_states = torch.cat(outputs, dim=2) if len(outputs) > 1 else outputs[0]
-        if order.mask is not None:
+        if order.mask is not None and not CELLS[self.cell_type].is_zero_at_padding:
             hidden_states = hidden_states.masked_fill(~order.mask[..., None], 0)
         return hidden_states, *(torch.stack(parts) for parts in zip(*final_states, strict=True))
