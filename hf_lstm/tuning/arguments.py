@@ -12,7 +12,8 @@ class TuningArguments:
     """The search for the best options of a training."""
 
     autotune: str | None = field(
-        default=None, metadata={"help": "search for the best options for this time, as in 10m (default: no search)"}
+        default=None,
+        metadata={"help": "search for the best options on all cores for this time, as in 10m (default: no search)"},
     )
     max_megabytes: float | None = field(
         default=None, metadata={"help": "largest size of the weights that autotune may choose (default: any)"}
