@@ -25,6 +25,7 @@ th, td {border: 1px solid #888; padding: .3rem .5rem; text-align: left; vertical
 thead th {background: #eee; overflow-wrap: normal}
 td.number {text-align: right; font-variant-numeric: tabular-nums}
 td.text {white-space: pre-wrap; min-width: 16rem}
+td.label {min-width: 7rem}
 @media (prefers-color-scheme: dark) {body {color: #eee; background: #161616} thead th {background: #333}}
 """
 
@@ -80,4 +81,6 @@ def _html_cell(column: str, value: Any) -> str:
         return f'<td class="number">{value:.3f}</td>'
     if isinstance(value, bool):
         return f"<td>{'yes' if value else 'no'}</td>"
-    return f'<td class="number">{value:,}</td>' if isinstance(value, int) else f"<td>{escape(str(value))}</td>"
+    if isinstance(value, int):
+        return f'<td class="number">{value:,}</td>'
+    return f'<td class="label">{escape(str(value))}</td>'
