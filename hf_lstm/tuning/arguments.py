@@ -13,7 +13,7 @@ class TuningArguments:
 
     autotune: str | None = field(
         default=None,
-        metadata={"help": "search for the best options on all cores for this time, as in 10m (default: no search)"},
+        metadata={"help": "search on up to 8 cores for the best options, as in 10m (default: no search)"},
     )
     max_megabytes: float | None = field(
         default=None, metadata={"help": "largest size of the weights that autotune may choose (default: any)"}

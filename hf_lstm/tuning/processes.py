@@ -1,5 +1,6 @@
 """Run trials in several processes."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ _functions: list[Callable[[Any], Any]] = []
 
 def count_processes(given: Groups, device: torch.device) -> int:
     """
-    Return the number of trials that run at the same time: one for each thread of torch, or one on a GPU.
+    Return the number of trials that run at the same time: one for each thread of torch, up to 8, or one on a GPU.
 
     A second thread makes the training of a small model hardly faster. There is also only one if teachers or vectors are
     objects of the user, which may not be possible to send to another process.
@@ -41,8 +42,9 @@ def run_in_processes(
     Yield the results of a function, in the order in which they are finished.
 
     Args:
-        function: The function; each process gets a copy, which it keeps from call to call.
-        arguments: Its arguments, which are read one by one when a process is free.
+        function: The function; each process gets a copy, which it keeps from call to call. A process whose memory
+            grows is replaced by one with a new copy.
+        arguments: Its arguments, which are read when a process is free, up to one for each process at a time.
         processes: Number of processes, each with one thread; 1 is this process.
 
     Raises:
@@ -53,6 +55,8 @@ def run_in_processes(
         return
     from joblib import Parallel, delayed
 
+    # Tokenized texts that are kept in memory are not a leak.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
     yield from Parallel(
         processes,
         "loky",
@@ -62,6 +66,11 @@ def run_in_processes(
         initializer=_prepare,
         initargs=(function,),
     )(delayed(_call)(argument) for argument in arguments)
+
+
+def is_worker() -> bool:
+    """Return whether [`run_in_processes`] started this process."""
+    return bool(_functions)
 
 
 def _prepare(function: Callable[[Any], Any]) -> None:

@@ -25,6 +25,7 @@ from .study import (
     TrialRow,
     ask_trial,
     best_row,
+    is_another_running,
     record_trial,
     study_rows,
 )
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 
 # The search ends after this number of successive trials that were refused before they were trained.
 MAX_REFUSED = 30
+
+PROCESS_ENDED = (
+    "The search ends because one of its processes was ended, often because the memory is full. With the environment "
+    "variable OMP_NUM_THREADS=1, there is one process."
+)
 
 # Share of the budget for the evaluation of the final model and its plots. With cross-validation, the final training has
 # more rows than those of the trials.
@@ -97,6 +103,8 @@ class Search:
         """
         try:
             for row in run_in_processes(self.run_trial, self._seeds(), self.processes):
+                if row is None:
+                    continue
                 print(describe_trial(row, self.metric), flush=True)
                 self.refused = self.refused + 1 if row.value is None and row.outcome != NO_TIME else 0
         except KeyboardInterrupt:
@@ -104,10 +112,9 @@ class Search:
                 raise
             print("Interrupted. The best trial is saved; the same command continues the search.")
         except BrokenProcessPool:
-            print(
-                "Warning: The search ends because one of its processes was ended, often because the memory is full. "
-                "With the environment variable OMP_NUM_THREADS=1, there is one process."
-            )
+            if self.best_row is None:
+                raise ValueError(PROCESS_ENDED) from None
+            print(f"Warning: {PROCESS_ENDED}")
         best = self.best_row
         if best is None:
             raise ValueError(
@@ -119,11 +126,14 @@ class Search:
     def _seeds(self) -> Iterator[int]:
         """Yield a seed for each trial that can still be started."""
         for seed in itertools.count(self.trials.given.training.seed + len(self.study.trials)):
-            complete = [row.seconds for row in self.rows if row.outcome == COMPLETE]
-            # There must be a model. After that, a trial may need half the time of the shortest one.
-            if self.refused >= MAX_REFUSED or (complete and self.left <= 0.5 * min(complete)):
+            if self.refused >= MAX_REFUSED or self._is_over():
                 return
             yield seed
+
+    def _is_over(self) -> bool:
+        """Return whether there is a model, and no time for another one."""
+        complete = [row.seconds for row in self.rows if row.outcome == COMPLETE]
+        return bool(complete) and self.left <= 0.5 * min(complete)  # a trial may need half the time of the shortest one
 
     @property
     def left(self) -> float:
@@ -133,13 +143,15 @@ class Search:
             return self.budget.left
         return self.budget.left - FINAL_SHARE * best.seconds / len(self.trials.parts)
 
-    def run_trial(self, seed: int) -> TrialRow:
+    def run_trial(self, seed: int) -> TrialRow | None:
         """
-        Run a trial, store its row in the study, and return it.
+        Run a trial, store its row in the study, and return it, or `None` if the time is over.
 
         Args:
             seed: Seed of its parameters.
         """
+        if self._is_over():  # since the seed was read
+            return None
         trial, parameters = ask_trial(self.study, open_choices(self.trials.given), seed)
         started = self.budget.spent
         row = TrialRow(trial.number, {}, INTERRUPTED, None, None, None, 0.0)
@@ -149,8 +161,8 @@ class Search:
             row = replace(row, options=candidate.options, megabytes=cost.megabytes, latency_ms=cost.latency_ms)
             row = self._measure(trial, candidate, row)
         except (ValueError, torch.OutOfMemoryError) as error:
-            if self.best_row is None:  # the reason is probably not the trial
-                raise
+            if self.best_row is None and (trial.number == 0 or not is_another_running(self.study, trial)):
+                raise  # the reason is probably not the trial
             row = replace(row, outcome=f"failed: {one_line(error)}")
         finally:
             row = replace(row, seconds=round(self.budget.spent - started, 1))

@@ -136,13 +136,24 @@ def record_trial(study: "Study", trial: "Trial", row: TrialRow) -> None:
         study.tell(trial, state=TrialState.FAIL if is_failed else TrialState.PRUNED)
 
 
+def is_another_running(study: "Study", trial: "Trial") -> bool:
+    """Return whether another process runs a trial of the study."""
+    from optuna.trial import TrialState
+
+    running = study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+    return any(other.number != trial.number for other in running)
+
+
 def study_rows(study: "Study") -> list[TrialRow]:
     """Return the rows of all finished trials."""
     return [TrialRow(**trial.user_attrs["row"]) for trial in study.trials if "row" in trial.user_attrs]
 
 
 def best_row(rows: Sequence[TrialRow], greater_is_better: bool) -> TrialRow | None:
-    """Return the complete trial with the best metric, the smallest of several; `None` if no trial is complete."""
+    """Return the complete trial with the best metric, of several the smallest, then the first; `None` without any."""
     sign = 1 if greater_is_better else -1
     complete = [row for row in rows if row.outcome == COMPLETE]
-    return max(complete, key=lambda row: (sign * (row.value or 0.0), -(row.megabytes or 0.0)), default=None)
+    # The number decides last, so that the order in which trials finish has no influence.
+    return max(
+        complete, key=lambda row: (sign * (row.value or 0.0), -(row.megabytes or 0.0), -row.number), default=None
+    )

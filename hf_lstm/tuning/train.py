@@ -106,8 +106,9 @@ def tune_classifier(
 
     The first trials are recipes that were good on other corpora; a tree-structured Parzen estimator
     (https://papers.nips.cc/paper/4443) proposes the others. A trial that is below the median of earlier ones is ended.
-    On a CPU, one trial runs on each core, with one thread, and the others read the results of all of them.
-    The model of the best trial is kept and saved: it is the one that the command without the search trains.
+    On a CPU, one trial runs on each core, with one thread, and all of them share their results.
+    The model of the best trial is kept and saved: it is the one that the command without the search trains, up to
+    rounding, which depends on the number of threads.
     After cross-validation, and if the best trial is from an earlier process, that command's training follows.
 
     Args:
@@ -152,9 +153,8 @@ def tune_classifier(
         )
         command = describe(best.options)
         print("", *summary.sentences(), f"This command trains the model without the search:\n  {command}", sep="\n")
-        if trials.is_kept(best.number):
-            trained = trials.restore(best.number, best.options)
-        else:
+        trained = trials.restore(best.number, best.options)
+        if trained is None:
             print("\nTraining the best trial ...", flush=True)
             watch = Watch(lambda *_: None, budget.seconds - budget.spent, budget.clock, must_finish=True)
             trained = trials.train(trials.whole, best.options, watch)
@@ -174,7 +174,7 @@ def _check_combination(args: ClassifierTrainingArguments, pretrained: str | None
     if args.eval_strategy == "no":
         raise ValueError("`--autotune` compares evaluations: remove `--eval_strategy no`.")
     if args.world_size > 1:
-        raise ValueError(f"`--autotune` uses one process, and there are {args.world_size}: start it without torchrun.")
+        raise ValueError("`--autotune` starts its processes by itself: start it without torchrun.")
 
 
 def _open_search(trials: Trials, folder: Path, budget: Budget) -> Search:
@@ -193,8 +193,9 @@ def _open_search(trials: Trials, folder: Path, budget: Budget) -> Search:
     better = bool(args.greater_is_better)
     study = open_study(folder, description, first_parameters(trials), better)
     processes = count_processes(given, args.device)
-    if processes > 1:
-        given.training.disable_tqdm = True  # the bars of several processes would overwrite each other
+    if processes > 1 and given.data.teacher:
+        for part in trials.parts:
+            trials.resolve(part, {})  # otherwise, the teacher would label the texts in each process
     return Search(trials, study, str(args.metric_for_best_model), better, budget, processes)
 
 

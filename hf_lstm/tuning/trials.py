@@ -25,6 +25,7 @@ from ..training import (
     resolve_defaults,
 )
 from .limits import BYTES, HALF_BYTES, Cost, Limits, Watch
+from .processes import is_worker
 from .search_space import Groups, options_of
 from .shared_texts import SharedTexts, validation_corpora
 
@@ -138,6 +139,8 @@ class Trials:
         resolved, texts, notes = self.resolve(shared, options)
         checkpoints = self.work / f"checkpoints-{os.getpid()}"
         resolved.training.output_dir = str(checkpoints)
+        if is_worker():
+            resolved.training.disable_tqdm = True  # the bars of several processes would overwrite each other
         try:
             with redirect_stdout(io.StringIO()):
                 # As at the start of a training: reading and tokenizing draw no random numbers.
@@ -168,22 +171,31 @@ class Trials:
         trainer.state.save_to_json(str(partial / "state.json"))
         record = {"notes": trained.notes, "value": trained.value, "seconds": trained.seconds}
         (partial / "record.json").write_text(json.dumps(record), encoding="utf-8")
+        (partial / "tokenizer.json").write_text(trained.texts.tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
         partial.rename(folder)
 
     def is_kept(self, number: int) -> bool:
         """Return whether the model of a trial was stored."""
         return self._kept_folder(number).exists()
 
-    def restore(self, number: int, options: dict[str, Any]) -> Trained:
+    def restore(self, number: int, options: dict[str, Any]) -> Trained | None:
         """
         Return a training as [`train`] returned it.
 
         Args:
             number: Number of the trial.
             options: Its options.
+
+        Returns:
+            The training, or `None` if it is not kept, or if its tokenizer is of a kind that is a different one whenever
+            it is trained.
         """
         folder = self._kept_folder(number)
+        if not folder.exists():
+            return None
         resolved, texts, _ = self.resolve(self.whole, options)
+        if (folder / "tokenizer.json").read_text(encoding="utf-8") != texts.tokenizer.backend_tokenizer.to_str():
+            return None
         with redirect_stdout(io.StringIO()):
             trainer = self._build_trainer(self.whole, options, resolved, texts)
         trainer.model.load_state_dict(load_file(folder / "weights.safetensors"))

@@ -54,7 +54,7 @@ def test_arguments_are_read_when_a_process_is_free():
 
     results = run_in_processes(work, (read.append(x) or x for x in range(8)), 2)
     next(results)
-    assert len(read) <= 5  # two are running, and a slow machine may have finished more
+    assert len(read) <= 6  # two are running, two wait, and a slow machine may have finished more
     assert len(list(results)) == 7 and read == list(range(8))
 
 

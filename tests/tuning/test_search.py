@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers import tiny_corpus
+from optuna.trial import TrialState
 
 from hf_lstm.training import ClassifierTrainingArguments, DataArguments, ModelArguments
 from hf_lstm.tuning.limits import Budget, Cost, Limits, TooSlow
@@ -186,6 +187,17 @@ def test_an_error_of_the_first_trial_is_raised(make_search):
     trials.on_train = lambda options, watch: (_ for _ in ()).throw(ValueError("Remove the option."))
     with pytest.raises(ValueError, match=r"Remove the option\."):
         make_search(trials).run()
+
+
+def test_a_failed_trial_does_not_end_the_search_while_the_first_one_runs(make_search):
+    trials = FakeTrials()
+    trials.on_train = lambda options, watch: (_ for _ in ()).throw(ValueError("The vocabulary is too small."))
+    search = make_search(trials)
+    first = search.study.ask()
+    assert search.run_trial(1).outcome == "failed: The vocabulary is too small"
+    search.study.tell(first, state=TrialState.FAIL)
+    with pytest.raises(ValueError, match="too small"):
+        search.run_trial(2)
 
 
 def test_ctrl_c_keeps_the_best(make_search, capsys):

@@ -50,3 +50,4 @@ def test_the_best_trial_is_the_smallest_of_the_best():
     assert best_row(rows, True).number == 2
     assert best_row(rows, False).number == 0
     assert best_row(rows[3:], True) is None
+    assert best_row([row(3), row(2)], True).number == 2  # the third trial may finish first

@@ -27,6 +27,7 @@ def ticks(monkeypatch):
     """A clock that advances by a second whenever it is read, and only three recipes."""
     seconds = iter(range(1_000_000))
     monkeypatch.setattr(train, "Budget", partial(Budget, clock=lambda: next(seconds)))
+    monkeypatch.setattr(train, "count_processes", lambda given, device: 1)  # the clock is that of one process
     recipes = ({}, {"cell_type": "gru", "teacher": "linear"}, {"pooling": "max"})
     monkeypatch.setattr("hf_lstm.tuning.search.RECIPES", recipes)
     assert all(search_space.CHOICES[name] for recipe in recipes for name in recipe)

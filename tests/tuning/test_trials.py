@@ -62,6 +62,22 @@ def test_training_again_gives_the_same_model_and_leaves_no_checkpoint(make_trial
     assert not list(tmp_path.rglob("checkpoint*")) and capsys.readouterr().out == ""
 
 
+def test_a_kept_training_is_restored_if_its_tokenizer_can_be_trained_again(make_trials, tmp_path):
+    trials = make_trials()
+    (tmp_path / "work").mkdir(exist_ok=True)
+    assert trials.restore(3, {}) is None and not trials.is_kept(3)
+    trained = trials.train(trials.whole, {"cell_type": "gru"}, never_ends())
+    trials.keep(3, trained)
+    restored = trials.restore(3, {"cell_type": "gru"})
+    weights = trained.trainer.model.state_dict()
+    assert all((weight == weights[name]).all() for name, weight in restored.trainer.model.state_dict().items())
+    assert restored.trainer.state.log_history == trained.trainer.state.log_history
+    assert (restored.value, restored.notes) == (trained.value, trained.notes) and trials.is_kept(3)
+    saved = tmp_path / "work" / "trial-3" / "tokenizer.json"
+    saved.write_text(saved.read_text().replace('"good"', '"other"'))
+    assert trials.restore(3, {"cell_type": "gru"}) is None
+
+
 def test_a_stopped_training_is_noted_and_a_slow_one_is_ended(make_trials):
     ticks = iter(range(0, 10_000, 100))
     trials = make_trials()
