@@ -46,6 +46,23 @@ class TextbookClassifier(nn.Module):
         return nn.functional.cross_entropy(logits, labels)
 
 
+class PlainClassifier(nn.Module):
+    """The layers of the default classifier for one text: embedding, `nn.LSTM`, last, largest and mean output, head."""
+
+    def __init__(self, vocab_size: int, bidirectional: bool):
+        super().__init__()
+        config = LstmConfig()
+        self.embedding = nn.Embedding(vocab_size, config.embedding_size)
+        self.lstm = nn.LSTM(config.embedding_size, config.hidden_size, batch_first=True, bidirectional=bidirectional)
+        self.classifier = nn.Linear(3 * config.hidden_size * (2 if bidirectional else 1), 2)
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Return the logits, `(batch, 2)`, of `input_ids` without padding, `(batch, seq)`."""
+        outputs, (h, _) = self.lstm(self.embedding(input_ids))  # (batch, seq, hidden), (directions, batch, hidden)
+        last = h.transpose(0, 1).flatten(1)  # (batch, hidden)
+        return self.classifier(torch.cat([last, outputs.amax(1), outputs.mean(1)], dim=1))
+
+
 def default_classifier(vocab_size: int, **fields: Any) -> LstmForSequenceClassification:
     """Return the default classifier with random weights, which are as fast as trained ones."""
     return LstmForSequenceClassification(LstmConfig(vocab_size=vocab_size, **fields)).eval()

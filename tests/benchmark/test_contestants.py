@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from hf_lstm.benchmark.contestants import (
+    PlainClassifier,
     TextbookClassifier,
     comparison_transformers,
     default_classifier,
@@ -25,6 +26,18 @@ def test_textbook_loss_is_that_of_each_text_without_padding(bidirectional):
         losses.append(cross_entropy(model.classifier(torch.cat([*h], dim=1)), label[None]))
     ids, mask = torch.tensor([[3, 4, 5], [6, 0, 0]]), torch.tensor([[1, 1, 1], [1, 0, 0]])
     torch.testing.assert_close(model(ids, mask, labels), torch.stack(losses).mean())
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_plain_classifier_computes_the_same_as_the_default_classifier(bidirectional):
+    model, plain = default_classifier(50, bidirectional=bidirectional), PlainClassifier(50, bidirectional)
+    plain.embedding.weight.data = model.model.embed_tokens.weight.data
+    plain.classifier.load_state_dict(model.classifier.state_dict())
+    for suffix, direction in zip(("", "_reverse"), model.model.layers[0].directions, strict=False):
+        for name, weight in direction.named_parameters():
+            getattr(plain.lstm, name + suffix).data = weight.data
+    ids = torch.randint(4, 50, (1, 30))
+    torch.testing.assert_close(plain(ids), model(ids).logits)
 
 
 def test_default_classifier_accepts_config_fields():
