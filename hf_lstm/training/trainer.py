@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -69,7 +70,9 @@ class ClassifierTrainer(Trainer):
         rows = self.train_dataset if train_dataset is None else train_dataset
         if self.args.train_sampling_strategy != "group_by_length" or self.args.length_column_name not in rows.features:
             return super()._get_train_sampler(train_dataset)
-        return SimilarLengthSampler(rows[self.args.length_column_name][:], self._train_batch_size, self.args.seed)
+        # The processes read consecutive batches at the same time, and would wait for the one with the longest texts.
+        rows_per_step = self._train_batch_size * self.args.world_size
+        return SimilarLengthSampler(rows[self.args.length_column_name][:], rows_per_step, self.args.seed)
 
     def train_adversarially(self, size: float) -> None:
         """
@@ -95,7 +98,9 @@ class ClassifierTrainer(Trainer):
         Raises:
             ValueError: The loss is infinite or not a number.
         """
-        loss = super().training_step(model, dict(inputs), *args, **kwargs)
+        # Processes exchange the sum of both gradients once.
+        with nullcontext() if self.adversary is None else self.accelerator.no_sync(model):
+            loss = super().training_step(model, dict(inputs), *args, **kwargs)
         if not loss.isfinite():  # the library waits for the value in every step, too
             raise self._not_finite("The training loss")
         if self.adversary is not None:

@@ -283,6 +283,56 @@ def test_two_processes_train_on_different_rows(tmp_path, batch_size, repeated):
     assert first[0] != first[1]
 
 
+def test_batches_of_one_step_have_similar_lengths(tmp_path, monkeypatch):
+    trainer, _, splits = prepare_training(tmp_path, per_device_train_batch_size=5)
+    monkeypatch.setattr(type(trainer.args), "world_size", 2)
+    rows = splits["train"].select(range(40)).remove_columns("length").add_column("length", list(range(40)))
+    steps = np.array(list(trainer._get_train_sampler(rows))).reshape(-1, 10)  # (steps, rows of both processes)
+    assert (np.ptp(steps, axis=1) == 9).all()
+
+
+STEP = """
+import sys
+import torch
+from helpers import prepare_training
+from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
+
+torch.manual_seed(0)
+trainer, _, splits = prepare_training(sys.argv[1], adversarial_size=0.7)
+trainer.model.config.embedding_dropout = trainer.model.config.input_dropout = trainer.model.dropout.p = 0
+trainer.create_optimizer()
+model = trainer.accelerator.prepare(trainer.model)
+exchanged = 0
+def count(state, bucket):
+    global exchanged
+    exchanged += bucket.buffer().numel()
+    return allreduce_hook(state, bucket)
+rank, processes = trainer.args.process_index, trainer.args.world_size
+if processes == 2:
+    model.register_comm_hook(None, count)
+trainer.current_gradient_accumulation_steps = 1
+batches = [trainer.data_collator([splits["train"][4 * batch + i] for i in range(4)]) for batch in (0, 1)]
+for batch in batches if processes == 1 else [batches[rank]]:
+    trainer.training_step(model, batch)
+torch.save([parameter.grad for parameter in model.parameters()] + [exchanged], f"{sys.argv[1]}/{processes}-{rank}.pt")
+trainer.accelerator.end_training()
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_exchange_the_sum_of_both_gradients_of_a_batch_once(tmp_path):
+    (tmp_path / "step.py").write_text(STEP)
+    for launcher in ([], ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2]):
+        done = new_process([*launcher, tmp_path / "step.py", tmp_path], tmp_path)
+        assert done.returncode == 0, done.stderr
+    *alone, _ = torch.load(tmp_path / "1-0.pt")
+    for rank in (0, 1):
+        *gradients, exchanged = torch.load(tmp_path / f"2-{rank}.pt")
+        assert exchanged == sum(gradient.numel() for gradient in gradients)
+        for gradient, of_both_batches in zip(gradients, alone, strict=True):
+            torch.testing.assert_close(gradient, of_both_batches / 2, atol=1e-6, rtol=1e-4)
+
+
 def test_pushed_by_the_trainer_is_a_card_and_no_pickle(tmp_path):
     trainer, _, _ = prepare_training(tmp_path)
     trainer.hub_model_id = "owner/name"
