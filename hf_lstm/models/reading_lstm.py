@@ -77,23 +77,6 @@ def window_slices(batch: int, seq: int) -> list[slice]:
     return [slice(start, start + steps) for start in range(0, seq, steps)]
 
 
-def steps_before_padding(attention_mask: torch.Tensor, outputs: torch.Tensor) -> int:
-    """
-    Return the number of first steps that are pooled without a mask, because no row has padding there.
-
-    Applying the mask to outputs takes longer than pooling them. The number is 0 on a GPU, which would have to wait for
-    it, and if there is a backward pass, in which slices are slow.
-
-    Args:
-        attention_mask: `(batch, seq)`, 0 at padding.
-        outputs: `(batch, seq, features)`.
-    """
-    if not outputs.is_cpu or outputs.requires_grad or is_recorded():
-        return 0
-    padded = (attention_mask == 0).any(0).nonzero()  # (steps, 1)
-    return int(padded[0]) if len(padded) else outputs.shape[1]
-
-
 @dataclass
 class ReadingOrder:
     """

@@ -40,7 +40,7 @@ class Pooling:
         Return the pooling after more tokens.
 
         Args:
-            outputs: `(batch, seq, features)`, outputs of the last layer.
+            outputs: `(batch, seq, features)`, outputs of the last layer, finite also at padding.
             mask: `(batch, seq)`, 0 at padding; `None` if there is no padding.
             last: `(batch, features)`, for each direction the output at the last token that it has read, also if that
                 token was in an earlier part.
@@ -104,8 +104,8 @@ class MaxPooling(Pooling):
         return cls(torch.full_like(like, -torch.inf))
 
     def update(self, outputs: torch.Tensor, mask: torch.Tensor | None, last: torch.Tensor) -> "MaxPooling":
-        if mask is not None:
-            outputs = outputs.masked_fill((mask == 0)[..., None], -torch.inf)
+        if mask is not None:  # adding is faster than filling the outputs
+            outputs = outputs + outputs.new_zeros(mask.shape).masked_fill(mask == 0, -torch.inf)[..., None]
         # `amax` is faster, but its gradient is slower than that of `max`.
         highest = outputs.max(1).values if outputs.requires_grad else outputs.amax(1)
         return MaxPooling(torch.maximum(self.highest, highest))
@@ -132,9 +132,9 @@ class MeanPooling(Pooling):
     def update(self, outputs: torch.Tensor, mask: torch.Tensor | None, last: torch.Tensor) -> "MeanPooling":
         if mask is None:
             return MeanPooling(self.total + outputs.sum(1, dtype=self.total.dtype), self.count + outputs.shape[1])
-        outputs = outputs.masked_fill((mask == 0)[..., None], 0)
-        count = (mask != 0).sum(1, keepdim=True)  # (batch, 1)
-        return MeanPooling(self.total + outputs.sum(1, dtype=self.total.dtype), self.count + count)
+        real = (mask != 0)[..., None]  # (batch, seq, 1)
+        total = (outputs * real.to(outputs.dtype)).sum(1, dtype=self.total.dtype)  # faster than filling the outputs
+        return MeanPooling(self.total + total, self.count + real.sum(1))
 
     def running(self, outputs: torch.Tensor) -> "MeanPooling":
         total = self.total[:, None] + outputs.cumsum(1, dtype=self.total.dtype)  # (batch, seq, features)

@@ -25,7 +25,7 @@ from .cells_lstm import CELLS, State
 from .configuration_lstm import LstmConfig
 from .loss_lstm import sequence_classification_loss
 from .pooling_lstm import POOLINGS, Pooling
-from .reading_lstm import ReadingOrder, is_recorded, similar_rows, steps_before_padding, take_rows, window_slices
+from .reading_lstm import ReadingOrder, is_recorded, similar_rows, take_rows, window_slices
 from .recurrence_lstm import LstmLayer, variational_dropout, word_dropout
 
 
@@ -305,18 +305,10 @@ class LstmForSequenceClassification(LstmPreTrainedModel):
             hidden, state = outputs.last_hidden_state, outputs.state  # (batch, window, hidden_size * directions)
             if pooling is None:
                 pooling = POOLINGS[self.config.pooling].start(hidden[:, 0])
-            pooling = self._pool(pooling, hidden, part.get("attention_mask"), outputs.state)
+            pooling = pooling.update(hidden, part.get("attention_mask"), self.model.last_output(outputs.state))
         assert pooling is not None and state is not None
         # Sums are in single precision also where the outputs are not.
         return EncodedTexts(pooling.vector().to(hidden.dtype), state, outputs.hidden_states)  # (batch, pooled)
-
-    def _pool(self, pooling: Pooling, hidden: torch.Tensor, mask: torch.Tensor | None, state: State) -> Pooling:
-        """Return the pooling after more steps, of which those before any padding need no mask."""
-        last = self.model.last_output(state)
-        if mask is not None and (unmasked := steps_before_padding(mask, hidden)) > 0:
-            pooling = pooling.update(hidden[:, :unmasked], None, last)
-            hidden, mask = hidden[:, unmasked:], mask[:, unmasked:]
-        return pooling.update(hidden, mask, last) if hidden.shape[1] > 0 else pooling
 
 
 # Saving a model copies the code files too, so that it loads where this package is not installed.

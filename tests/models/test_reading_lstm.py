@@ -7,7 +7,6 @@ from hf_lstm.models.reading_lstm import (
     is_recorded,
     kernel_windows,
     similar_rows,
-    steps_before_padding,
     take_rows,
     take_steps,
     unfinished_rows,
@@ -75,14 +74,6 @@ def test_group_has_only_the_steps_at_which_a_row_has_a_token():
     assert part["attention_mask"].tolist() == [[0, 1, 1], [0, 0, 1]]
     empty = take_rows({"attention_mask": mask, "inputs_embeds": torch.ones(4, 5, 2)}, torch.tensor([3]))
     assert empty["inputs_embeds"].shape == (1, 1, 2)
-
-
-def test_steps_before_padding():
-    outputs = torch.zeros(2, 4, 3)
-    assert steps_before_padding(torch.ones(2, 4), outputs) == 4
-    assert steps_before_padding(torch.tensor([[1, 1, 1, 0], [1, 1, 0, 0]]), outputs) == 2
-    assert steps_before_padding(torch.tensor([[1, 1, 1, 1], [0, 1, 0, 1]]), outputs) == 0
-    assert steps_before_padding(torch.ones(2, 4), outputs.requires_grad_()) == 0  # slices are slow in a backward pass
 
 
 def test_windows_cover_all_steps_once_within_both_limits(monkeypatch):
