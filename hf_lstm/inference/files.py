@@ -57,13 +57,15 @@ def predict_file(
         The number of rows, and how many of them have no text and therefore no prediction.
 
     Raises:
-        FileNotFoundError: There is no such source.
+        FileNotFoundError: There is no such source, or no folder for the target.
         ValueError: The source or the target cannot be used; the message gives the reason.
     """
     source, target = str(source), str(target)
     if Path(target).exists() and Path(target).samefile(source):
         raise ValueError(f"{target} is the input file; choose another output file.")
     suffix = check_suffix(target)
+    if not Path(target).parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {Path(target).parent} for the output file; create it.")
     rows = stream_file(source, flatten=False, separator=separator, encoding=encoding, notes=notes)
     schema, text_column, count, mixed = check_rows(rows, text_column, source)
     if mixed and notes is not None and suffix != ".jsonl":

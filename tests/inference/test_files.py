@@ -198,6 +198,11 @@ def test_unusable_rows_are_found_before_anything_is_predicted(tokenizer, tmp_pat
         predict_file(None, None, tmp_path / "in.jsonl", tmp_path / "out.csv")
 
 
+def test_a_missing_output_folder_is_an_error_before_the_rows_are_read(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"There is no folder {tmp_path / 'absent'} for the output file"):
+        predict_file(None, None, tmp_path / "in.csv", tmp_path / "absent" / "out.csv")
+
+
 def test_windows_are_consecutive_lists():
     assert list(windows(iter(range(5)), 2)) == [[0, 1], [2, 3], [4]]
     assert list(windows([], 2)) == []
