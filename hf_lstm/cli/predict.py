@@ -93,7 +93,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if bool(args.input) != bool(args.output):
         parser.error("--input and --output require each other")
     if args.input and args.texts:
-        parser.error("texts and --input exclude each other")
+        parser.error("texts and --input exclude each other; enclose a pattern of files in quotes")
     if (args.actors is not None or args.ray_address) and not args.ray:
         parser.error("--actors and --ray_address require --ray")
     if args.actors is not None and args.actors < 1:

@@ -24,6 +24,7 @@ from .labels import (
     join_label_columns as join_label_columns,
     select_labelled as select_labelled,
 )
+from .parsing import flatten_row as flatten_row
 from .reading import read_source as read_source
 from .sample_reviews import build_sample_reviews as build_sample_reviews
 from .tables import (

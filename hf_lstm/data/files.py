@@ -25,16 +25,21 @@ PARQUET_ROWS = 1_000
 
 
 def stream_file(
-    path: str | Path, *, separator: str | None = None, encoding: str | None = None, notes: list[str] | None = None
+    path: str | Path,
+    *,
+    flatten: bool = True,
+    separator: str | None = None,
+    encoding: str | None = None,
+    notes: list[str] | None = None,
 ) -> IterableDataset:
     """Read a csv, tsv, json, jsonl, parquet, txt or xlsx file row by row, in constant memory.
 
-    A .json file that is one list or one object is parsed as a whole; JSON lines are streamed. Nested fields get dotted
-    names, such as "ticket.subject".
+    A .json file that is one list or one object is parsed as a whole; JSON lines are streamed.
 
     Args:
         path: The file, possibly compressed (.gz, .bz2, .xz, .zst, .zip). Each line of a .txt file is a text (the column
             `text`); `__label__` marks before it are removed.
+        flatten: Give nested fields dotted names, such as "ticket.subject".
         separator: Separator of the columns of a csv or tsv file; detected by default.
         encoding: Encoding of a text file; detected by default.
         notes: Sentences about a detected separator or encoding are added to this list.
@@ -53,26 +58,28 @@ def stream_file(
     with reading_errors(name):
         _check_file(name)
         if format_suffix(name) == ".parquet":
-            return IterableDataset.from_generator(_stream_parquet, gen_kwargs={"name": name})
+            return IterableDataset.from_generator(_stream_parquet, gen_kwargs={"name": name, "flatten": flatten})
         file_format = detect_format(name, encoding=encoding, separator=separator)
     if notes is not None:
         notes += file_format.describe()
-    return IterableDataset.from_generator(_stream_rows, gen_kwargs={"file_format": file_format})
+    return IterableDataset.from_generator(_stream_rows, gen_kwargs={"file_format": file_format, "flatten": flatten})
 
 
-def _stream_rows(file_format: TextFormat) -> Iterator[Row]:
+def _stream_rows(file_format: TextFormat, flatten: bool) -> Iterator[Row]:
     with reading_errors(file_format.name):
-        yield from map(flatten_row, parse_file(file_format, labelled=False))
+        for row in parse_file(file_format, labelled=False):
+            yield flatten_row(row) if flatten else row
 
 
-def _stream_parquet(name: str) -> Iterator[Row]:
-    with reading_errors(name):
-        # The default size of a batch is that of the first row group, which may be as large as the file, or zero.
-        rows = datasets.load_dataset(
-            "parquet", data_files=glob.escape(name), split="train", streaming=True, batch_size=PARQUET_ROWS
-        )
-        for row in rows:
-            yield flatten_row(clean_row(row))
+def _stream_parquet(name: str, flatten: bool) -> Iterator[Row]:
+    # `datasets` does not read every type, such as a map, and decodes the images of its own files.
+    with reading_errors(name), pq.ParquetFile(name) as file:
+        names = file.schema_arrow.names
+        if repeated := next((column for column in names if names.count(column) > 1), None):
+            raise FileError(f"{name} has several columns {repeated!r}; rename or remove all but one.")
+        for batch in file.iter_batches(PARQUET_ROWS):
+            for row in map(clean_row, batch.to_pylist()):
+                yield flatten_row(row) if flatten else row
 
 
 def read_files(

@@ -30,6 +30,9 @@ class BatchPredictor:
     once, when it gets its first batch. A process that unpickles it then uses one thread, because the processes of a
     machine share its cores.
 
+    `datasets` takes the types of lists from the first batch, and ends with an error if none of its texts has a label
+    but a later one has. `dataset.with_format("arrow").map(predict, batched=True)` has the right types from the start.
+
     Args:
         model: Folder or Hub id of a trained classifier. Every machine must find the same model there.
         text_column: Column of the texts; by default the one with a usual name.

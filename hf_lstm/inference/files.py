@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import IterableDataset
 
-from ..data import TEXT_COLUMNS, find_column, stream_file
+from ..data import TEXT_COLUMNS, find_column, flatten_row, stream_file
 from ..messages import progress_bar
 from .columns import find_schema, predict_columns, prediction_types
 from .writers import check_suffix, open_writer
@@ -57,14 +57,16 @@ def predict_file(
         The number of rows, and how many of them have no text and therefore no prediction.
 
     Raises:
-        FileNotFoundError: There is no such source.
+        FileNotFoundError: There is no such source, or no folder for the target.
         ValueError: The source or the target cannot be used; the message gives the reason.
     """
     source, target = str(source), str(target)
     if Path(target).exists() and Path(target).samefile(source):
         raise ValueError(f"{target} is the input file; choose another output file.")
     suffix = check_suffix(target)
-    rows = stream_file(source, separator=separator, encoding=encoding, notes=notes)
+    if not Path(target).parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {Path(target).parent} for the output file; create it.")
+    rows = stream_file(source, flatten=False, separator=separator, encoding=encoding, notes=notes)
     schema, text_column, count, mixed = check_rows(rows, text_column, source)
     if mixed and notes is not None and suffix != ".jsonl":
         columns = ", ".join(map(repr, mixed))
@@ -75,7 +77,7 @@ def predict_file(
         progress_bar(total=count, unit="row", unit_scale=True) as progress,
     ):
         for window in windows(rows, WINDOW):
-            texts = [row.get(text_column) for row in window]
+            texts = [flatten_row(row).get(text_column or "") for row in window]
             predicted = predict_columns(score, config, texts)
             for row, *values in zip(window, *predicted.values(), strict=True):
                 row.update(zip(predicted, values, strict=True))
@@ -106,13 +108,15 @@ def check_rows(
         ValueError: There is no text column, or it holds something that is not a text.
     """
     count = 0
+    names: dict[str, None] = {}  # nested fields, too, with dotted names such as "ticket.subject"
     wrong: dict[str, tuple[int, Any]] = {}  # first row of each column with a value that is not a text
 
     def checked() -> Iterator[dict[str, Any]]:
         nonlocal count
         for row in rows:
             count += 1
-            for name, value in row.items():
+            for name, value in flatten_row(row).items():
+                names[name] = None
                 if name not in wrong and not isinstance(value, str | None):
                     wrong[name] = (count, value)
             yield row
@@ -122,7 +126,7 @@ def check_rows(
         schema, mixed = _read_schema(source), []
     if count == 0:
         return schema, None, count, mixed
-    text_column = find_column(schema.names, TEXT_COLUMNS, text_column, role="text", where=source)
+    text_column = find_column(list(names), TEXT_COLUMNS, text_column, role="text", where=source)
     if text_column in wrong:
         number, value = wrong[text_column]
         raise ValueError(f"Column {text_column!r} of {source} holds {value!r} in row {number:,}, not a text.")

@@ -51,7 +51,8 @@ def test_a_classifier_that_abstains_says_so(command, trained, tmp_path):
 
 def test_options_that_exclude_each_other(command, table):
     assert command("predict", "--model", "x", "--input", table).returncode == 2
-    assert command("predict", "--model", "x", "a text", "--input", table, "--output", "out.csv").returncode == 2
+    unquoted = command("predict", "--model", "x", "--input", table, table, "--output", "out/")  # the shell's `*.csv`
+    assert unquoted.returncode == 2 and "enclose a pattern of files in quotes" in unquoted.stderr
     absent = command("predict", "--model", "./absent", "x")
     assert absent.returncode == 1 and "error: There is no folder ./absent." in absent.stderr
 

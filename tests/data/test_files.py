@@ -87,6 +87,8 @@ def test_nested_fields_have_dotted_names_in_a_stream(tmp_path):
     first = {"id": 1, "ticket.subject": "a", "ticket.by.name": "b"}
     assert list(stream_file(tmp_path / "a.jsonl")) == [first, {"id": 2, "ticket": {}}]
     assert list(stream_file(tmp_path / "a.parquet")) == [first]
+    for name in ("a.jsonl", "a.parquet"):
+        assert next(iter(stream_file(tmp_path / name, flatten=False))) == rows[0]
     streamed = read_source(Dataset.from_list(rows[:1]), streaming=True)["train"]
     assert list(streamed) == [first]
 
@@ -151,6 +153,12 @@ def test_parquet_files_without_rows_and_with_empty_row_groups_are_read(tmp_path)
         for table in (rows.slice(0, 0), rows, rows.slice(0, 1)):
             writer.write_table(table)
     assert [row["text"] for row in stream_file(path)] == ["good", "bad", "good"]
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_refused(tmp_path):
+    pq.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="a.parquet has several columns 'text'; rename or remove all but one"):
+        list(stream_file(tmp_path / "a.parquet"))
 
 
 def test_damaged_text_in_a_parquet_file_is_found(tmp_path):

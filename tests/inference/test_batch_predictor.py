@@ -143,6 +143,14 @@ def test_another_classifier_in_the_folder_is_noticed(folder, tiny_config, monkey
     assert pickle.dumps(BatchPredictor(folder)) != pickle.dumps(predict)
 
 
+def test_a_first_batch_without_labels_needs_the_format_arrow(folder):
+    rows = Dataset.from_dict({"text": [None, None, *TEXTS]})
+    rows = rows.with_format("arrow")
+    scored = rows.map(BatchPredictor(folder), batched=True, batch_size=2, load_from_cache_file=False)
+    assert [scored.features[f"predicted_{name}"].dtype for name in ("label", "score")] == ["string", "float64"]
+    assert scored.with_format(None)["predicted_label"][:2] == [None, None] and scored.num_rows == 6
+
+
 @pytest.mark.slow
 def test_two_processes_of_datasets(folder, expected):
     predict = BatchPredictor(folder)

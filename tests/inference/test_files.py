@@ -1,5 +1,6 @@
 import csv
 import datetime
+import decimal
 import json
 import re
 from functools import partial
@@ -117,6 +118,36 @@ def test_types_of_a_parquet_file_are_kept(model, tokenizer, tmp_path):
     assert read_rows(tmp_path / "out.parquet") == [{**row, "kind": kind} for row, kind in kinds]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("source", ["in.jsonl", "in.parquet"])
+def test_nested_values_are_kept_and_may_hold_the_text(model, tokenizer, tmp_path, source, suffix):
+    tickets = [{"subject": "good", "by": {"name": "x"}}, None, {"subject": None, "by": None}]
+    rows = [{"id": i, "ticket": ticket} for i, ticket in enumerate(tickets)]
+    write_lines(tmp_path / "in.jsonl", rows)
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    target = tmp_path / f"out.{suffix}"
+    counts = predict_with_model(model, tokenizer, tmp_path / source, target, text_column="ticket.subject")
+    assert counts == (3, 2)
+    if suffix == "csv":
+        rows = [{"id": str(i), "ticket": ticket and json.dumps(ticket) or ""} for i, ticket in enumerate(tickets)]
+    assert read_rows(target) == rows
+
+
+def test_every_type_of_a_parquet_file_is_kept(model, tokenizer, tmp_path):
+    columns = {
+        "text": pa.array(TEXTS[:2]),
+        "map": pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
+        "price": pa.array([decimal.Decimal("1.10"), None]),
+        "half": pa.array([1.5, None], pa.float16()),
+        "nanoseconds": pa.array([1, None], pa.timestamp("ns", tz="UTC")),
+        "fields": pa.array([[{"x": b"\xff"}], None]),
+    }
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "in.parquet")
+    predict_with_model(model, tokenizer, tmp_path / "in.parquet", tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").select(table.column_names).equals(table)
+
+
 def test_several_labels_of_a_text_are_lists(tiny_config, tokenizer, tmp_path):
     config = tiny_config(num_labels=2, problem_type="multi_label_classification", threshold=0.0)
     model = LstmForSequenceClassification(config).eval()
@@ -165,6 +196,11 @@ def test_unusable_rows_are_found_before_anything_is_predicted(tokenizer, tmp_pat
     write_lines(tmp_path / "in.jsonl", [{"text": "good"}] * 3 + [{"text": 1.5}])
     with pytest.raises(ValueError, match=r"holds 1.5 in row 4, not a text"):
         predict_file(None, None, tmp_path / "in.jsonl", tmp_path / "out.csv")
+
+
+def test_a_missing_output_folder_is_an_error_before_the_rows_are_read(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"There is no folder {tmp_path / 'absent'} for the output file"):
+        predict_file(None, None, tmp_path / "in.csv", tmp_path / "absent" / "out.csv")
 
 
 def test_windows_are_consecutive_lists():
