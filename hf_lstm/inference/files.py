@@ -51,7 +51,7 @@ def predict_file(
         separator: Separator of the columns of a csv or tsv source; detected by default.
         encoding: Encoding of a text source; detected by default.
         notes: Sentences about a detected separator or encoding, columns with values of several types, and texts
-            without a label, are added to this list.
+            without a label, and columns that the predictions replace, are added to this list.
 
     Returns:
         The number of rows, and how many of them have no text and therefore no prediction.
@@ -71,6 +71,8 @@ def predict_file(
     if mixed and notes is not None and suffix != ".jsonl":
         columns = ", ".join(map(repr, mixed))
         notes.append(f"Columns of {source} with values of several types are written as text: {columns}.")
+    if notes is not None and (replaced := [name for name in prediction_types(config) if name in schema.names]):
+        notes.append(f"Columns of {source} that the predictions replace: {', '.join(map(repr, replaced))}.")
     skipped = unlabelled = 0
     with (
         open_writer(target, _add_predictions(schema, config)) as write,

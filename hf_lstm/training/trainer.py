@@ -58,6 +58,7 @@ class ClassifierTrainer(Trainer):
     model: LstmForSequenceClassification
     train_dataset: Dataset
 
+    # Adds the gradient of each batch with adversarial embeddings to that of the unchanged batch.
     adversary: EmbeddingAdversary | None = None
 
     # Whether the training loss is also that of a random prefix of each text, with the label of the text.
@@ -73,15 +74,6 @@ class ClassifierTrainer(Trainer):
         # The processes read consecutive batches at the same time, and would wait for the one with the longest texts.
         rows_per_step = self._train_batch_size * self.args.world_size
         return SimilarLengthSampler(rows[self.args.length_column_name][:], rows_per_step, self.args.seed)
-
-    def train_adversarially(self, size: float) -> None:
-        """
-        Train on each batch twice from now on: unchanged, and with adversarial embeddings.
-
-        Args:
-            size: Length of the change of a text, relative to the mean length of an embedding.
-        """
-        self.adversary = EmbeddingAdversary(self.model.model.embed_tokens, size)
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args, **kwargs) -> torch.Tensor:
         """
@@ -312,7 +304,7 @@ def build_trainer(
         raise ValueError(f"`report_to` cannot be used: {one_line(error)}.") from None
     trainer.learns_prefixes = prefixes
     if args.adversarial_size:
-        trainer.train_adversarially(args.adversarial_size)
+        trainer.adversary = EmbeddingAdversary(model.model.embed_tokens, args.adversarial_size)
     add_callbacks(trainer, EpochLines())
     return trainer
 

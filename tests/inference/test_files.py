@@ -178,9 +178,12 @@ def test_rows_below_every_threshold_have_no_label_and_are_counted(
     assert note == f"Rows of {tmp_path / 'in.jsonl'} without a label, because none reaches its threshold: 4."
 
 
-def test_old_predictions_are_replaced(model, tokenizer, tmp_path):
+def test_old_predictions_are_replaced_and_named(model, tokenizer, tmp_path):
+    notes = []
     write_lines(tmp_path / "in.jsonl", [{"text": "good", "predicted_label": 5, "predicted_score": "x"}])
-    predict_with_model(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet")
+    predict_with_model(model, tokenizer, tmp_path / "in.jsonl", tmp_path / "out.parquet", notes=notes)
+    replaced = "'predicted_label', 'predicted_score'"
+    assert notes == [f"Columns of {tmp_path / 'in.jsonl'} that the predictions replace: {replaced}."]
     (row,) = pq.read_table(tmp_path / "out.parquet").to_pylist()
     assert row["predicted_label"] in ("neg", "pos") and 0 <= row["predicted_score"] <= 1
 
