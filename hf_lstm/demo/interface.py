@@ -16,11 +16,11 @@ except ImportError as error:
 
 # In a Space, there are only copies of the modules that are imported here.
 if TYPE_CHECKING or __package__:
-    from ..explanation import STYLE, Word, draw_scores, mark_words
+    from ..explanation import DARK, LIGHT, STYLE, Word, draw_scores, mark_words
     from .live_text import LiveText, Prediction, Reader, update_text
 else:
     from live_text import LiveText, Prediction, Reader, update_text
-    from rendering import STYLE, draw_scores, mark_words
+    from rendering import DARK, LIGHT, STYLE, draw_scores, mark_words
     from words import Word
 
 # Longest text of the text box, which bounds the work for an edit at the start of the text.
@@ -44,6 +44,9 @@ PAGE_STYLE = """
 .gradio-container .hf-lstm-explanation h2 {font-size: 16px; margin: 0; overflow-wrap: anywhere}
 """
 
+# Gradio has a light and a dark mode, which the Hub sets to that of its user. It can differ from that of the system.
+MODE_STYLE = f".gradio-container .hf-lstm-explanation {{{LIGHT}}} .dark .hf-lstm-explanation {{{DARK}}}"
+
 
 def build_interface(
     readers: Sequence[Reader],
@@ -64,7 +67,7 @@ def build_interface(
         The page, to be started with [`launch`].
     """
     with gr.Blocks(title="hf_lstm", analytics_enabled=False, delete_cache=(3_600, 3_600)) as page:
-        gr.HTML(f"<style>{STYLE}{PAGE_STYLE}</style>", padding=False)
+        gr.HTML(f"<style>{STYLE}{PAGE_STYLE}{MODE_STYLE}</style>", padding=False)
         text = gr.Textbox(
             label=f"Text, up to {MAX_CHARACTERS:,} characters",
             placeholder="Type or paste a text: the scores change with every word.",

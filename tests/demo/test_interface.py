@@ -117,6 +117,18 @@ def test_scores_change_with_every_word_from_the_keyboard(page, forward, both_way
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("mode", "background"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 22, 22)")])
+def test_panels_have_the_mode_of_the_page_not_of_the_system(page, address, mode, background):
+    """The Hub sets the mode of a Space in its address. White text on a white panel could not be read."""
+    page.emulate_media(color_scheme="dark" if mode == "light" else "light")
+    page.goto(f"{address}?__theme={mode}")
+    page.wait_for_selector("#scores-0 figure")
+    assert page.evaluate("document.body.classList.contains('dark')") == (mode == "dark")
+    found = page.evaluate("getComputedStyle(document.querySelector('#scores-0 figure')).backgroundColor")
+    assert found == background
+
+
+@pytest.mark.slow
 def test_long_text_does_not_block_the_page(page, forward):
     text = "a good film and the plot " * 1_000
     box = page.locator("#text textarea")
