@@ -42,6 +42,7 @@ PAGE_STYLE = """
 .hf-lstm-scores i {display: block; height: 100%; background: rgb(var(--for))}
 .gradio-container .hf-lstm-explanation {max-width: none; margin: 0}
 .gradio-container .hf-lstm-explanation h2 {font-size: 16px; margin: 0; overflow-wrap: anywhere}
+#text textarea {unicode-bidi: plaintext}
 """
 
 # Gradio has a light and a dark mode, which the Hub sets to that of its user. It can differ from that of the system.
@@ -187,7 +188,7 @@ def _words_and_chart(reader: Reader, live: LiveText, scores: np.ndarray) -> list
     shown = words[-SHOWN_WORDS:]
     first = shown[0].start
     moved = [Word(word.text, word.start - first, word.end - first, word.contribution) for word in shown]
-    hidden = f"<em>{len(words) - len(shown):,} words before … </em>" if len(words) > len(shown) else ""
+    hidden = f"<em>{len(words) - len(shown):,} words before …</em> " if len(words) > len(shown) else ""
     title = label if reader.is_regression else f"Probability of {label}"
     return [
         f'<figcaption>A word <span class="for">raises</span> or <span class="against">lowers</span> the score of '

@@ -22,7 +22,8 @@ STYLE = (
     + """; font: 16px/1.7 system-ui, sans-serif; margin: 1em 0; padding: 1em;
   border: 1px solid #8888; border-radius: 6px; max-width: 56em}
 .hf-lstm-explanation figcaption {font-size: 14px}
-.hf-lstm-explanation p {white-space: pre-wrap; overflow-wrap: anywhere; margin: .5em 0}
+.hf-lstm-explanation p {white-space: pre-wrap; overflow-wrap: anywhere; margin: .5em 0; unicode-bidi: plaintext}
+.hf-lstm-explanation em {unicode-bidi: isolate}
 .hf-lstm-explanation span {border-radius: 3px; padding: 1px 0; --alpha: .6}
 .hf-lstm-explanation .for {background: rgba(var(--for), var(--alpha)); border-bottom: 2px solid rgb(var(--for))}
 .hf-lstm-explanation .against {background: rgba(var(--against), var(--alpha));

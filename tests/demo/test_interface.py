@@ -129,6 +129,15 @@ def test_panels_have_the_mode_of_the_page_not_of_the_system(page, address, mode,
 
 
 @pytest.mark.slow
+def test_text_that_is_written_from_the_right_starts_there(page, forward):
+    text = "הסרט טוב"
+    page.locator("#text textarea").fill(text)
+    wait_for(page, score_of(load_reader(forward), text))
+    paragraph, word = (page.locator(f"#scores-0 {name}").first.bounding_box() for name in ("p", "p span"))
+    assert word["x"] + word["width"] == pytest.approx(paragraph["x"] + paragraph["width"], abs=2)
+
+
+@pytest.mark.slow
 def test_long_text_does_not_block_the_page(page, forward):
     text = "a good film and the plot " * 1_000
     box = page.locator("#text textarea")
