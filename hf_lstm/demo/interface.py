@@ -98,7 +98,17 @@ def build_interface(
             update, [text, kept], [kept, *panels, *explanations], trigger_mode="always_last", show_progress="hidden"
         )
         if explain is not None:
-            button.click(lambda text: explain(received(text)), text, explanations)
+            explained = gr.State()
+            explaining = button.click(
+                lambda text: (text, explain(received(text))), text, explained, show_progress_on=explanations
+            )
+            # An explanation can take long. It is not shown if the text has changed since.
+            explaining.then(
+                lambda text, found: found[1] if found[0] == text else [""] * len(readers),
+                [text, explained],
+                explanations,
+                show_progress="hidden",
+            )
     return page.queue(max_size=MAX_WAITING)
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -38,10 +39,10 @@ def test_half_an_emoji_of_the_browser_can_be_shown(forward):
     assert received("a 😀 \ud83d") == "a 😀 ?" and len(received("a" * 2 * MAX_CHARACTERS)) == MAX_CHARACTERS
     reader = load_reader(forward)
     page = build_interface([reader], explain=lambda text: [text])
-    update, explain = [block.fn for block in page.fns.values()]
+    update, explain, _ = [block.fn for block in page.fns.values()]
     (live,), panel, _ = update("a \ud83d", [None])
     assert live.prediction == update_text(reader, None, "a ?").prediction and panel.encode()
-    assert explain("a \ud83d") == ["a ?"]
+    assert explain("a \ud83d") == ("a \ud83d", ["a ?"])
 
 
 def test_label_below_its_threshold_and_regression(forward):
@@ -135,6 +136,34 @@ def test_text_that_is_written_from_the_right_starts_there(page, forward):
     wait_for(page, score_of(load_reader(forward), text))
     paragraph, word = (page.locator(f"#scores-0 {name}").first.bounding_box() for name in ("p", "p span"))
     assert word["x"] + word["width"] == pytest.approx(paragraph["x"] + paragraph["width"], abs=2)
+
+
+@pytest.mark.slow
+def test_explanation_of_an_earlier_text_is_not_shown(page, forward):
+    started, ready = Event(), Event()
+
+    def explain(text: str) -> list[str]:
+        started.set()
+        ready.wait(30)
+        return [f"of {text}"]
+
+    demo = build_interface([load_reader(forward)], explain)
+    _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True)
+    page.goto(url)
+    page.wait_for_selector("#text textarea")
+    for texts in (["good", "bad film"], ["a book"]):  # with a change while it is explained, and without one
+        started.clear()
+        ready.clear()
+        for text in texts:
+            page.locator("#text textarea").fill(text)
+            wait_for(page, score_of(load_reader(forward), text))
+            if text == texts[0]:
+                page.locator("#explain").click()
+                assert started.wait(10)
+        ready.set()
+        page.wait_for_timeout(1_000)
+        assert page.locator("#contributions-0").inner_text().strip() == ("of a book" if len(texts) == 1 else "")
+    demo.close()
 
 
 @pytest.mark.slow
