@@ -178,8 +178,8 @@ def _bars(reader: Reader, live: LiveText) -> str:
     highest = sorted(live.prediction.scores.items(), key=lambda item: -item[1])[:SHOWN_LABELS]
     rows = []
     for label, score in highest:
-        bar = "" if reader.is_regression else f'<i style="width:{100 * score:.1f}%"></i>'
-        rows.append(f"<span>{escape(label)}</span><div>{bar}</div><span>{score:.4f}</span>")
+        bar = "<span></span>" if reader.is_regression else f'<div><i style="width:{100 * score:.1f}%"></i></div>'
+        rows.append(f"<span>{escape(label)}</span>{bar}<span>{score:.4f}</span>")
     return f'<div class="hf-lstm-scores">{"".join(rows)}</div>'
 
 
