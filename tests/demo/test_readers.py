@@ -12,7 +12,7 @@ from hf_lstm.demo.readers import build_demo, explain_html, load_reader, score_fi
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_texts, probabilities
 
-TEXT = "A good film,  don't\nyou think? 😀 it<br />began  bad [CLS] and the plot" + " film" * 70
+TEXT = "A good film,  don't\nyou think? 😀 it<br />began  bad [CLS] and the plot" + " film" * 70 + "电影好看。" * 50
 
 
 def test_scores_after_each_word_are_those_of_the_shorter_texts(forward):
