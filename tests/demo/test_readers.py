@@ -92,6 +92,15 @@ def test_a_compressed_file_is_scored_and_an_unknown_one_is_named(forward, tmp_pa
         next(score_file(readers, str(tmp_path / "texts.pdf")))
 
 
+def test_messages_name_the_file_without_its_folder(forward, tmp_path):
+    readers, source = [load_reader(forward)], tmp_path / "table.csv"
+    source.write_text("text;id\na good film;1\na bad book;2\n")
+    assert "columns of table.csv are separated by semicolons" in next(score_file(readers, str(source)))[1]
+    source.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"^table\.csv has no column"):
+        next(score_file(readers, str(source)))
+
+
 def test_names_of_classifiers_differ(forward, tmp_path):
     again = tmp_path / "forward"
     again.symlink_to(forward)
