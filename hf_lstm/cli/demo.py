@@ -28,4 +28,11 @@ def main(argv: Sequence[str]) -> None:
         parser.error(f"--port must be between 1 and 65535, got {args.port}")
     from ..demo import build_demo, launch  # needs the package of an extra
 
-    launch(build_demo(args.models), server_name=args.host, server_port=args.port)
+    page = build_demo(args.models)
+    try:
+        launch(page, server_name=args.host, server_port=args.port)
+    except OSError as error:
+        if "empty port" not in str(error):  # the message of Gradio, for every address that it cannot listen on
+            raise
+        where = args.host if args.port is None else f"port {args.port} of {args.host}"
+        raise OSError(f"The server cannot listen on {where}; choose another --port or --host.") from None

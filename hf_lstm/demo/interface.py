@@ -16,11 +16,11 @@ except ImportError as error:
 
 # In a Space, there are only copies of the modules that are imported here.
 if TYPE_CHECKING or __package__:
-    from ..explanation import STYLE, Word, draw_scores, mark_words
+    from ..explanation import DARK, LIGHT, STYLE, Word, draw_scores, mark_words
     from .live_text import LiveText, Prediction, Reader, update_text
 else:
     from live_text import LiveText, Prediction, Reader, update_text
-    from rendering import STYLE, draw_scores, mark_words
+    from rendering import DARK, LIGHT, STYLE, draw_scores, mark_words
     from words import Word
 
 # Longest text of the text box, which bounds the work for an edit at the start of the text.
@@ -42,7 +42,11 @@ PAGE_STYLE = """
 .hf-lstm-scores i {display: block; height: 100%; background: rgb(var(--for))}
 .gradio-container .hf-lstm-explanation {max-width: none; margin: 0}
 .gradio-container .hf-lstm-explanation h2 {font-size: 16px; margin: 0; overflow-wrap: anywhere}
+#text textarea {unicode-bidi: plaintext}
 """
+
+# Gradio has a light and a dark mode, which the Hub sets to that of its user. It can differ from that of the system.
+MODE_STYLE = f".gradio-container .hf-lstm-explanation {{{LIGHT}}} .dark .hf-lstm-explanation {{{DARK}}}"
 
 
 def build_interface(
@@ -64,7 +68,7 @@ def build_interface(
         The page, to be started with [`launch`].
     """
     with gr.Blocks(title="hf_lstm", analytics_enabled=False, delete_cache=(3_600, 3_600)) as page:
-        gr.HTML(f"<style>{STYLE}{PAGE_STYLE}</style>", padding=False)
+        gr.HTML(f"<style>{STYLE}{PAGE_STYLE}{MODE_STYLE}</style>", padding=False)
         text = gr.Textbox(
             label=f"Text, up to {MAX_CHARACTERS:,} characters",
             placeholder="Type or paste a text: the scores change with every word.",
@@ -94,7 +98,17 @@ def build_interface(
             update, [text, kept], [kept, *panels, *explanations], trigger_mode="always_last", show_progress="hidden"
         )
         if explain is not None:
-            button.click(lambda text: explain(received(text)), text, explanations)
+            explained = gr.State()
+            explaining = button.click(
+                lambda text: (text, explain(received(text))), text, explained, show_progress_on=explanations
+            )
+            # An explanation can take long. It is not shown if the text has changed since.
+            explaining.then(
+                lambda text, found: found[1] if found[0] == text else [""] * len(readers),
+                [text, explained],
+                explanations,
+                show_progress="hidden",
+            )
     return page.queue(max_size=MAX_WAITING)
 
 
@@ -164,8 +178,8 @@ def _bars(reader: Reader, live: LiveText) -> str:
     highest = sorted(live.prediction.scores.items(), key=lambda item: -item[1])[:SHOWN_LABELS]
     rows = []
     for label, score in highest:
-        bar = "" if reader.is_regression else f'<i style="width:{100 * score:.1f}%"></i>'
-        rows.append(f"<span>{escape(label)}</span><div>{bar}</div><span>{score:.4f}</span>")
+        bar = "<span></span>" if reader.is_regression else f'<div><i style="width:{100 * score:.1f}%"></i></div>'
+        rows.append(f"<span>{escape(label)}</span>{bar}<span>{score:.4f}</span>")
     return f'<div class="hf-lstm-scores">{"".join(rows)}</div>'
 
 
@@ -184,7 +198,7 @@ def _words_and_chart(reader: Reader, live: LiveText, scores: np.ndarray) -> list
     shown = words[-SHOWN_WORDS:]
     first = shown[0].start
     moved = [Word(word.text, word.start - first, word.end - first, word.contribution) for word in shown]
-    hidden = f"<em>{len(words) - len(shown):,} words before … </em>" if len(words) > len(shown) else ""
+    hidden = f"<em>{len(words) - len(shown):,} words before …</em> " if len(words) > len(shown) else ""
     title = label if reader.is_regression else f"Probability of {label}"
     return [
         f'<figcaption>A word <span class="for">raises</span> or <span class="against">lowers</span> the score of '

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-# A word with the white space after it, which the tokenizer needs to know that the word has ended.
-WORD = re.compile(r"\s*\S+\s*")
+# A word with the white space after it, which the tokenizer needs to know that the word has ended. Longer runs, such as
+# Chinese text, are divided where the tokenizer divides them, so that a change does not read the whole run again.
+WORD = re.compile(r"\s*\S{1,64}\s*")
 
 # A state is kept after this number of words. An edit in the middle of a text reads the words from the state before it.
 STRIDE = 64

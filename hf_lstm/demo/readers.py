@@ -173,8 +173,12 @@ def score_file(readers: Sequence[TorchReader], source: str) -> Iterator[tuple[li
             target = Path(folder) / f"{path.stem}-{reader.name.replace('/', '-')}{suffix}"
             read: list[str] = []
             score = partial(predict_texts, reader.model, reader.tokenizer)
-            rows, skipped = predict_file(score, reader.model.config, source, target, notes=read)
+            try:
+                rows, skipped = predict_file(score, reader.model.config, source, target, notes=read)
+            except ValueError as error:
+                raise ValueError(str(error).replace(str(source), path.name)) from None
             without = f", {format_count(skipped, 'row')} without a text" if skipped else ""
             notes = [*read, f"{format_count(rows, 'row')} scored{without}."]
             targets.append(str(target))
-        yield targets, " ".join(notes)
+        # The folder of an uploaded file means nothing to the user.
+        yield targets, " ".join(notes).replace(str(source), path.name)

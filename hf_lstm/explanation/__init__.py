@@ -3,11 +3,13 @@
 from .explain import explain
 from .faithfulness import Faithfulness, measure_faithfulness
 from .files import check_explanation_file, write_explanations
-from .rendering import STYLE, draw_scores, mark_words
+from .rendering import DARK, LIGHT, STYLE, draw_scores, mark_words
 from .result import Explanation
 from .words import Word
 
 __all__ = [
+    "DARK",
+    "LIGHT",
     "STYLE",
     "Explanation",
     "Faithfulness",

@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 # Blue and orange differ for every kind of colour vision, and the lines below the words differ without colours.
 # Text has a contrast of at least 6 on the strongest colour, in light and dark mode.
-STYLE = """
-.hf-lstm-explanation {color: #111; background: #fff; font: 16px/1.7 system-ui, sans-serif; margin: 1em 0; padding: 1em;
-  border: 1px solid #8888; border-radius: 6px; max-width: 56em; --for: 70, 150, 220; --against: 240, 130, 30}
+LIGHT = "color: #111; background: #fff; --for: 70, 150, 220; --against: 240, 130, 30"
+DARK = "color: #eee; background: #161616; --for: 40, 110, 180; --against: 180, 80, 10"
+STYLE = (
+    ".hf-lstm-explanation {"
+    + LIGHT
+    + """; font: 16px/1.7 system-ui, sans-serif; margin: 1em 0; padding: 1em;
+  border: 1px solid #8888; border-radius: 6px; max-width: 56em}
 .hf-lstm-explanation figcaption {font-size: 14px}
-.hf-lstm-explanation p {white-space: pre-wrap; overflow-wrap: anywhere; margin: .5em 0}
+.hf-lstm-explanation p {white-space: pre-wrap; overflow-wrap: anywhere; margin: .5em 0; unicode-bidi: plaintext}
+.hf-lstm-explanation em {unicode-bidi: isolate}
 .hf-lstm-explanation span {border-radius: 3px; padding: 1px 0; --alpha: .6}
 .hf-lstm-explanation .for {background: rgba(var(--for), var(--alpha)); border-bottom: 2px solid rgb(var(--for))}
 .hf-lstm-explanation .against {background: rgba(var(--against), var(--alpha));
@@ -31,8 +36,10 @@ STYLE = """
 .hf-lstm-explanation rect {fill: transparent}
 .hf-lstm-explanation rect:hover {fill: rgba(128, 128, 128, .3)}
 @media (prefers-color-scheme: dark) {
-  .hf-lstm-explanation {color: #eee; background: #161616; --for: 40, 110, 180; --against: 180, 80, 10}}
-"""
+  .hf-lstm-explanation {"""
+    + DARK
+    + "}}\n"
+)
 
 PAGE_START = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 
 
@@ -20,3 +22,12 @@ def test_address_is_passed_to_the_server(command, streaming_folder, trained, mon
 def test_port_that_does_not_exist_is_refused(command, streaming_folder):
     done = command("demo", streaming_folder, "--port", 99_999)
     assert done.returncode == 2 and "--port must be between 1 and 65535, got 99999" in done.stderr
+
+
+def test_port_that_is_in_use_is_one_sentence(command, streaming_folder):
+    pytest.importorskip("gradio", reason="Gradio is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = command("demo", streaming_folder, "--port", port)
+    message = f"error: The server cannot listen on port {port} of 127.0.0.1; choose another --port or --host."
+    assert done.returncode == 1 and message in done.stderr

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -38,10 +39,10 @@ def test_half_an_emoji_of_the_browser_can_be_shown(forward):
     assert received("a 😀 \ud83d") == "a 😀 ?" and len(received("a" * 2 * MAX_CHARACTERS)) == MAX_CHARACTERS
     reader = load_reader(forward)
     page = build_interface([reader], explain=lambda text: [text])
-    update, explain = [block.fn for block in page.fns.values()]
+    update, explain, _ = [block.fn for block in page.fns.values()]
     (live,), panel, _ = update("a \ud83d", [None])
     assert live.prediction == update_text(reader, None, "a ?").prediction and panel.encode()
-    assert explain("a \ud83d") == ["a ?"]
+    assert explain("a \ud83d") == ("a \ud83d", ["a ?"])
 
 
 def test_label_below_its_threshold_and_regression(forward):
@@ -50,7 +51,7 @@ def test_label_below_its_threshold_and_regression(forward):
     assert "bad, good" in draw(reader, LiveText(Prediction(["bad", "good"], {"bad": 0.6, "good": 0.7})))
     reader.is_regression = True
     html = draw(reader, LiveText(Prediction(None, {"bad": -2.5, "good": 0.4})))
-    assert "-2.5000" in html and "width" not in html
+    assert "-2.5000" in html and "width" not in html and "<div></div>" not in html
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,55 @@ def test_scores_change_with_every_word_from_the_keyboard(page, forward, both_way
         "document.querySelector('#contributions-0 figure') && document.querySelector('#contributions-1 figure')"
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "background"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 22, 22)")])
+def test_panels_have_the_mode_of_the_page_not_of_the_system(page, address, mode, background):
+    """The Hub sets the mode of a Space in its address. White text on a white panel could not be read."""
+    page.emulate_media(color_scheme="dark" if mode == "light" else "light")
+    page.goto(f"{address}?__theme={mode}")
+    page.wait_for_selector("#scores-0 figure")
+    assert page.evaluate("document.body.classList.contains('dark')") == (mode == "dark")
+    found = page.evaluate("getComputedStyle(document.querySelector('#scores-0 figure')).backgroundColor")
+    assert found == background
+
+
+@pytest.mark.slow
+def test_text_that_is_written_from_the_right_starts_there(page, forward):
+    text = "הסרט טוב"
+    page.locator("#text textarea").fill(text)
+    wait_for(page, score_of(load_reader(forward), text))
+    paragraph, word = (page.locator(f"#scores-0 {name}").first.bounding_box() for name in ("p", "p span"))
+    assert word["x"] + word["width"] == pytest.approx(paragraph["x"] + paragraph["width"], abs=2)
+
+
+@pytest.mark.slow
+def test_explanation_of_an_earlier_text_is_not_shown(page, forward):
+    started, ready = Event(), Event()
+
+    def explain(text: str) -> list[str]:
+        started.set()
+        ready.wait(30)
+        return [f"of {text}"]
+
+    demo = build_interface([load_reader(forward)], explain)
+    _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True)
+    page.goto(url)
+    page.wait_for_selector("#text textarea")
+    for texts in (["good", "bad film"], ["a book"]):  # with a change while it is explained, and without one
+        started.clear()
+        ready.clear()
+        for text in texts:
+            page.locator("#text textarea").fill(text)
+            wait_for(page, score_of(load_reader(forward), text))
+            if text == texts[0]:
+                page.locator("#explain").click()
+                assert started.wait(10)
+        ready.set()
+        page.wait_for_timeout(1_000)
+        assert page.locator("#contributions-0").inner_text().strip() == ("of a book" if len(texts) == 1 else "")
+    demo.close()
 
 
 @pytest.mark.slow

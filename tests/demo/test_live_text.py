@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from hf_lstm.demo.live_text import STRIDE, Prediction, update_text
+from hf_lstm.text.boundaries import MAX_RUN_LENGTH
 
 
 class Counter:
@@ -48,6 +49,15 @@ def test_typing_costs_two_words_at_most():
         live = update_text(counter, live, text[:end])
         assert counter.words_read - before <= 2  # the word that has ended, and the one that is typed
     assert len(live.states) <= 1 + len(live.words) // STRIDE + 1
+
+
+def test_a_run_without_white_space_is_divided_where_the_tokenizer_divides_it():
+    counter = Counter()
+    live = update_text(counter, None, "电" * 1_000)
+    assert [len(word) for word in live.words] == [MAX_RUN_LENGTH] * 15 + [1_000 - 15 * MAX_RUN_LENGTH]
+    before = counter.words_read
+    assert update_text(counter, live, "电" * 1_001).prediction.scores["characters"] == 1_001
+    assert counter.words_read - before == 1
 
 
 def test_any_change_gives_the_scores_of_the_new_text():

@@ -12,7 +12,7 @@ from hf_lstm.demo.readers import build_demo, explain_html, load_reader, score_fi
 from hf_lstm.inference.loading import load_model_and_tokenizer
 from hf_lstm.inference.prediction import predict_texts, probabilities
 
-TEXT = "A good film,  don't\nyou think? 😀 it<br />began  bad [CLS] and the plot" + " film" * 70
+TEXT = "A good film,  don't\nyou think? 😀 it<br />began  bad [CLS] and the plot" + " film" * 70 + "电影好看。" * 50
 
 
 def test_scores_after_each_word_are_those_of_the_shorter_texts(forward):
@@ -90,6 +90,15 @@ def test_a_compressed_file_is_scored_and_an_unknown_one_is_named(forward, tmp_pa
     (tmp_path / "texts.pdf").write_text("a good film")
     with pytest.raises(ValueError, match=r"texts\.pdf has an unknown suffix"):
         next(score_file(readers, str(tmp_path / "texts.pdf")))
+
+
+def test_messages_name_the_file_without_its_folder(forward, tmp_path):
+    readers, source = [load_reader(forward)], tmp_path / "table.csv"
+    source.write_text("text;id\na good film;1\na bad book;2\n")
+    assert "columns of table.csv are separated by semicolons" in next(score_file(readers, str(source)))[1]
+    source.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"^table\.csv has no column"):
+        next(score_file(readers, str(source)))
 
 
 def test_names_of_classifiers_differ(forward, tmp_path):
