@@ -3,18 +3,19 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from shlex import quote
 from types import SimpleNamespace
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from ..inference import WINDOW, format_predictions, predict_file, windows
 from ..messages import format_count
 from .parsing import add_text_options, command_parser, given_texts
+
+if TYPE_CHECKING:  # its module imports torch
+    from ..inference import Scorer
 
 DESCRIPTION = """Classify texts: arguments, lines of standard input, or the rows of files.
 
@@ -32,9 +33,6 @@ MAX_SHOWN = 20
 # Printed in place of a label if none reaches its threshold, as in run_onnx.py.
 NO_LABEL = "(no label)"
 
-# Computes the logits `(texts, num_labels)` of texts.
-Scorer: TypeAlias = Callable[[list[str]], np.ndarray]
-
 # Graph that each runner reads from the folder `onnx` of the model.
 GRAPHS = {"onnx": "model.onnx", "int8": "model_int8.onnx"}
 
@@ -50,7 +48,7 @@ def main(argv: Sequence[str]) -> None:
     if is_folder(args.output):
         classify_files(args)
         return
-    score, config = load_scorer(args.model) if args.runner == "torch" else load_graph(args.model, args.runner)
+    score, config = load_model(args.model, args.runner)
     if args.input:
         notes: list[str] = []
         count, skipped = predict_file(
@@ -101,8 +99,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     several = args.ray or (args.input and set(args.input) & set("*?[") and not Path(args.input).exists())
     if several and not is_folder(args.output):
         parser.error("several files and --ray require a folder that ends in / as --output")
-    if args.runner != "torch" and is_folder(args.output):
-        parser.error("--runner writes a file, not a folder of them")
     return args
 
 
@@ -115,11 +111,15 @@ def classify_files(args: argparse.Namespace) -> None:
     """Classify the rows of several files, and exit with an error if some of them could not be read."""
     from ..inference import RayActors, predict_files, run_here
 
+    if args.runner != "torch":
+        check_graph(args.model, args.runner)  # an error comes before other processes are started
     results, finished = predict_files(
         args.model,
         args.input,
         args.output,
         RayActors(args.actors, args.ray_address) if args.ray else run_here,
+        load=partial(load_model, runner=args.runner),
+        graph=None if args.runner == "torch" else f"onnx/{GRAPHS[args.runner]}",
         text_column=args.text_column,
         separator=args.separator,
         encoding=args.encoding,
@@ -146,46 +146,59 @@ def report(notes: Sequence[str], count: int, skipped: int, place: str) -> None:
         print(f"{skipped:,} of them have no text and therefore no prediction", file=sys.stderr)
 
 
-def load_scorer(source: str) -> tuple[Scorer, Any]:
-    """Load a model, and return the function that scores texts with it and its config."""
-    from ..inference import fastest_device, load_model_and_tokenizer, predict_texts
-
-    model, tokenizer = load_model_and_tokenizer(source)
-    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-    return partial(predict_texts, model, tokenizer), model.config
-
-
-def load_graph(source: str, runner: str) -> tuple[Scorer, Any]:
+def load_model(source: str, runner: str) -> tuple["Scorer", Any]:
     """
-    Load the exported graph of a model. Neither torch nor transformers is imported, which takes seconds.
+    Load a model. For a graph, neither torch nor transformers is imported, which takes seconds.
 
     Args:
-        source: Folder of the model.
-        runner: Key of `GRAPHS`.
+        source: Folder of the model, or a Hub id.
+        runner: `torch` or a key of `GRAPHS`.
 
     Returns:
         The function that scores texts, and the label names, problem type and threshold of the model.
 
     Raises:
-        FileNotFoundError: The model was not exported.
-        ValueError: The model has other labels or thresholds than the graph.
         ImportError: onnxruntime is missing.
+        ValueError, OSError: The model, or the graph, cannot be used.
     """
-    folder = Path(source).expanduser() / "onnx"
-    export = f"hf-lstm export {quote(source)}" + " --int8" * (runner == "int8")
-    if not (folder / GRAPHS[runner]).is_file():
-        raise FileNotFoundError(f"There is no {folder / GRAPHS[runner]}, which `{export}` writes")
+    if runner == "torch":
+        from ..inference import load_scorer
+
+        return load_scorer(source)
+    folder, exported = check_graph(source, runner)
     from ..export import OnnxClassifier  # needs the packages of an extra
 
-    saved, exported = (json.loads((path / "config.json").read_bytes()) for path in (folder.parent, folder))
-    if any(saved.get(name, exported[name]) != exported[name] for name in ("id2label", "threshold")):
-        raise ValueError(f"{folder} has other labels or thresholds than {source}; export it again: {export}")
     classifier = OnnxClassifier(folder, GRAPHS[runner])
     names = dict(enumerate(classifier.labels))
     config = SimpleNamespace(
         id2label=names, num_labels=len(names), problem_type=classifier.problem_type, threshold=exported["threshold"]
     )
     return classifier.predict_logits, config
+
+
+def check_graph(source: str, runner: str) -> tuple[Path, dict[str, Any]]:
+    """
+    Find the exported graph of a model.
+
+    Args:
+        source: Folder of the model.
+        runner: Key of `GRAPHS`.
+
+    Returns:
+        The folder of the graph, and its config.
+
+    Raises:
+        FileNotFoundError: The model was not exported.
+        ValueError: The model has other labels or thresholds than the graph.
+    """
+    folder = Path(source).expanduser() / "onnx"
+    export = f"hf-lstm export {quote(source)}" + " --int8" * (runner == "int8")
+    if not (folder / GRAPHS[runner]).is_file():
+        raise FileNotFoundError(f"There is no {folder / GRAPHS[runner]}, which `{export}` writes")
+    saved, exported = (json.loads((path / "config.json").read_bytes()) for path in (folder.parent, folder))
+    if any(saved.get(name, exported[name]) != exported[name] for name in ("id2label", "threshold")):
+        raise ValueError(f"{folder} has other labels or thresholds than {source}; export it again: {export}")
+    return folder, exported
 
 
 def format_line(prediction: dict[str, Any], text: str) -> str:

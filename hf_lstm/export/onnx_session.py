@@ -37,7 +37,8 @@ class OnnxSession:
     Args:
         folder: Folder with the graph, `config.json` and `tokenizer.json`; by default the folder of this file.
         model: File name of the graph, such as `model_int8.onnx`.
-        threads: Number of batches that are computed at the same time; 0 is one per processor core.
+        threads: Number of batches that are computed at the same time; 0 is `OMP_NUM_THREADS`, or one
+            per processor core.
 
     Raises:
         FileNotFoundError: If the graph does not exist.
@@ -52,7 +53,8 @@ class OnnxSession:
         if model == "model.onnx":  # the graph is written as it should run
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.session = onnxruntime.InferenceSession(folder / model, options, providers=["CPUExecutionProvider"])
-        self.threads = threads or os.cpu_count() or 1
+        given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # may have a number for each level of nesting
+        self.threads = threads or (int(given) if given.isdecimal() else 0) or os.cpu_count() or 1
         self.tokenizer_file = folder / "tokenizer.json"
         rules = json.loads(self.tokenizer_file.read_text(encoding="utf-8"))
         self.words = AsciiWords(rules) if is_word_tokenizer(rules) else None

@@ -4,10 +4,12 @@ from .batch_predictor import BatchPredictor as BatchPredictor
 from .encoding import encode_texts as encode_texts
 from .files import WINDOW as WINDOW, check_rows as check_rows, predict_file as predict_file, windows as windows
 from .loading import (
+    Scorer as Scorer,
     fastest_device as fastest_device,
     load_any_config as load_any_config,
     load_config as load_config,
     load_model_and_tokenizer as load_model_and_tokenizer,
+    load_scorer as load_scorer,
     load_tokenizer as load_tokenizer,
     loading_errors as loading_errors,
 )

@@ -101,8 +101,9 @@ class BatchPredictor:
 
 
 def use_one_thread() -> None:
-    """Let torch and the tokenizers of this process use one thread, for processes that share the cores of a machine."""
+    """Let the models and tokenizers of this process use one thread, for processes that share the cores of a machine."""
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # read by OnnxSession
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
@@ -130,9 +131,10 @@ def _read_texts(batch: Any, text_column: str) -> Sequence[str | None]:
     return texts
 
 
-def model_digests(source: str) -> tuple[str, ...]:
-    """Return digests of the files of a classifier, by which a retrained one is noticed."""
-    return tuple(file_digest(str(cached_file(source, name))) for name in _FILES)
+def model_digests(source: str, graph: str | None = None) -> tuple[str, ...]:
+    """Return digests of the files of a classifier, and of an exported graph, by which a retrained one is noticed."""
+    names = _FILES if graph is None else (*_FILES, graph)
+    return tuple(file_digest(str(cached_file(source, name))) for name in names)
 
 
 @lru_cache(maxsize=4)  # copies of a predictor share its model; few processes use more models than this

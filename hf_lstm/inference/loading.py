@@ -1,11 +1,13 @@
 """Load saved classifiers and tokenizers, with clear errors for damaged or unsuitable ones."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+import numpy as np
 import torch
 from huggingface_hub import is_offline_mode
 from safetensors import SafetensorError
@@ -13,6 +15,10 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrained
 
 from ..messages import one_line
 from ..models import LstmConfig, LstmForSequenceClassification
+from .prediction import predict_texts
+
+# Computes the logits `(texts, num_labels)` of texts.
+Scorer: TypeAlias = Callable[[list[str]], np.ndarray]
 
 
 @contextmanager
@@ -145,3 +151,17 @@ def load_model_and_tokenizer(source: str | Path) -> tuple[LstmForSequenceClassif
 def fastest_device() -> torch.device:
     """Return the accelerator, such as a GPU, if there is one, and the CPU otherwise."""
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def load_scorer(source: str) -> tuple[Scorer, LstmConfig]:
+    """Load a classifier to the fastest device, and return the function that scores texts with it and its config.
+
+    Args:
+        source: Folder or Hub id.
+
+    Raises:
+        ValueError, OSError: As in [`load_model_and_tokenizer`].
+    """
+    model, tokenizer = load_model_and_tokenizer(source)
+    model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
+    return partial(predict_texts, model, tokenizer), model.config

@@ -20,8 +20,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem, copy
 from ..messages import format_count, one_line, progress_bar
 from .batch_predictor import model_digests
 from .files import predict_file
-from .loading import fastest_device, load_config, load_model_and_tokenizer
-from .prediction import predict_texts
+from .loading import Scorer, load_config, load_scorer
 from .writers import SUFFIXES
 
 # File of an output folder that says which model predicted the others. Readers of folders leave out hidden files.
@@ -61,22 +60,20 @@ class FileScorer:
     """Predict the rows of one file after the other, with a model that is loaded once.
 
     Args:
-        model: Folder or Hub id of a trained classifier.
+        load_model: Returns the function that scores texts, and the config of the model.
         sources: Filesystem of the input files.
         targets: Filesystem of the output files.
         options: Options of [`predict_file`].
     """
 
-    model: str
+    load_model: Callable[[], tuple[Scorer, Any]]
     sources: FileSystem
     targets: FileSystem
     options: Mapping[str, Any]
 
     def load(self) -> Callable[[Job], FileResult]:
         """Load the model, and return the function that predicts the rows of a file."""
-        model, tokenizer = load_model_and_tokenizer(self.model)
-        model.to(fastest_device())  # type: ignore[arg-type]  # transformers wraps `to` without its signature
-        score_texts = partial(predict_texts, model, tokenizer)
+        score_texts, config = self.load_model()
 
         def score(job: Job) -> FileResult:
             source, target = job
@@ -87,7 +84,7 @@ class FileScorer:
                     for path in (local, scored):
                         path.parent.mkdir()
                     copy_files(source, str(local), self.sources, LocalFileSystem())
-                    rows, skipped = predict_file(score_texts, model.config, local, scored, notes=notes, **self.options)
+                    rows, skipped = predict_file(score_texts, config, local, scored, notes=notes, **self.options)
                     _move_to(scored, target, self.targets)
             except Exception as error:  # a damaged file or a full disk must not stop the others
                 return FileResult(source, error=one_line(error).replace(str(local), source))
@@ -106,7 +103,13 @@ def run_here(scorer: FileScorer, jobs: Sequence[Job]) -> Iterator[FileResult]:
 
 
 def predict_files(
-    model: str, pattern: str, folder: str, run: Runner = run_here, **options: Any
+    model: str,
+    pattern: str,
+    folder: str,
+    run: Runner = run_here,
+    load: Callable[[str], tuple[Scorer, Any]] = load_scorer,
+    graph: str | None = None,
+    **options: Any,
 ) -> tuple[list[FileResult], int]:
     """Predict the rows of files with [`predict_file`], and write one output file for each of them to a folder.
 
@@ -121,6 +124,8 @@ def predict_files(
             `[...]` (no `?` in a URI, where it starts the options of the filesystem).
         folder: Path or URI of the output folder.
         run: Scores the files: in this process, or on the actors of Ray ([`RayActors`]).
+        load: Loads the model in each process.
+        graph: File in the folder of the model that `load` reads instead of its weights.
         options: Options of [`predict_file`]: `text_column`, `separator` and `encoding`.
 
     Returns:
@@ -143,21 +148,23 @@ def predict_files(
     found = targets.get_file_info([target for _, target in jobs])
     waiting = [job for job, info in zip(jobs, found, strict=True) if info.type == FileType.NotFound]
     targets.create_dir(root, recursive=True)  # a folder that cannot be created is an error before the first file
-    _record_model(model, targets, root)
+    _record_model(model, graph, targets, root)
     # Other processes may have another working directory.
-    scorer = FileScorer(os.path.abspath(model) if os.path.isdir(model) else model, sources, targets, options)
+    place = os.path.abspath(model) if os.path.isdir(model) else model
+    scorer = FileScorer(partial(load, place), sources, targets, options)
     results = list(_with_progress(run(scorer, waiting), len(waiting))) if waiting else []
     return results, len(jobs) - len(waiting)
 
 
-def _record_model(model: str, filesystem: FileSystem, folder: str) -> None:
+def _record_model(model: str, graph: str | None, filesystem: FileSystem, folder: str) -> None:
     """Write into an output folder which model predicts its files, or raise an error if it has those of another one."""
-    path, record = posixpath.join(folder, RECORD), {"model": model, "digests": list(model_digests(model))}
+    path = posixpath.join(folder, RECORD)
+    record = {"model": model, "graph": graph, "digests": list(model_digests(model, graph))}
     if {info.base_name for info in filesystem.get_file_info(FileSelector(folder))} > {RECORD}:
         with filesystem.open_input_stream(path) as file:
             earlier = json.loads(file.read())
         if earlier["digests"] != record["digests"]:
-            same = f"{model} before it was changed"
+            same = f"{model} {'before it was changed' if earlier.get('graph') == graph else 'with another runner'}"
             other = same if earlier["model"] == model else f"another model, {earlier['model']}"
             raise ValueError(
                 f"{folder} has the predictions of {other}: choose another output folder, or delete this one."

@@ -89,11 +89,15 @@ def test_runners_of_an_export_give_the_predictions_of_the_model(command, trained
         done = command("predict", *options, "--input", table, "--output", target)
         assert done.returncode == 0 and "300 rows written" in done.stderr, done.stderr
         predicted[runner] = [json.loads(line) for line in target.read_text().splitlines()]
+        done = command("predict", *options, "--input", table, "--output", f"{tmp_path}/{runner}/")
+        assert (tmp_path / runner / table.name).exists() and "300 rows written to 1 file" in done.stderr
         assert command("predict", *options, "good film").stdout.startswith("good\t")
     for runner, tolerance in (("onnx", 1e-4), ("int8", 5e-2)):
         for row, expected in zip(predicted[runner], predicted["torch"], strict=True):
             assert row.keys() == expected.keys()
             assert row["predicted_score"] == pytest.approx(expected["predicted_score"], abs=tolerance)
+    other = command("predict", "--model", folder, "--runner", "onnx", "--input", table, "--output", f"{tmp_path}/int8/")
+    assert other.returncode == 1 and f"has the predictions of {folder} with another runner: choose" in other.stderr
     config = json.loads((folder / "onnx" / "config.json").read_text())
     config["id2label"]["0"] = "other"
     (folder / "onnx" / "config.json").write_text(json.dumps(config))
@@ -130,12 +134,19 @@ def test_a_folder_gets_a_file_for_each_input(command, trained, tmp_path):
 
 
 @pytest.mark.slow
-def test_actors_of_ray_write_the_same_folder(command, trained, tmp_path, monkeypatch):
+@pytest.mark.parametrize("runner", ["torch", "int8"])
+def test_actors_of_ray_write_the_same_folder(command, trained, tmp_path, monkeypatch, runner):
     pytest.importorskip("ray", reason="Ray is not installed")
+    folder = trained[0]
+    if runner == "int8":
+        pytest.importorskip("onnxruntime")
+        folder = shutil.copytree(folder, tmp_path / "model")
+        assert command("export", folder, "--int8").returncode == 0
     monkeypatch.setenv("RAY_worker_niceness", "0")
     # The lines of a long prediction depend on the order in which the actors end.
     monkeypatch.setattr("hf_lstm.inference.many_files.LINE_SECONDS", math.inf)
-    options = ("--model", trained[0], "--input", f"{write_folder(tmp_path / 'data')}/*.csv", "--output")
+    texts = f"{write_folder(tmp_path / 'data')}/*.csv"
+    options = ("--model", folder, "--runner", runner, "--input", texts, "--output")
     alone = command("predict", *options, f"{tmp_path}/alone/")
     done = command("predict", *options, f"{tmp_path}/actors/", "--ray", "--actors", 2)
     assert done.returncode == 1 and done.stderr == alone.stderr.replace("alone", "actors")
@@ -150,4 +161,6 @@ def test_options_for_many_files(command, tmp_path):
         assert command("predict", *some, *options).returncode == 2
     assert command("predict", *some, "--output", "o/", "--ray", "--actors", 0).returncode == 2
     assert command("predict", "--model", "x", "--ray", "a text").returncode == 2
-    assert command("predict", *some, "--output", "o/", "--runner", "int8").returncode == 2
+    absent = command("predict", *some, "--output", f"{tmp_path}/o/", "--runner", "int8")
+    assert absent.returncode == 1 and "`hf-lstm export x --int8` writes" in absent.stderr
+    assert not (tmp_path / "o").exists()

@@ -41,3 +41,11 @@ def test_threads_share_the_batches_without_changing_the_logits(tokenizer, tmp_pa
         session = OnnxSession(tmp_path, threads=4)
         session.initial_state = None
         session.predict_logits(TEXTS)
+
+
+@pytest.mark.parametrize(("given", "threads"), [("3", 3), ("4,2", 4), ("", 7), ("0", 7)])
+def test_threads_are_those_of_openmp_or_one_per_core(tokenizer, tmp_path, monkeypatch, given, threads):
+    export_onnx(make_classifier(), tokenizer, tmp_path, TEXTS)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    assert OnnxSession(tmp_path).threads == threads and OnnxSession(tmp_path, threads=2).threads == 2

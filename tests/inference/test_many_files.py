@@ -11,6 +11,7 @@ from pyarrow.fs import LocalFileSystem
 
 from hf_lstm.inference import many_files
 from hf_lstm.inference.files import predict_file
+from hf_lstm.inference.loading import load_scorer
 from hf_lstm.inference.many_files import FileScorer, predict_files
 from hf_lstm.inference.prediction import predict_texts
 
@@ -76,7 +77,7 @@ def test_a_damaged_file_is_reported_and_tried_again(folder, data, tmp_path):
 
 def test_a_file_that_cannot_be_stored_leaves_nothing_and_does_not_stop_the_others(folder, data, tmp_path, monkeypatch):
     local = LocalFileSystem()
-    score = FileScorer(str(folder), local, local, {}).load()
+    score = FileScorer(partial(load_scorer, str(folder)), local, local, {}).load()
     source, out = str(data / "2024" / "b.csv"), tmp_path / "out"
     (out / "b.csv" / "full").mkdir(parents=True)  # a folder with content, which a file cannot replace
     assert score((source, str(out / "b.csv"))).error and os.listdir(out) == ["b.csv"]
@@ -179,6 +180,6 @@ def test_options_reach_the_reader(folder, data, tmp_path):
     (data / "x.csv").write_bytes("words|n\ngood \xe9|1\n".encode("cp1252"))
     local = LocalFileSystem()
     options = {"text_column": "words", "separator": "|", "encoding": "cp1252"}
-    score = FileScorer(str(folder), local, local, options).load()
+    score = FileScorer(partial(load_scorer, str(folder)), local, local, options).load()
     assert score((str(data / "x.csv"), str(tmp_path / "out" / "x.csv"))).error is None
     assert (tmp_path / "out" / "x.csv").read_text(encoding="utf-8").startswith("words,n,predicted_label")

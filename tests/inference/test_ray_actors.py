@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pytest
 from pyarrow.fs import LocalFileSystem
 
 from hf_lstm.inference import ray_actors
+from hf_lstm.inference.loading import load_scorer
 from hf_lstm.inference.many_files import FileScorer, predict_files
 from hf_lstm.inference.ray_actors import RayActors
 
@@ -88,7 +90,7 @@ def test_files_of_a_killed_actor_are_repeated(ray, folder, tmp_path):
         marker.touch()
         return True
 
-    arguments = str(folder), LocalFileSystem(), LocalFileSystem(), {}
+    arguments = partial(load_scorer, str(folder)), LocalFileSystem(), LocalFileSystem(), {}
     results = list(RayActors(2)(deadly(is_first)(*arguments), jobs_of(data, tmp_path / "actors")))
     assert marker.exists() and len(results) == 8 and all(result.error is None for result in results)
     predict_files(str(folder), f"{data}/*", f"{tmp_path}/alone")
@@ -99,7 +101,7 @@ def test_files_of_a_killed_actor_are_repeated(ray, folder, tmp_path):
 def test_a_file_that_kills_each_process_is_given_up(ray, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(ray_actors, "RETRIES", 1)
     data = write_files(tmp_path / "data", 4)
-    arguments = str(folder), LocalFileSystem(), LocalFileSystem(), {}
+    arguments = partial(load_scorer, str(folder)), LocalFileSystem(), LocalFileSystem(), {}
     scorer = deadly(lambda job: job[0].endswith("/1.parquet"))(*arguments)
     results = list(RayActors(1)(scorer, jobs_of(data, tmp_path / "actors")))
     errors = {Path(result.source).name: result.error for result in results if result.error}
