@@ -176,7 +176,8 @@ def tokenize_texts(
     )
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
-    summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
+    kind_is_free = checkpoint is None and model_args.pretrained is None and model_args.vector_source is None
+    summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length, kind_is_free)
     print(*summary, sep="\n")
     notes += summary
     return TokenizedTexts(splits, tokenizer, model_args, vectors)
