@@ -23,7 +23,7 @@ table {border-collapse: collapse; width: 100%; margin: 1rem 0}
 caption {text-align: left; padding: .3rem 0}
 th, td {border: 1px solid #888; padding: .3rem .5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere}
 thead th {background: #eee; overflow-wrap: normal}
-td.number {text-align: right; font-variant-numeric: tabular-nums}
+td.number {text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap}
 td.text {white-space: pre-wrap; min-width: 16rem}
 td.label {min-width: 7rem}
 @media (prefers-color-scheme: dark) {body {color: #eee; background: #161616} thead th {background: #333}}
@@ -63,7 +63,7 @@ def _html_table(name: str, heading: str, table: pd.DataFrame) -> str:
     """Return the first rows of a table as HTML, or a sentence if it has none."""
     if table.empty:
         return "<p>None were found.</p>"
-    count = f"{len(table):,}" if len(table) <= SHOWN_ROWS else f"The first {SHOWN_ROWS:,} of {len(table):,}"
+    count = f"{len(table):,}" if len(table) <= SHOWN_ROWS else f"the first {SHOWN_ROWS:,} of {len(table):,}"
     lines = [f"<table><caption>{escape(heading)}: {count}. All rows are in {escape(name)}.csv.</caption>"]
     heads = "".join(f'<th scope="col">{escape(str(column).replace("_", " "))}</th>' for column in table.columns)
     lines.append(f"<thead><tr>{heads}</tr></thead><tbody>")

@@ -33,7 +33,7 @@ def int8_transformers(models: Mapping[str, PreTrainedModel]) -> dict[str, Callab
     """
     try:
         import onnxruntime
-        from onnxruntime.quantization import QuantType, quantize_dynamic
+        from onnxruntime.quantization import QuantType, quant_pre_process, quantize_dynamic
     except ImportError:
         print(
             'onnxruntime is not installed and is skipped. To include it: pip install "hf_lstm[onnx]"', file=sys.stderr
@@ -47,7 +47,7 @@ def int8_transformers(models: Mapping[str, PreTrainedModel]) -> dict[str, Callab
     for name, model in models.items():
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about values of the masks that are constant without padding
-            exported, quantized = Path(folder, "model.onnx"), Path(folder, "int8.onnx")
+            exported, prepared, quantized = (Path(folder, f"{step}.onnx") for step in ("model", "prepared", "int8"))
             torch.onnx.export(
                 model,
                 (ids, torch.ones_like(ids)),
@@ -56,7 +56,8 @@ def int8_transformers(models: Mapping[str, PreTrainedModel]) -> dict[str, Callab
                 dynamic_axes={"input_ids": sizes, "attention_mask": sizes},
                 dynamo=False,  # the other exporter needs onnxscript
             )
-            quantize_dynamic(exported, quantized, weight_type=QuantType.QInt8)
+            quant_pre_process(exported, prepared, skip_symbolic_shape=True)  # as onnxruntime advises, with a warning
+            quantize_dynamic(prepared, quantized, weight_type=QuantType.QInt8)
             session = onnxruntime.InferenceSession(quantized, options, providers=["CPUExecutionProvider"])
         runners[name] = partial(_run_session, session)
     return runners

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +21,8 @@ DESCRIPTION = """Measure the speed of training, scoring, tokenizing and loading,
   hf-lstm benchmark train limit --dataset stanfordnlp/imdb --json results.json
 
 All contestants of a suite get the same texts and the same number of threads. They run in turns, and a result is the
-median of the runs. Compare ratios rather than values: other load on the machine affects them less.
+median of the runs. Compare ratios rather than values: other load on the machine affects them less, as long as a core is
+free for each thread. A ratio above 1 is better than the result that it is compared with.
 """
 
 
@@ -34,14 +34,16 @@ def main(argv: Sequence[str]) -> None:
     setting = load_setting(args)
     machine = f"{describe_machine()}; instruction sets {instruction_sets()}"
     print(f"{machine}; {len(setting.texts):,} texts of {args.dataset or 'the bundled reviews'}")
+    if args.smallest:
+        print("The sizes are tiny: the results show only that the suites run.")
     results = []
     for name in args.suites or SUITES:
         rows = SUITES[name](setting)
         description = (SUITES[name].__doc__ or "").strip().splitlines()[0]
         print(f"\n{name}: {description}\n{format_table(rows)}", flush=True)
         results += [{"suite": name, **asdict(row), "machine": machine} for row in rows]
-    if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        if args.json:  # after each suite, so that an interrupted benchmark keeps its results
+            Path(args.json).write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -54,7 +56,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--json", help="write the results to this JSON file")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="device to run on")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch (default: all cores)")
+    threads = torch.get_num_threads()
+    parser.add_argument("--threads", type=int, default=threads, help="threads (default: OMP_NUM_THREADS, or all cores)")
     parser.add_argument("--repeats", type=int, default=3, help="timed runs of each contestant")
     parser.add_argument("--smallest", action="store_true", help="use tiny sizes, to check that the suites run")
     args = parser.parse_args(argv)
@@ -63,6 +66,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     for name in ("threads", "repeats"):
         if getattr(args, name) < 1:
             parser.error(f"--{name} must be at least 1, got {getattr(args, name)}")
+    if args.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda requires a GPU that torch can use, and there is none")
+    if args.json and not Path(args.json).parent.is_dir():
+        parser.error(f"there is no folder {Path(args.json).parent} for --json")
     return args
 
 

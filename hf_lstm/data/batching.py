@@ -73,7 +73,11 @@ MAX_UNKNOWN_SHARE = 0.05
 
 
 def summarize_tokens(
-    texts: DatasetDict, tokenized: DatasetDict, tokenizer: PreTrainedTokenizerFast, max_length: int | None
+    texts: DatasetDict,
+    tokenized: DatasetDict,
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int | None,
+    kind_is_free: bool = True,
 ) -> list[str]:
     """Return sentences about the lengths of the training texts and the unknown tokens of the validation texts.
 
@@ -82,6 +86,7 @@ def summarize_tokens(
         tokenized: The splits after it.
         tokenizer: The tokenizer that was used.
         max_length: Number of tokens after which training texts were truncated.
+        kind_is_free: The user may choose another kind of tokenizer. A saved model or vectors determine it.
     """
     lengths = np.array(tokenized["train"]["length"][:])  # (texts,)
     # Only a text of the maximum length can have been longer.
@@ -102,7 +107,7 @@ def summarize_tokens(
     total = int((unknown | ~np.isin(ids, tokenizer.all_special_ids)).sum())
     share = unknown.sum() / max(total, 1)
     notes.append(f"Unknown tokens ([UNK]) in the validation texts: {unknown.sum():,} of {total:,} ({share:.1%}).")
-    if share > MAX_UNKNOWN_SHARE:
+    if share > MAX_UNKNOWN_SHARE and kind_is_free:
         notes[1] += " Train with `--tokenizer bpe`, which has no unknown tokens, or with more texts."
     return notes
 

@@ -283,5 +283,8 @@ def _count_duplicates(splits: DatasetDict) -> list[str]:
         return []
     known = {hash(text) for split in splits if split != "test" for text in iterate_texts(splits[split])}
     count = sum(hash(text) in known for text in iterate_texts(splits["test"]))
+    if not count:
+        return ["No test text occurs in train or validation."]
     total = format_count(len(splits["test"]), "test text")
-    return [f"{count:,} of {total} also occur in train or validation; they are kept."]
+    verbs = ("occurs", "it is") if count == 1 else ("occur", "they are")
+    return [f"{count:,} of {total} also {verbs[0]} in train or validation; {verbs[1]} kept."]

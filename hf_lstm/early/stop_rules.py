@@ -189,11 +189,15 @@ def describe_rule(rule: StopRule) -> str:
 
 
 def _note(rule: StopRule, record: dict[str, Any]) -> str:
-    return (
+    fitted = (
         f"Stop rule: {describe_rule(rule)}. False alarms: {record['false_alarms']:,} of "
         f"{record['texts_without_label']:,} texts without the label, which is a rate of at most "
-        f"{record['upper_bound']:.4f} with a confidence of {CONFIDENCE:.0%}. Alarms: {record['recall']:.1%} of "
-        f"{record['texts_with_label']:,} texts with the label, in the median after "
-        f"{record['median_share_read']:.0%} of the text. The same texts chose the number of tokens, so that this is "
-        "slightly optimistic."
+        f"{record['upper_bound']:.4f} with a confidence of {CONFIDENCE:.0%}. "
+    )
+    texts = f"{record['texts_with_label']:,} texts with the label"
+    if not record["recall"]:
+        return f"{fitted}Warning: it stops none of {texts}; allow more false alarms, or improve the model."
+    return (
+        f"{fitted}Alarms: {record['recall']:.1%} of {texts}, in the median after {record['median_share_read']:.0%} of "
+        "the text. The same texts chose the number of tokens, so that this is slightly optimistic."
     )

@@ -24,6 +24,7 @@ from ..training import (
     announce_replacement,
     arguments_from_call,
     build_tokenizer,
+    check_trackers,
     find_resume_checkpoint,
     name_of,
     precision_of,
@@ -126,6 +127,7 @@ def run_pretraining(
     """
     started = time.perf_counter()
     check_combination(data_args, model_args, args)
+    check_trackers(args)
     set_seed(args.seed)
     args = copy(args)
     args.output_dir = args.output_dir or f"runs/{name_of(data_args.packed or data)}-{model_args.objective}"

@@ -9,7 +9,7 @@ from .arguments import (
     TextArguments,
 )
 from .building import build_model, build_tokenizer, has_layers, load_layers, new_config, start_from_vectors
-from .callbacks import EpochLines, add_callbacks
+from .callbacks import EpochLines, add_callbacks, check_trackers
 from .checkpoints import (
     describe_training_data,
     find_resume_checkpoint,
@@ -64,6 +64,7 @@ __all__ = [
     "build_model",
     "build_tokenizer",
     "build_trainer",
+    "check_trackers",
     "describe_training_data",
     "find_resume_checkpoint",
     "finish_training",

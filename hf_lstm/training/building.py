@@ -211,7 +211,8 @@ def load_layers(kind: type[Model], source: str, fields: dict[str, Any]) -> Model
         if saved.stop_rule is not None:
             print(f"The stop rule of {source} is not kept: it was fitted to the weights before this training.")
     loaded = len(model.state_dict()) - len(new & model.state_dict().keys())
-    print(f"Loaded {loaded} weight tensors from {source}; initialised: {', '.join(sorted(new)) or 'none'}.")
+    tensors = format_count(loaded, "weight tensor")
+    print(f"Loaded {tensors} from {source}; initialised: {', '.join(sorted(new)) or 'none'}.")
     return model
 
 

@@ -7,9 +7,15 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.integrations.integration_utils import TensorBoardCallback, TrackioCallback, WandbCallback
+from transformers.integrations.integration_utils import (
+    TensorBoardCallback,
+    TrackioCallback,
+    WandbCallback,
+    get_reporting_integration_callbacks,
+)
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from ..messages import one_line
 from .arguments import arguments_of
 
 
@@ -137,7 +143,11 @@ def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
     Args:
         trainer: Trainer with [`RecurrentTrainingArguments`], whose stock progress callbacks are replaced.
         lines: Callback that prints the evaluations.
+
+    Raises:
+        ValueError: Trackio or Weights & Biases cannot be started.
     """
+    _start_trackers(trainer)
     args = arguments_of(trainer)
     if args.average_decay:
         trainer.add_callback(ParameterAveraging(args.average_decay))
@@ -146,6 +156,33 @@ def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
     trainer.add_callback(lines)
     if not args.disable_tqdm:
         trainer.add_callback(ProgressBar())
+
+
+def check_trackers(args: TrainingArguments) -> None:
+    """
+    Check that the packages of `report_to` are installed, before anything takes time.
+
+    Args:
+        args: Arguments of the Trainer.
+
+    Raises:
+        ValueError: A package is missing, or there is no such tracker.
+    """
+    try:
+        for tracker in get_reporting_integration_callbacks(args.report_to):
+            tracker()
+    except (RuntimeError, ImportError, ValueError) as error:
+        raise ValueError(f"`report_to` cannot be used: {one_line(error)}.") from None
+
+
+def _start_trackers(trainer: Trainer) -> None:
+    """Start the trackers that need a login or a server; otherwise their errors would look like those of a training."""
+    for tracker in trainer.callback_handler.callbacks:
+        if isinstance(tracker, TrackioCallback | WandbCallback):
+            try:
+                tracker.setup(trainer.args, trainer.state, trainer.model)
+            except Exception as error:  # each package has errors of its own
+                raise ValueError(f"`report_to` cannot be used: {one_line(error)}.") from error
 
 
 def report_results(trainer: Trainer, values: Mapping[str, float], plots: Sequence[Path]) -> None:
@@ -161,7 +198,15 @@ def report_results(trainer: Trainer, values: Mapping[str, float], plots: Sequenc
     """
     if not trainer.args.report_to:
         return
-    trainer.log(dict(values))  # reopens the trackers that were closed at the end of the training
+    try:
+        trainer.log(dict(values))  # reopens the trackers that were closed at the end of the training
+        _send_plots(trainer, plots)
+    except Exception as error:  # each package has errors of its own; a finished training must not be lost
+        print(f"Warning: the results could not be sent to the trackers of `report_to` ({one_line(error)}).")
+
+
+def _send_plots(trainer: Trainer, plots: Sequence[Path]) -> None:
+    """Send PNG files to the trackers that show images, and close those trackers."""
     step = trainer.state.global_step
     for tracker in trainer.callback_handler.callbacks:
         if isinstance(tracker, TensorBoardCallback):

@@ -23,6 +23,7 @@ from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE, check_teachers, find_teacher, label_with_teachers
 from .arguments import ClassifierTrainingArguments, DataArguments, ModelArguments
 from .building import build_model, build_tokenizer, build_vector_vocabulary
+from .callbacks import check_trackers
 from .checkpoints import (
     TEACHER_CHECKS,
     advise_on_full_disk,
@@ -123,7 +124,7 @@ def run_training(
 
 def resolve_output(data: Any, args: ClassifierTrainingArguments) -> tuple[Any, ClassifierTrainingArguments]:
     """
-    Choose the output folder, and check the repository to push to, before anything is trained.
+    Choose the output folder, and check the repository to push to and the trackers, before anything is trained.
 
     A printed line says that the folder has an earlier model, which will be replaced.
 
@@ -136,11 +137,12 @@ def resolve_output(data: Any, args: ClassifierTrainingArguments) -> tuple[Any, C
         push: the finished folder is pushed, not its checkpoints.
 
     Raises:
-        ValueError: The repository cannot be pushed to.
+        ValueError: The repository cannot be pushed to, or a tracker of `report_to` cannot be used.
         OSError: The Hub cannot be reached.
     """
     if isinstance(data, str | Path):
         data = type(data)(os.path.expanduser(data))
+    check_trackers(args)
     trainer_args = copy(args)
     trainer_args.output_dir = args.output_dir or f"runs/{name_of(data)}"
     trainer_args.push_to_hub = False
@@ -174,7 +176,8 @@ def tokenize_texts(
     )
     with args.main_process_first():
         splits = tokenize_corpus(labelled, tokenizer, max_length=data_args.max_length)
-    summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length)
+    kind_is_free = checkpoint is None and model_args.pretrained is None and model_args.vector_source is None
+    summary = summarize_tokens(labelled, splits, tokenizer, data_args.max_length, kind_is_free)
     print(*summary, sep="\n")
     notes += summary
     return TokenizedTexts(splits, tokenizer, model_args, vectors)

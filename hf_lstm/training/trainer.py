@@ -266,8 +266,8 @@ def build_trainer(
         A Trainer that evaluates, keeps the best checkpoint and stops early.
 
     Raises:
-        ValueError: One process would train on several GPUs, there is no training batch, or a package of `report_to` is
-            not installed.
+        ValueError: One process would train on several GPUs, there is no training batch, or a tracker of `report_to`
+            cannot be started.
     """
     if args.n_gpu > 1:
         raise ValueError(
@@ -287,21 +287,16 @@ def build_trainer(
     callbacks: list[TrainerCallback] = []
     if args.early_stopping_patience and args.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(args.early_stopping_patience))
-    try:
-        trainer = ClassifierTrainer(
-            model=model,
-            args=args,
-            train_dataset=splits["train"],
-            eval_dataset=validation,
-            processing_class=tokenizer,
-            data_collator=ClassifierCollator(tokenizer.pad_token_id),
-            compute_metrics=lambda prediction: _validation_metrics(prediction, model.config),
-            callbacks=callbacks,
-        )
-    except RuntimeError as error:
-        if "Callback requires" not in str(error):
-            raise
-        raise ValueError(f"`report_to` cannot be used: {one_line(error)}.") from None
+    trainer = ClassifierTrainer(
+        model=model,
+        args=args,
+        train_dataset=splits["train"],
+        eval_dataset=validation,
+        processing_class=tokenizer,
+        data_collator=ClassifierCollator(tokenizer.pad_token_id),
+        compute_metrics=lambda prediction: _validation_metrics(prediction, model.config),
+        callbacks=callbacks,
+    )
     trainer.learns_prefixes = prefixes
     if args.adversarial_size:
         trainer.adversary = EmbeddingAdversary(model.model.embed_tokens, args.adversarial_size)

@@ -24,7 +24,7 @@ def hide(monkeypatch):
     return hide_package
 
 
-def test_quantized_transformer_is_close_to_the_model_for_any_length(setting):
+def test_quantized_transformer_is_close_to_the_model_for_any_length(setting, caplog):
     pytest.importorskip("onnxruntime")
     pieces = wordpiece_tokenizer(setting)
     models = comparison_transformers(setting, len(pieces))
@@ -34,6 +34,7 @@ def test_quantized_transformer_is_close_to_the_model_for_any_length(setting):
     with torch.no_grad():
         expected = [models["MiniLM-shaped"](**pieces(text, return_tensors="pt")).logits[0].numpy() for text in texts]
     np.testing.assert_allclose(logits, expected, atol=1e-2)
+    assert not caplog.records  # no advice of onnxruntime between the results
 
 
 def test_static_classifier_learns_the_classes(setting):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from hf_lstm.benchmark import SUITES, Row
-from hf_lstm.cli.benchmark import main
+from hf_lstm.cli.benchmark import main, parse
 
 
 def measure_nothing(setting):
@@ -23,6 +23,19 @@ def test_results_are_printed_and_written(monkeypatch, tmp_path, capsys):
     first, second = json.loads(path.read_text())
     assert (first["value"], first["ratio"], first["suite"]) == (20_000.4, 4.0, "latency")
     assert second["ratio"] is None and "torch" in second["machine"]
+    assert "\nThe sizes are tiny: the results show only that the suites run.\n" in printed
+
+
+def test_results_of_finished_suites_are_kept_when_a_later_suite_fails(monkeypatch, tmp_path):
+    def fail(setting):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(SUITES, "latency", measure_nothing)
+    monkeypatch.setitem(SUITES, "guard", fail)
+    path = tmp_path / "results.json"
+    with pytest.raises(KeyboardInterrupt):
+        main(["latency", "guard", "--smallest", "--threads", "1", "--json", str(path)])
+    assert [row["suite"] for row in json.loads(path.read_text())] == ["latency", "latency"]
 
 
 @pytest.mark.parametrize(
@@ -30,12 +43,20 @@ def test_results_are_printed_and_written(monkeypatch, tmp_path, capsys):
     [
         (["speed"], "there is no suite 'speed'; choose from train, limit"),
         (["--repeats", "0"], "--repeats must be at least 1, got 0"),
+        (["--device", "cuda"], "--device cuda requires a GPU that torch can use, and there is none"),
+        (["--json", "no-folder/results.json"], "there is no folder no-folder for --json"),
     ],
 )
-def test_wrong_arguments_are_reported(arguments, message, capsys):
+def test_wrong_arguments_are_reported(arguments, message, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2 and message in capsys.readouterr().err
+
+
+def test_threads_are_those_of_torch_by_default(monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 7)  # as after OMP_NUM_THREADS=7
+    assert parse([]).threads == 7
 
 
 def test_dataset_with_three_classes_is_rejected(tmp_path):

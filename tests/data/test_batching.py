@@ -87,6 +87,8 @@ def test_summary_of_lengths_and_unknown_tokens():
     assert notes[1].startswith(
         "Unknown tokens ([UNK]) in the validation texts: 1 of 4 (25.0%). Train with `--tokenizer"
     )
+    given = summarize_tokens(texts, tokenized, tokenizer, None, kind_is_free=False)
+    assert given[1].endswith("1 of 4 (25.0%).")  # the tokenizer of a saved model cannot be replaced
     known = DatasetDict(texts | {"validation": texts["train"]})
     tokenized = tokenize_corpus(known, tokenizer)
     assert summarize_tokens(known, tokenized, tokenizer, None)[1].endswith("0 of 31 (0.0%).")

@@ -40,6 +40,20 @@ def test_validation_rows_come_from_train_even_if_a_class_is_too_rare_to_stratify
 
 
 @pytest.mark.parametrize(
+    ("shared", "sentence"),
+    [
+        (0, "No test text occurs in train or validation."),
+        (1, "1 of 4 test texts also occurs in train or validation; it is kept."),
+        (2, "2 of 4 test texts also occur in train or validation; they are kept."),
+    ],
+)
+def test_test_texts_of_the_training_are_counted(tmp_path, shared, sentence):
+    train = [{"text": f"train {i}", "label": "ab"[i % 2]} for i in range(20)]
+    test = [{"text": f"train {i}" if i < shared else f"test {i}", "label": "a"} for i in range(4)]
+    assert sentence in load_corpus(write_splits(tmp_path / "c", train=train, test=test)).notes
+
+
+@pytest.mark.parametrize(
     ("train", "test", "parts"),
     [
         (rows_of(["a", "b"]), [*rows_of([None]), *rows_of(["a", "zzz"])], ["test split", "'zzz'", "row 3"]),

@@ -96,6 +96,12 @@ def test_number_of_tokens_with_the_highest_recall_is_chosen():
     assert fitted.record["median_share_read"] == pytest.approx(4 / 12)
 
 
+def test_a_rule_without_an_alarm_is_reported():
+    watched = texts_of(*[[0.9]] * 100, [0.1], [0.2])
+    fitted = fit_stop_rule(watched, np.arange(102) >= 100, StopTarget("a", 0.05))
+    assert fitted.rule is not None and "Warning: it stops none of 2 texts with the label; allow" in fitted.note
+
+
 def test_length_alone_is_no_rule():
     # Texts without the label have 3 tokens, so that none of them could meet a rule for 5.
     watched = texts_of(*[[0.5] * 3] * 100, *[[0.4] * 60] * 5)

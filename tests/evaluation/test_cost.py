@@ -45,4 +45,12 @@ def test_folder_bytes_counts_files_but_not_subfolders(tmp_path):
 
 
 def test_machine_description_names_versions():
-    assert torch.__version__ in describe_machine() and "cores" in describe_machine()
+    assert torch.__version__ in describe_machine() and "core" in describe_machine()
+
+
+@pytest.mark.parametrize(("number", "words"), [(1, "1 core, 1 thread;"), (2, "2 cores, 2 threads;")])
+def test_machine_description_counts_cores_and_threads(monkeypatch, number, words):
+    monkeypatch.setattr("hf_lstm.evaluation.cost.os.cpu_count", lambda: number)
+    monkeypatch.setattr("hf_lstm.evaluation.cost.torch.get_num_threads", lambda: number)
+    monkeypatch.setattr("hf_lstm.evaluation.cost.torch.cuda.is_available", lambda: False)
+    assert words in describe_machine()

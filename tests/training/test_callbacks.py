@@ -2,10 +2,12 @@ import pytest
 import torch
 from datasets import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import WandbCallback
 
 from hf_lstm import LstmForSequenceClassification
 from hf_lstm.data.batching import ClassifierCollator
-from hf_lstm.training.callbacks import ParameterAveraging
+from hf_lstm.training.arguments import ClassifierTrainingArguments
+from hf_lstm.training.callbacks import EpochLines, ParameterAveraging, add_callbacks, report_results
 
 
 class Recorder(TrainerCallback):
@@ -101,3 +103,36 @@ def test_resumed_training_gives_the_same_weights(tiny_config, tmp_path):
 def test_decay_out_of_range_is_rejected():
     with pytest.raises(ValueError, match="between 0 and 1, got 1.0"):
         ParameterAveraging(1.0)
+
+
+class NoLogin(WandbCallback):
+    """A tracker whose user is not logged in, and whose server does not answer."""
+
+    def __init__(self):
+        self._wandb = None
+
+    def setup(self, args, state, model, **kwargs):
+        raise ConnectionError("No API key\nconfigured.")
+
+    def on_log(self, args, state, control, model=None, logs=None, **kwargs):
+        self.setup(args, state, model)
+
+
+@pytest.fixture
+def tracked(tiny_config, tmp_path) -> Trainer:
+    options = {"eval_strategy": "no", "load_best_model_at_end": False, "report_to": "none", "use_cpu": True}
+    args = ClassifierTrainingArguments(output_dir=str(tmp_path), **options)
+    return Trainer(model=LstmForSequenceClassification(tiny_config()), args=args, callbacks=[NoLogin()])
+
+
+def test_a_tracker_that_cannot_start_is_reported_in_one_sentence(tracked):
+    with pytest.raises(ValueError, match=r"^`report_to` cannot be used: No API key configured\.$"):
+        add_callbacks(tracked, EpochLines())
+
+
+def test_a_finished_training_is_not_lost_when_a_tracker_fails(tracked, capsys):
+    tracked.args.report_to = ["wandb"]
+    report_results(tracked, {"test_accuracy": 0.5}, [])
+    assert capsys.readouterr().out == (
+        "Warning: the results could not be sent to the trackers of `report_to` (No API key configured).\n"
+    )

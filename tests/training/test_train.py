@@ -7,7 +7,7 @@ import pytest
 from helpers import tiny_corpus
 from transformers import Trainer
 
-from hf_lstm import load_classifier, train_classifier
+from hf_lstm import load_classifier, pretrain, train_classifier
 from hf_lstm.training.arguments import ClassifierTrainingArguments
 from hf_lstm.training.train import name_of, resolve_output
 
@@ -43,6 +43,15 @@ def test_replacing_a_model_is_announced(tmp_path, monkeypatch, capsys, given):
     (Path(resolved.output_dir) / "config.json").write_text("{}")
     resolve_output("reviews.csv", args)
     assert f"{resolved.output_dir} has an earlier model, which this training will replace" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("dvclive", "DVCLiveCallback requires dvclive"), ("nothing", "nothing is not supported")]
+)
+@pytest.mark.parametrize("function", [train_classifier, pretrain])
+def test_a_tracker_that_is_missing_is_reported_before_texts_are_read(tmp_path, function, name, sentence):
+    with pytest.raises(ValueError, match=f"`report_to` cannot be used: {sentence}"):
+        function("no-file.csv", output_dir=tmp_path, report_to=name)
 
 
 def test_a_file_of_the_home_folder_is_trained_on(table, tmp_path, monkeypatch):

@@ -453,7 +453,6 @@ def test_options_of_the_trainer_are_accepted(tmp_path, options):
         ({"metric_for_best_model": "nope"}, "must be one of loss, accuracy, .*, got 'nope'"),
         ({"prediction_loss_only": True}, "is 'accuracy', but the evaluation has only loss"),
         ({"dataloader_drop_last": True, "per_device_train_batch_size": 64}, "40 training rows, and a batch has 64"),
-        ({"report_to": "dvclive"}, "`report_to` cannot be used: DVCLiveCallback requires dvclive"),
         ({"average_decay": 1.0}, "`average_decay` must be between 0 and 1"),
     ],
     ids=str,
