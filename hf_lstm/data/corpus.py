@@ -12,7 +12,7 @@ from ..models import PROBLEM_TYPES
 from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
-from .targets import Target, count_labels, encode_rows, find_target, has_hidden_labels, similar_names
+from .targets import Target, count_labels, describe_numbers, encode_rows, find_target, has_hidden_labels, similar_names
 
 SPLITS = ("train", "validation", "test")
 
@@ -169,7 +169,7 @@ def _read_labelled(
     target = find_target(labelled, label_column, name, problem_type, min_classes)
     notes.append(f"Texts are in column {text_column!r}; labels are in {label_column!r}: {target.describe()}.")
     if target.problem_type != "regression":
-        notes += _describe_classes(labelled["train"], target)
+        notes += _describe_classes(labelled["train"], target) + describe_numbers(labelled["train"], target)
     splits = _encode_splits(labelled, target, notes)
     corpus = Corpus(splits, target.names, target.problem_type, tuple(notes), unlabelled)
     return corpus, labelled["train"].row_numbers
