@@ -12,6 +12,7 @@ import transformers
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ..inference import predict_texts
+from ..messages import format_count
 
 # Largest number of texts whose prediction is timed.
 TIMED_TEXTS = 2_000
@@ -58,6 +59,7 @@ def describe_machine() -> str:
         processor = models[0] if models else processor
     device = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return (
-        f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{device}; "
+        f"{processor}, {format_count(os.cpu_count() or 1, 'core')}, "
+        f"{format_count(torch.get_num_threads(), 'thread')}{device}; "
         f"Python {platform.python_version()}, torch {torch.__version__}, transformers {transformers.__version__}"
     )

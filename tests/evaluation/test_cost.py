@@ -44,5 +44,7 @@ def test_folder_bytes_counts_files_but_not_subfolders(tmp_path):
     assert folder_bytes(tmp_path) == 8 and folder_bytes(tmp_path, leave_out=["a"]) == 3
 
 
-def test_machine_description_names_versions():
-    assert torch.__version__ in describe_machine() and "cores" in describe_machine()
+def test_machine_description_names_versions(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert torch.__version__ in describe_machine() and "core" in describe_machine()
+    assert ", 1 thread" in describe_machine() and "1 threads" not in describe_machine()
