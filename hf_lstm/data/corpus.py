@@ -12,7 +12,16 @@ from ..models import PROBLEM_TYPES
 from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
-from .targets import Target, count_labels, encode_rows, find_target, has_hidden_labels, similar_names
+from .targets import (
+    Target,
+    count_labels,
+    describe_numbers,
+    describe_scores,
+    encode_rows,
+    find_target,
+    has_hidden_labels,
+    similar_names,
+)
 
 SPLITS = ("train", "validation", "test")
 
@@ -109,6 +118,8 @@ def load_corpus(
     notes = list(corpus.notes)
     splits = _add_missing_splits(corpus.splits, corpus.problem_type, validation_fraction, seed, name, notes)
     notes += _count_duplicates(splits)
+    if corpus.problem_type == "regression":
+        notes += describe_scores(splits["train"])
     return replace(corpus, splits=splits, notes=tuple(notes))
 
 
@@ -169,7 +180,7 @@ def _read_labelled(
     target = find_target(labelled, label_column, name, problem_type, min_classes)
     notes.append(f"Texts are in column {text_column!r}; labels are in {label_column!r}: {target.describe()}.")
     if target.problem_type != "regression":
-        notes += _describe_classes(labelled["train"], target)
+        notes += _describe_classes(labelled["train"], target) + describe_numbers(labelled["train"], target)
     splits = _encode_splits(labelled, target, notes)
     corpus = Corpus(splits, target.names, target.problem_type, tuple(notes), unlabelled)
     return corpus, labelled["train"].row_numbers

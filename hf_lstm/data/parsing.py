@@ -144,8 +144,8 @@ def _parse_lines(file: Iterable[str], name: str, labelled: bool) -> Iterator[Row
 def _parse_document(file: IO[str], name: str) -> list[Row] | None:
     """Return the rows of a JSON document, or `None` if the file holds JSON lines.
 
-    The document is a list of objects, or one object of columns as `DataFrame.to_json` writes it:
-    `{"column": {"row": value, ...}, ...}`.
+    The document is a list of objects, or one object of columns: `{"column": [value, ...], ...}`, or as
+    `DataFrame.to_json` writes it `{"column": {"row": value, ...}, ...}`.
     """
     first = next((line for line in file if line.strip()), "")
     if first.lstrip().startswith("["):
@@ -162,7 +162,10 @@ def _parse_document(file: IO[str], name: str) -> list[Row] | None:
             columns = json.loads(first + file.read())  # one object on several lines
         except ValueError:
             return None
-    is_table = isinstance(columns, dict) and len(columns) > 1 and all(isinstance(c, dict) for c in columns.values())
+    if not isinstance(columns, dict) or len(columns) < 2:
+        return None
+    columns = {name: dict(enumerate(c)) if isinstance(c, list) else c for name, c in columns.items()}
+    is_table = all(isinstance(column, dict) for column in columns.values())
     keys = dict.fromkeys(chain.from_iterable(columns.values())) if is_table else {}
     if not keys or any(set(column) != set(keys) for column in columns.values()):
         return None

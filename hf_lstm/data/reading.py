@@ -1,17 +1,19 @@
 """Read the splits of a file, a folder, a Hub dataset or tables in memory, with columns and types unchanged."""
 
+import re
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import datasets
 from datasets import Dataset, DatasetDict, Features, IterableDataset, IterableDatasetDict, Value, concatenate_datasets
+from datasets.data_files import DataFilesDict, get_data_patterns
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, OfflineModeIsEnabled, RepositoryNotFoundError
 
-from ..messages import capitalize, library_progress_bars, one_line
+from ..messages import capitalize, format_names, library_progress_bars, one_line
 from ..text import clean_text
 from .files import content_cache, is_data_file, read_files, reading_errors, stream_file
-from .formats import FileError, detect_format, open_text
+from .formats import FILE_SUFFIXES, FileError, detect_format, format_suffix, open_text
 from .parsing import flatten_row
 from .sample_reviews import build_sample_reviews
 from .tables import as_iterable, convert_splits, name_source
@@ -114,11 +116,10 @@ def _read_folder(
         return loaded if isinstance(loaded, DatasetDict) else DatasetDict(train=loaded)
     if class_folders := _find_class_folders(path):
         return _read_class_folders(class_folders, options["encoding"])
-    builder = datasets.load_dataset_builder(str(path), config_name)
-    files = {str(split): list(names) for split, names in builder.config.data_files.items()}
-    # The metadata of a folder may set another separator than the default.
-    separator = getattr(builder.config, "sep", ",")
+    files, separator = _find_files(path, config_name)
     options = options | {"separator": options["separator"] or (None if separator in ",\t" else separator)}
+    if options["notes"] is not None:
+        options["notes"] += _describe_unread(path, files)
     if not all(is_data_file(name) for names in files.values() for name in names):
         cache = None if streaming else content_cache(files)
         return datasets.load_dataset(str(path), config_name, streaming=streaming, cache_dir=cache)
@@ -127,6 +128,37 @@ def _read_folder(
             {split: concatenate_datasets([stream_file(n, **options) for n in names]) for split, names in files.items()}
         )
     return read_files(files, labelled=labelled, **options)
+
+
+def _find_files(path: Path, config_name: str | None) -> tuple[dict[str, list[str]], str]:
+    """Return the files of each split of a folder, and the separator of csv files, which its metadata may set."""
+    try:
+        config: Any = datasets.load_dataset_builder(str(path), config_name).config
+        found, separator = config.data_files, getattr(config, "sep", ",")
+    except (FileNotFoundError, ValueError) as error:
+        # `datasets` does not find spreadsheets, and refuses splits in different formats.
+        if isinstance(error, ValueError) and "same data file format" not in str(error):
+            raise
+        try:
+            patterns = get_data_patterns(str(path))
+            found = DataFilesDict.from_patterns(patterns, str(path), allowed_extensions=list(FILE_SUFFIXES))
+        except FileNotFoundError:
+            found = {}
+        separator = ","
+    files = {str(split): list(names) for split, names in found.items() if names}
+    if not files:
+        raise FileError(f"{path} has no data files; add files such as train.csv and test.csv.")
+    return files, separator
+
+
+def _describe_unread(path: Path, files: dict[str, list[str]]) -> list[str]:
+    """Return a sentence about the data files of a folder that belong to no split, such as b.csv next to train.csv."""
+    used = {Path(name).resolve() for names in files.values() for name in names}
+    others = [file for file in sorted(path.rglob("*")) if file.is_file() and file.resolve() not in used]
+    names = [str(file.relative_to(path)) for file in others]
+    # Hidden files are those of git and of the Hub. A zip file of any name is not opened.
+    unread = [name for name in names if not re.search(r"(^|[/\\])\.", name) and format_suffix(name) in FILE_SUFFIXES]
+    return [f"Did not read {format_names(unread)} in {path}."] if unread else []
 
 
 def _find_class_folders(path: Path) -> dict[str, list[Path]]:

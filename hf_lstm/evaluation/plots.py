@@ -25,6 +25,9 @@ MAX_LABELS = 60
 # Longer label names are shortened, and longer descriptions of trials.
 MAX_NAME_LENGTH, MAX_LEGEND = 40, 110
 
+# Width in inches of a character of a label name.
+NAME_WIDTH = 0.08
+
 # Characters per line of a streamed text, and the largest number of lines that are drawn.
 LINE_LENGTH, MAX_LINES = 88, 40
 
@@ -152,7 +155,8 @@ def _plot_confusion_matrix(
     ticks = [_shorten(names[label]) for label in shown]
     if len(matrix) > len(shown):
         ticks.append(f"{len(names) - len(shown)} other labels")
-    size = _plot_size(len(ticks))
+    # Long names below and beside the matrix need space of their own, or they leave none for its cells.
+    size = _plot_size(len(ticks)) + NAME_WIDTH * max(map(len, ticks))
     with new_figure(path, size + 0.8, size) as figure:
         axes = figure.subplots()
         ConfusionMatrixDisplay(matrix, display_labels=ticks).plot(
@@ -164,7 +168,7 @@ def _plot_confusion_matrix(
             # The many texts of the other labels together would make all other cells white.
             im_kw={"vmax": matrix[: len(shown), : len(shown)].max()},
         )
-        axes.set_title(title)
+        figure.suptitle(title)  # has the width of the figure, not that of the matrix
 
 
 def confusion_matrix(

@@ -186,6 +186,7 @@ def publish(step: str, folder: Path, steps: Steps, reproduce: str) -> None:
             "name": folder.name,
             "dataset": CORPUS,
             "dataset_on_hub": True,
+            "language": "en",
             "failures": {"on": "the bundled reviews of `hf_lstm`", "accuracy": accuracy, "examples": examples},
             "reproduce": reproduce,
             "steps": (describe_teacher() if needs_teacher_file(step, steps) else [])

@@ -60,7 +60,9 @@ class DataArguments(TeacherArguments, TextArguments):
     max_length: int = field(
         default=1000, metadata={"help": "training texts are truncated after this many tokens, others never"}
     )
-    language: str = field(default="en", metadata={"help": "language code for the model card"})
+    language: str | None = field(
+        default=None, metadata={"help": "language code for the model card, such as en (default: not stated)"}
+    )
     license: str = field(default="apache-2.0", metadata={"help": "licence of the model, for the model card"})
     rehearse: str | None = field(
         default=None, metadata={"help": "data of the training of `pretrained`, to keep its labels (default: none)"}

@@ -37,6 +37,18 @@ def test_every_format_gives_the_rows_as_written(tmp_path, ending):
     assert list(stream_file(str(path))) == ROWS
 
 
+def test_json_documents_of_columns(tmp_path):
+    path, rows = tmp_path / "a.json", [{"text": "x", "label": [1]}, {"text": "y", "label": []}]
+    for columns in (
+        {"text": ["x", "y"], "label": [[1], []]},
+        {"text": {"0": "x", "7": "y"}, "label": {"7": [], "0": [1]}},
+    ):
+        path.write_text(json.dumps(columns))
+        assert read_source(path)["train"].to_list() == list(stream_file(path)) == rows
+    path.write_text(json.dumps({"text": ["x", "y"], "label": ["z"]}))
+    assert len(read_source(path)["train"]) == 1  # one row with two lists
+
+
 def test_byte_order_marks_are_removed(tmp_path):
     for name, content in {"a.csv": "text,label\nx,y\n", "a.jsonl": '{"text": "x", "label": "y"}\n'}.items():
         (tmp_path / name).write_text(content, encoding="utf-8-sig")

@@ -186,3 +186,31 @@ def test_folders_of_splits_are_not_classes(tmp_path):
     assert {split: rows["text"][:] for split, rows in read_source(tmp_path).items()} == {
         "train": ["train"], "test": ["test"]
     }  # fmt: skip
+
+
+def test_folders_of_spreadsheets_and_of_several_formats(tmp_path):
+    pytest.importorskip("openpyxl")
+    notes, folder = [], tmp_path / "c"
+    folder.mkdir()
+    pd.DataFrame({"text": ["a"], "label": ["x"]}).to_excel(folder / "train.xlsx", index=False)
+    assert read_source(folder, notes=notes)["train"].to_list() == [{"text": "a", "label": "x"}]
+    (folder / "test.csv").write_text("text,label\nb,y\n")
+    splits = read_source(folder, notes=notes)
+    assert {split: rows["text"][:] for split, rows in splits.items()} == {"train": ["a"], "test": ["b"]}
+    assert notes == []
+
+
+def test_files_of_a_folder_that_belong_to_no_split_are_named(tmp_path):
+    notes, folder = [], tmp_path / "c"
+    (folder / ".cache").mkdir(parents=True)
+    for name in ("train.csv", "more.csv", "old.xlsx", ".cache/b.csv", "README.md"):
+        (folder / name).write_text("text,label\na,x\n" if name.endswith("csv") else "")
+    assert len(read_source(folder, notes=notes)["train"]) == 1
+    assert notes == [f"Did not read more.csv, old.xlsx in {folder}."]
+
+
+def test_a_folder_without_data_files_says_what_to_add(tmp_path):
+    for name in ("notes.docx", "page.html"):
+        with pytest.raises(ValueError, match=f"{tmp_path.name} has no data files; add files such as train.csv"):
+            read_source(tmp_path)
+        (tmp_path / name).write_text("text")

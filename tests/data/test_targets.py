@@ -26,6 +26,43 @@ def test_fractions_are_scores(tmp_path):
     assert labels_of(corpus) == {"text 0": 0.0, "text 1": 1.5, "text 2": -2.0}
 
 
+@pytest.mark.parametrize(
+    ("labels", "culprit"),
+    [
+        (["3,5", "4,1", "-0,2"], "3,5"),
+        (["45.2%", "7 %", "100%"], "45.2%"),
+        (["1,234.5", "999.5", "10,000.0"], "1,234.5"),
+        (["1.5", "2.5", "n/a"], "n/a"),
+        (["1", "2", "three"], None),
+        (["1.2.3", "2.0.1", "3.1"], None),
+        (["2024-01-01", "2024-01-02", "2024-01-03"], None),
+    ],
+)
+def test_classes_that_are_rather_scores_are_reported(tmp_path, labels, culprit):
+    corpus = three_splits(tmp_path / "c", rows_of(labels, "score"))
+    found = [note for note in corpus.notes if note.startswith("Most labels look like scores")]
+    assert corpus.problem_type == "single_label_classification" and len(found) == (culprit is not None)
+    if culprit is not None:
+        assert f"{culprit!r} (row {labels.index(culprit) + 1} of train)" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("scores", "numbers"),
+    [
+        ([0.5, 1.5, -2.0], None),
+        ([1.5, 3.5, 5.5], None),
+        ([0.0, 50.5, 100.0], "mean 50.17 and standard deviation 40.83"),
+        ([0.51, 0.52, 0.53], "mean 0.52 and standard deviation 0.008165"),
+        ([1000.0, 1001.5, 1003.0], "mean 1002 and standard deviation 1.225"),
+    ],
+)
+def test_scores_that_are_slow_to_learn_are_reported(tmp_path, scores, numbers):
+    corpus = three_splits(tmp_path / "c", rows_of(scores, "score"))
+    found = [note for note in corpus.notes if note.startswith("The training scores have")]
+    assert corpus.problem_type == "regression" and len(found) == (numbers is not None)
+    assert numbers is None or numbers in found[0]
+
+
 def test_labels_are_counted_and_similar_names_are_reported():
     labels = ["Yes"] * 3 + ["No"] * 2 + ["yes", "new  york", "New York"]
     corpus = load_corpus({"train": rows_of(labels), "validation": rows_of(["No"])})

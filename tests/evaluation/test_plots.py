@@ -53,6 +53,16 @@ def test_confusion_matrix_plot(tiny_config, tmp_path, count):
     assert has_ink(tmp_path / "p.png")
 
 
+def test_long_names_leave_space_for_the_cells_of_a_confusion_matrix(tiny_config, tmp_path):
+    sizes = {}
+    for name in ("short", "a name of forty characters, or even more"):
+        config = tiny_config(id2label={i: f"{name} {i}" for i in range(4)}, problem_type="single_label_classification")
+        plot_predictions(np.eye(4), np.arange(4), config, "test", tmp_path / "p.png")
+        sizes[name] = Image.open(tmp_path / "p.png").size
+    # 30 more characters at 10 points, which are about 7 pixels wide at 120 dots per inch.
+    assert all(long - short >= 30 * 7 for short, long in zip(*sizes.values(), strict=True))
+
+
 def test_confusion_matrix_has_one_row_per_true_class():
     matrix, shown = confusion_matrix(predicted=np.array([1, 1, 0]), actual=np.array([0, 1, 1]), num_labels=2)
     assert matrix.tolist() == [[0, 1], [1, 1]] and shown.tolist() == [0, 1]

@@ -58,7 +58,7 @@ def trained(tmp_path):
             "name": "model",
             "dataset": "here/imdb",
             "dataset_on_hub": False,
-            "language": "en",
+            "language": None,
             "license": "apache-2.0",
             "notes": ["Read here/imdb: train 3 rows."],
             "splits": {"train": 3, "test": 2},
