@@ -21,9 +21,6 @@ from .tables import is_list
 # A column with more distinct values than this, and than half the number of rows, has ids or texts, not labels.
 MAX_DISTINCT_LABELS = 1000
 
-# Scores of a regression beyond these limits take many more steps to learn.
-MAX_MEAN, MIN_DEVIATION, MAX_DEVIATION = 10, 0.2, 5
-
 # A number with a fraction or a percent sign, also with a decimal comma or with separators between thousands.
 _FRACTION = re.compile(r"[-+]?(\d{1,3}([,.' ]\d{3})+|\d*)([.,]\d+\s*%?|\d\s*%)")
 
@@ -138,21 +135,6 @@ def describe_numbers(train: LabelledRows, target: Target) -> list[str]:
     return [
         f"Most labels look like scores, but {labels[position]!r} (row {row:,} of train) is not a number such as 3.5, "
         "so all are read as classes; write numbers for a regression."
-    ]
-
-
-def describe_scores(train: Dataset) -> list[str]:
-    """Return a sentence if the scores of a regression are far from 0 and 1.
-
-    The head of a new model predicts scores near 0, and its weights grow by about a learning rate per step.
-    """
-    scores = np.array(train["labels"][:], dtype=np.float64)  # (rows,)
-    mean, deviation = scores.mean(), scores.std()
-    if abs(mean) <= MAX_MEAN and MIN_DEVIATION <= deviation <= MAX_DEVIATION:
-        return []
-    return [
-        f"The training scores have mean {mean:.4g} and standard deviation {deviation:.4g}; the model learns them "
-        "slowly. Subtract the mean and divide by the standard deviation first."
     ]
 
 

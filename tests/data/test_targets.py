@@ -46,23 +46,6 @@ def test_classes_that_are_rather_scores_are_reported(tmp_path, labels, culprit):
         assert f"{culprit!r} (row {labels.index(culprit) + 1} of train)" in found[0]
 
 
-@pytest.mark.parametrize(
-    ("scores", "numbers"),
-    [
-        ([0.5, 1.5, -2.0], None),
-        ([1.5, 3.5, 5.5], None),
-        ([0.0, 50.5, 100.0], "mean 50.17 and standard deviation 40.83"),
-        ([0.51, 0.52, 0.53], "mean 0.52 and standard deviation 0.008165"),
-        ([1000.0, 1001.5, 1003.0], "mean 1002 and standard deviation 1.225"),
-    ],
-)
-def test_scores_that_are_slow_to_learn_are_reported(tmp_path, scores, numbers):
-    corpus = three_splits(tmp_path / "c", rows_of(scores, "score"))
-    found = [note for note in corpus.notes if note.startswith("The training scores have")]
-    assert corpus.problem_type == "regression" and len(found) == (numbers is not None)
-    assert numbers is None or numbers in found[0]
-
-
 def test_labels_are_counted_and_similar_names_are_reported():
     labels = ["Yes"] * 3 + ["No"] * 2 + ["yes", "new  york", "New York"]
     corpus = load_corpus({"train": rows_of(labels), "validation": rows_of(["No"])})
