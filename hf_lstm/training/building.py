@@ -152,12 +152,16 @@ def build_model(
         "class_weights": balanced_weights(corpus) if args.class_weights else None,
     }
     if args.pretrained is not None:
-        return load_layers(LstmForSequenceClassification, args.pretrained, fields)
-    model = LstmForSequenceClassification(new_config(tokenizer, fields))
-    if vectors is not None:
-        set_embeddings(model, vectors)
-    elif args.vectors == "cooccurrence":
-        start_from_vectors(model, splits["train"])
+        model = load_layers(LstmForSequenceClassification, args.pretrained, fields)
+    else:
+        model = LstmForSequenceClassification(new_config(tokenizer, fields))
+        if vectors is not None:
+            set_embeddings(model, vectors)
+        elif args.vectors == "cooccurrence":
+            start_from_vectors(model, splits["train"])
+    had_scores = args.pretrained is not None and load_config(args.pretrained).problem_type == "regression"
+    if corpus.problem_type == "regression" and not had_scores:
+        start_at_scores(model, splits["train"])
     return model
 
 
@@ -261,6 +265,25 @@ def set_embeddings(model: LstmPreTrainedModel, vectors: np.ndarray) -> None:
     embeddings = cast(nn.Embedding, model.get_input_embeddings()).weight
     with torch.no_grad():
         embeddings.copy_(torch.where(has_vector, scaled, embeddings))
+
+
+def start_at_scores(model: LstmForSequenceClassification, rows: Dataset) -> None:
+    """
+    Let the predictions of a new head start at the mean of the scores of a regression, with their standard deviation.
+
+    Otherwise, a model would need very many steps to reach scores such as percentages.
+
+    Args:
+        model: Model with a new head, which is changed in place.
+        rows: Rows with `labels`, each a score or a list of scores.
+    """
+    scores = torch.tensor(rows["labels"][:], dtype=torch.float64).view(len(rows), -1)  # (rows, num_labels)
+    mean, deviation = scores.mean(0), scores.std(0, correction=0)
+    with torch.no_grad():
+        model.classifier.bias.copy_(mean)
+        model.classifier.weight *= torch.where(deviation > 0, deviation, 1.0)[:, None]  # (num_labels, features)
+    values = ", ".join(f"{of:.4g} ({by:.4g})" for of, by in zip(mean.tolist(), deviation.tolist(), strict=True))
+    print(f"Mean of the training scores (standard deviation), at which the predictions start: {values}.")
 
 
 def balanced_weights(corpus: Corpus) -> list[float]:

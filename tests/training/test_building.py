@@ -147,6 +147,31 @@ def test_rows_of_the_head_are_copied_by_label_name(corpus, splits, tokenizer, tm
             assert tuned.classifier.bias[row] == 7 + source
 
 
+def test_predictions_of_a_regression_start_at_its_scores(tokenizer, tmp_path, capsys):
+    """Scaled and shifted scores scale and shift the predictions of a new model."""
+
+    def build(scores, **arguments):
+        rows = Dataset.from_dict({"input_ids": [[1, 4], [5, 6]], "labels": scores})
+        names = tuple("ab"[: len(scores[0])] if isinstance(scores[0], list) else ["a"])
+        torch.manual_seed(0)
+        corpus = Corpus(DatasetDict(), names, "regression", ())
+        return build_model(corpus, DatasetDict(train=rows), tokenizer, ModelArguments(vectors="none", **arguments))
+
+    with torch.no_grad():
+        ids = torch.tensor([[1, 5, 6]])
+        unit = build([-1.0, 1.0], **SIZES).eval()(ids).logits  # of mean 0 and standard deviation 1
+        assert build([40.0, 60.0], **SIZES).eval()(ids).logits.item() == pytest.approx(50 + 10 * unit.item())
+        assert capsys.readouterr().out.endswith("at which the predictions start: 50 (10).\n")
+        constant = build([3.0, 3.0], **SIZES)
+        assert constant.eval()(ids).logits.item() == pytest.approx(3 + unit.item())
+    two = build([[0.0, 3.0], [2.0, 9.0]], **SIZES)
+    assert two.classifier.bias.tolist() == [1, 6]
+    assert (two.classifier.weight[1].norm() / two.classifier.weight[0].norm()).item() == pytest.approx(3, rel=0.5)
+    constant.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert build([40.0, 60.0], pretrained=str(tmp_path)).classifier.bias.item() == 3  # a trained head is kept
+
+
 def test_head_of_another_pooling_is_new(corpus, splits, tokenizer, tmp_path):
     model = build_model(corpus, splits, tokenizer, ModelArguments(**SIZES, pooling="concat"))
     model.classifier.bias.data.fill_(7.0)
