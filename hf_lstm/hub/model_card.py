@@ -1,6 +1,7 @@
 """Metrics file and model card of a trained classifier."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -138,8 +139,13 @@ def build_card(config, location: str, record: dict[str, Any] | None = None, exam
     return ModelCard.from_template(metadata, template_path=str(TEMPLATE), **values)
 
 
+def _plain(text: str) -> str:
+    """Return a label or text on one line, without the meaning that its characters have in Markdown and HTML."""
+    return re.sub(r"([\\`*\[\]<>|&])", r"\\\1", " ".join(text.split()))
+
+
 def _label_list(names: list[str]) -> str:
-    listed = ", ".join(names[:MAX_LISTED_LABELS])
+    listed = ", ".join(map(_plain, names[:MAX_LISTED_LABELS]))
     others = len(names) - MAX_LISTED_LABELS
     return f"{listed} and {format_count(others, 'other')}" if others > 0 else listed
 
@@ -187,7 +193,7 @@ def _recorded_values(config, record: dict[str, Any]) -> dict[str, Any]:
         "has_baseline": bool(baseline),
         "megabytes": f"{record['bytes'] / 1e6:.1f}",
         "texts_per_second": f"{record['texts_per_second']:,.0f}",
-        "notes": "\n".join(f"- {note}" for note in record["notes"]),
+        "notes": "\n".join(f"- {' '.join(note.split())}" for note in record["notes"]),
         "training": training,
         "training_rows": f"{record['splits']['train']:,}",
         "parameters": f"{training['parameters']:,}",
@@ -230,6 +236,6 @@ def _step_list(steps: list[dict[str, Any]]) -> str:
 def _error_list(examples: list[dict[str, Any]]) -> str:
     lines = []
     for error in examples:
-        text = " ".join(error["text"].split())
-        lines.append(f'- predicted {error["predicted"]} ({error["score"]:.2f}), label {error["label"]}: "{text}"')
+        predicted, label, text = (_plain(str(error[name])) for name in ("predicted", "label", "text"))
+        lines.append(f'- predicted {predicted} ({error["score"]:.2f}), label {label}: "{text}"')
     return "\n".join(lines)

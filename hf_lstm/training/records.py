@@ -25,7 +25,7 @@ from ..evaluation import (
 )
 from ..hub import TrainedClassifier, build_card, metrics_table, push_repository, save_metrics
 from ..inference import StreamingClassifier
-from ..messages import one_line
+from ..messages import format_count, one_line
 from ..models import LstmForSequenceClassification
 from ..saving import full_disk_errors
 from ..teachers import SOFT_LABELS_FILE
@@ -168,7 +168,7 @@ def record_training(
     final = run.final_split
     if run.resolved.training.baseline and (baseline := fit_baseline(run.corpus, final)):
         figures[final]["baseline"] = baseline
-    print(f"\nThe {final} split, {len(run.splits[final]):,} texts:")
+    print(f"\nThe {final} split, {format_count(len(run.splits[final]), 'text')}:")
     print(metrics_table({COLUMN_NAMES[name]: row for name, row in figures[final].items()}))
 
     record = describe_run(run, figures) | {

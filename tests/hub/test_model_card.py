@@ -108,8 +108,21 @@ def test_card_without_record_has_no_results(tiny_config, problem_type):
     assert ("The labels are: LABEL_0, LABEL_1." in card.text) == (problem_type != "regression")
 
 
-def test_bidirectional_model_cannot_stream(tiny_config):
-    assert "cannot be used for streaming" in build_card(tiny_config(), "owner/name").text
+def test_model_that_reads_from_the_end_cannot_stream(tiny_config):
+    for fields, direction in (({}, "in both directions"), ({"bidirectional": False, "reverse": True}, "from the end")):
+        text = build_card(tiny_config(**fields), "owner/name").text
+        assert f"The model reads texts {direction}, so it needs the whole text and cannot be used for streaming" in text
+    assert "cannot be used for streaming" not in build_card(tiny_config(bidirectional=False), "owner/name").text
+
+
+def test_labels_and_texts_have_no_meaning_in_markdown(tiny_config):
+    names = ("<b>x</b>", "a|b*\nc_d")
+    config = tiny_config(id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)})
+    example = {"text": "see [this](url) `now`", "label": "<b>x</b>", "predicted": "a|b*\nc_d", "score": 0.5}
+    failures = {"on": "our texts", "accuracy": 0.5, "examples": [example]}
+    text = build_card(config, "x", RECORD | {"failures": failures, "notes": ["Labels: a\nb."]}).text
+    assert r"The labels are: \<b\>x\</b\>, a\|b\* c_d." in text and "\n- Labels: a b.\n" in text
+    assert r'- predicted a\|b\* c_d (0.50), label \<b\>x\</b\>: "see \[this\](url) \`now\`"' in text
 
 
 def test_many_labels_are_counted(tiny_config):
