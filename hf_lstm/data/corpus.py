@@ -12,7 +12,16 @@ from ..models import PROBLEM_TYPES
 from .labels import Columns, LabelledRows, check_label_columns, join_label_columns, select_labelled
 from .reading import read_source
 from .tables import LABEL_COLUMNS, TEXT_COLUMNS, find_column, iterate_texts, name_source, select_texts
-from .targets import Target, count_labels, describe_numbers, encode_rows, find_target, has_hidden_labels, similar_names
+from .targets import (
+    Target,
+    count_labels,
+    describe_numbers,
+    describe_scores,
+    encode_rows,
+    find_target,
+    has_hidden_labels,
+    similar_names,
+)
 
 SPLITS = ("train", "validation", "test")
 
@@ -109,6 +118,8 @@ def load_corpus(
     notes = list(corpus.notes)
     splits = _add_missing_splits(corpus.splits, corpus.problem_type, validation_fraction, seed, name, notes)
     notes += _count_duplicates(splits)
+    if corpus.problem_type == "regression":
+        notes.append(describe_scores(splits["train"]))
     return replace(corpus, splits=splits, notes=tuple(notes))
 
 

@@ -164,7 +164,8 @@ def _parse_document(file: IO[str], name: str) -> list[Row] | None:
             return None
     if not isinstance(columns, dict) or len(columns) < 2:
         return None
-    columns = {name: dict(enumerate(c)) if isinstance(c, list) else c for name, c in columns.items()}
+    if format_suffix(name) == ".json":  # in a file of JSON lines, it is one row with lists
+        columns = {column: dict(enumerate(c)) if isinstance(c, list) else c for column, c in columns.items()}
     is_table = all(isinstance(column, dict) for column in columns.values())
     keys = dict.fromkeys(chain.from_iterable(columns.values())) if is_table else {}
     if not keys or any(set(column) != set(keys) for column in columns.values()):

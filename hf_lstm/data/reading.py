@@ -25,6 +25,8 @@ SPLIT_NAMES = ("train", "validation", "test", *SPLIT_ALIASES)
 # Names of folders, next to one folder per class, whose texts have no label.
 UNLABELLED_FOLDERS = ("unsup", "unsupervised", "unlabelled", "unlabeled")
 
+NO_FILES = "{} has no data files; add files such as train.csv and test.csv."
+
 Splits: TypeAlias = DatasetDict | IterableDatasetDict
 
 
@@ -122,7 +124,10 @@ def _read_folder(
         options["notes"] += _describe_unread(path, files)
     if not all(is_data_file(name) for names in files.values() for name in names):
         cache = None if streaming else content_cache(files)
-        return datasets.load_dataset(str(path), config_name, streaming=streaming, cache_dir=cache)
+        try:
+            return datasets.load_dataset(str(path), config_name, streaming=streaming, cache_dir=cache)
+        except datasets.exceptions.DataFilesNotFoundError:  # has none of the files of a builder, such as images
+            raise FileError(NO_FILES.format(path)) from None
     if streaming:
         return IterableDatasetDict(
             {split: concatenate_datasets([stream_file(n, **options) for n in names]) for split, names in files.items()}
@@ -136,9 +141,11 @@ def _find_files(path: Path, config_name: str | None) -> tuple[dict[str, list[str
         config: Any = datasets.load_dataset_builder(str(path), config_name).config
         found, separator = config.data_files, getattr(config, "sep", ",")
     except (FileNotFoundError, ValueError) as error:
-        # `datasets` does not find spreadsheets, and refuses splits in different formats.
-        if isinstance(error, ValueError) and "same data file format" not in str(error):
-            raise
+        # `datasets` does not find spreadsheets, and refuses splits in different formats. A folder with a card may say
+        # which files are its splits.
+        is_mixed = isinstance(error, FileNotFoundError) or "same data file format" in str(error)
+        if not is_mixed or config_name is not None or (path / "README.md").is_file():
+            raise FileError(f"{one_line(error).partition(' with any supported')[0]}.") from None
         try:
             patterns = get_data_patterns(str(path))
             found = DataFilesDict.from_patterns(patterns, str(path), allowed_extensions=list(FILE_SUFFIXES))
@@ -147,7 +154,7 @@ def _find_files(path: Path, config_name: str | None) -> tuple[dict[str, list[str
         separator = ","
     files = {str(split): list(names) for split, names in found.items() if names}
     if not files:
-        raise FileError(f"{path} has no data files; add files such as train.csv and test.csv.")
+        raise FileError(NO_FILES.format(path))
     return files, separator
 
 

@@ -138,6 +138,14 @@ def describe_numbers(train: LabelledRows, target: Target) -> list[str]:
     ]
 
 
+def describe_scores(train: Dataset) -> str:
+    """Return a sentence about the training scores of a regression."""
+    scores = np.array(train["labels"][:], dtype=np.float64).reshape(len(train), -1)  # (rows, num_labels)
+    moments = zip(scores.mean(0), scores.std(0), strict=True)
+    values = "; ".join(f"mean {mean:.4g}, standard deviation {deviation:.4g}" for mean, deviation in moments)
+    return f"Scores of train: {values}."
+
+
 def count_labels(rows: LabelledRows, target: Target) -> dict[str, int]:
     """Return the number of rows with each label of a classification."""
     if target.is_vector:

@@ -103,7 +103,7 @@ def build_interface(
                 lambda text: (text, explain(received(text))), text, explained, show_progress_on=explanations
             )
             # An explanation can take long. It is not shown if the text has changed since.
-            explaining.then(
+            explaining.success(
                 lambda text, found: found[1] if found[0] == text else [""] * len(readers),
                 [text, explained],
                 explanations,

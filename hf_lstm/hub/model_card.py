@@ -141,7 +141,7 @@ def build_card(config, location: str, record: dict[str, Any] | None = None, exam
 
 def _plain(text: str) -> str:
     """Return a label or text on one line, without the meaning that its characters have in Markdown and HTML."""
-    return re.sub(r"([\\`*\[\]<>|&])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*~$\[\]<>|&]|\b_|_\b)", r"\\\1", " ".join(text.split()))
 
 
 def _label_list(names: list[str]) -> str:
@@ -193,7 +193,7 @@ def _recorded_values(config, record: dict[str, Any]) -> dict[str, Any]:
         "has_baseline": bool(baseline),
         "megabytes": f"{record['bytes'] / 1e6:.1f}",
         "texts_per_second": f"{record['texts_per_second']:,.0f}",
-        "notes": "\n".join(f"- {' '.join(note.split())}" for note in record["notes"]),
+        "notes": "\n".join("- " + " ".join(note.split()).replace("<", r"\<") for note in record["notes"]),
         "training": training,
         "training_rows": f"{record['splits']['train']:,}",
         "parameters": f"{training['parameters']:,}",

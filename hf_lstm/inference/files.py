@@ -39,8 +39,8 @@ def predict_file(
 
     The source is read twice: first to find all columns and their types, and to check the texts before anything is
     predicted. Every value of every row is kept. In a parquet file, whole numbers become fractions if other rows of the
-    column have fractions, and a column with values of several types becomes text. In csv and tsv files, lists and
-    objects are written as JSON. In a jsonl file, each row keeps its own keys and types.
+    column have fractions, objects have the keys of all rows, and a column with values of several types becomes text. In
+    csv and tsv files, lists and objects are written as JSON. In a jsonl file, each row keeps its own keys and types.
 
     Args:
         score: Computes the logits `(texts, num_labels)` of texts.
@@ -50,7 +50,7 @@ def predict_file(
         text_column: Column of the texts; by default the one with a usual name.
         separator: Separator of the columns of a csv or tsv source; detected by default.
         encoding: Encoding of a text source; detected by default.
-        notes: Sentences about a detected separator or encoding, columns with values of several types, and texts
+        notes: Sentences about a detected separator or encoding, columns with values of several types, texts
             without a label, and columns that the predictions replace, are added to this list.
 
     Returns:

@@ -159,8 +159,7 @@ def build_model(
             set_embeddings(model, vectors)
         elif args.vectors == "cooccurrence":
             start_from_vectors(model, splits["train"])
-    had_scores = args.pretrained is not None and load_config(args.pretrained).problem_type == "regression"
-    if corpus.problem_type == "regression" and not had_scores:
+    if corpus.problem_type == "regression" and not (args.pretrained and _is_head_of(model, args.pretrained)):
         start_at_scores(model, splits["train"])
     return model
 
@@ -233,6 +232,13 @@ def _load_head(model: LstmForSequenceClassification, source: str, saved: LstmCon
     return {f"{rows - copied:,} of {rows:,} rows of the head"} if copied < rows else set()
 
 
+def _is_head_of(model: LstmForSequenceClassification, source: str) -> bool:
+    """Return whether the head of a regression was loaded from a saved one of the same shape."""
+    saved, config = load_config(source), model.config
+    same = (saved.num_labels, saved.pooling) == (config.num_labels, config.pooling)
+    return saved.problem_type == "regression" and same
+
+
 def has_layers(source: str) -> bool:
     """Return whether a saved model has recurrent layers, and not only embeddings."""
     return any("layers." in name for name in weight_names(source))
@@ -269,7 +275,7 @@ def set_embeddings(model: LstmPreTrainedModel, vectors: np.ndarray) -> None:
 
 def start_at_scores(model: LstmForSequenceClassification, rows: Dataset) -> None:
     """
-    Let the predictions of a new head start at the mean of the scores of a regression, with their standard deviation.
+    Let the predictions of a new head start at the mean of the scores of a regression, on the scale of their deviation.
 
     Otherwise, a model would need very many steps to reach scores such as percentages.
 
@@ -282,8 +288,6 @@ def start_at_scores(model: LstmForSequenceClassification, rows: Dataset) -> None
     with torch.no_grad():
         model.classifier.bias.copy_(mean)
         model.classifier.weight *= torch.where(deviation > 0, deviation, 1.0)[:, None]  # (num_labels, features)
-    values = ", ".join(f"{of:.4g} ({by:.4g})" for of, by in zip(mean.tolist(), deviation.tolist(), strict=True))
-    print(f"Mean of the training scores (standard deviation), at which the predictions start: {values}.")
 
 
 def balanced_weights(corpus: Corpus) -> list[float]:

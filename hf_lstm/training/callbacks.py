@@ -147,7 +147,6 @@ def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
     Raises:
         ValueError: Trackio or Weights & Biases cannot be started.
     """
-    _start_trackers(trainer)
     args = arguments_of(trainer)
     if args.average_decay:
         trainer.add_callback(ParameterAveraging(args.average_decay))
@@ -156,6 +155,7 @@ def add_callbacks(trainer: Trainer, lines: TrainerCallback) -> None:
     trainer.add_callback(lines)
     if not args.disable_tqdm:
         trainer.add_callback(ProgressBar())
+    _start_trackers(trainer)  # last, because it may open a run on a server
 
 
 def check_trackers(args: TrainingArguments) -> None:

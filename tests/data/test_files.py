@@ -47,6 +47,8 @@ def test_json_documents_of_columns(tmp_path):
         assert read_source(path)["train"].to_list() == list(stream_file(path)) == rows
     path.write_text(json.dumps({"text": ["x", "y"], "label": ["z"]}))
     assert len(read_source(path)["train"]) == 1  # one row with two lists
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": ["x", "y"], "label": ["z", "z"]}))
+    assert len(list(stream_file(tmp_path / "a.jsonl"))) == 1
 
 
 def test_byte_order_marks_are_removed(tmp_path):

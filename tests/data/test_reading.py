@@ -214,3 +214,22 @@ def test_a_folder_without_data_files_says_what_to_add(tmp_path):
         with pytest.raises(ValueError, match=f"{tmp_path.name} has no data files; add files such as train.csv"):
             read_source(tmp_path)
         (tmp_path / name).write_text("text")
+
+
+def test_splits_that_a_card_declares_are_not_replaced_by_others(tmp_path):
+    (tmp_path / "train.csv").write_text("text,label\na,x\n")
+    card = "---\nconfigs:\n- config_name: one\n  data_files:\n  - split: train\n    path: absent.csv\n---\n"
+    (tmp_path / "README.md").write_text(card)
+    with pytest.raises(ValueError, match=r"absent.csv"):
+        read_source(tmp_path)
+    (tmp_path / "README.md").unlink()
+    (tmp_path / "test.jsonl").write_text('{"text": "b", "label": "y"}\n')
+    assert {split: len(rows) for split, rows in read_source(tmp_path).items()} == {"train": 1, "test": 1}
+    with pytest.raises(ValueError, match="same data file format"):
+        read_source(tmp_path, config_name="other")
+
+
+def test_a_folder_with_one_text_that_is_no_data_has_no_data_files(tmp_path):
+    (tmp_path / "notes.md").write_text("text")
+    with pytest.raises(ValueError, match=f"{tmp_path.name} has no data files; add files such as train.csv"):
+        read_source(tmp_path)

@@ -102,3 +102,8 @@ def test_scores_without_leading_zero():
     corpus = load_corpus({"train": rows_of([".1", "-.2", "3.", "1e-1"]), "validation": rows_of(["+.5"])})
     assert corpus.problem_type == "regression"
     assert corpus.splits["train"]["labels"][:] == pytest.approx([0.1, -0.2, 3, 0.1])
+
+
+def test_scores_of_a_regression_are_described(tmp_path):
+    rows = [{"text": f"text {score}", "label": score} for score in (1.5, 2.5, 4.5, 5.5)]
+    assert "Scores of train: mean 3.5, standard deviation 1.581." in three_splits(tmp_path, rows).notes

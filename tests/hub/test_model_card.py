@@ -116,12 +116,12 @@ def test_model_that_reads_from_the_end_cannot_stream(tiny_config):
 
 
 def test_labels_and_texts_have_no_meaning_in_markdown(tiny_config):
-    names = ("<b>x</b>", "a|b*\nc_d")
+    names = ("<b>x</b>", "a|b*\nc_d", "_e_")
     config = tiny_config(id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)})
     example = {"text": "see [this](url) `now`", "label": "<b>x</b>", "predicted": "a|b*\nc_d", "score": 0.5}
     failures = {"on": "our texts", "accuracy": 0.5, "examples": [example]}
-    text = build_card(config, "x", RECORD | {"failures": failures, "notes": ["Labels: a\nb."]}).text
-    assert r"The labels are: \<b\>x\</b\>, a\|b\* c_d." in text and "\n- Labels: a b.\n" in text
+    text = build_card(config, "x", RECORD | {"failures": failures, "notes": ["Labels: a\n<b>."]}).text
+    assert r"The labels are: \<b\>x\</b\>, a\|b\* c_d, \_e\_." in text and "\n- Labels: a \\<b>.\n" in text
     assert r'- predicted a\|b\* c_d (0.50), label \<b\>x\</b\>: "see \[this\](url) \`now\`"' in text
 
 

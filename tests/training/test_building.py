@@ -147,7 +147,7 @@ def test_rows_of_the_head_are_copied_by_label_name(corpus, splits, tokenizer, tm
             assert tuned.classifier.bias[row] == 7 + source
 
 
-def test_predictions_of_a_regression_start_at_its_scores(tokenizer, tmp_path, capsys):
+def test_predictions_of_a_regression_start_at_its_scores(tokenizer, tmp_path):
     """Scaled and shifted scores scale and shift the predictions of a new model."""
 
     def build(scores, **arguments):
@@ -161,7 +161,6 @@ def test_predictions_of_a_regression_start_at_its_scores(tokenizer, tmp_path, ca
         ids = torch.tensor([[1, 5, 6]])
         unit = build([-1.0, 1.0], **SIZES).eval()(ids).logits  # of mean 0 and standard deviation 1
         assert build([40.0, 60.0], **SIZES).eval()(ids).logits.item() == pytest.approx(50 + 10 * unit.item())
-        assert capsys.readouterr().out.endswith("at which the predictions start: 50 (10).\n")
         constant = build([3.0, 3.0], **SIZES)
         assert constant.eval()(ids).logits.item() == pytest.approx(3 + unit.item())
     two = build([[0.0, 3.0], [2.0, 9.0]], **SIZES)
@@ -170,6 +169,7 @@ def test_predictions_of_a_regression_start_at_its_scores(tokenizer, tmp_path, ca
     constant.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     assert build([40.0, 60.0], pretrained=str(tmp_path)).classifier.bias.item() == 3  # a trained head is kept
+    assert build([40.0, 60.0], pretrained=str(tmp_path), pooling="max").classifier.bias.item() == 50  # this one is new
 
 
 def test_head_of_another_pooling_is_new(corpus, splits, tokenizer, tmp_path):
