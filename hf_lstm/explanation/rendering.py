@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 # Text has a contrast of at least 6 on the strongest colour, in light and dark mode.
 LIGHT = "color: #111; background: #fff; --for: 70, 150, 220; --against: 240, 130, 30"
 DARK = "color: #eee; background: #161616; --for: 40, 110, 180; --against: 180, 80, 10"
+_MODES = f"""
+.hf-lstm-explanation {{{LIGHT}}}
+@media (prefers-color-scheme: dark) {{.hf-lstm-explanation {{{DARK}}}}}"""
 STYLE = (
-    ".hf-lstm-explanation {"
-    + LIGHT
-    + """; font: 16px/1.7 system-ui, sans-serif; margin: 1em 0; padding: 1em;
-  border: 1px solid #8888; border-radius: 6px; max-width: 56em}
+    _MODES
+    + """
+.hf-lstm-explanation {font: 16px/1.7 system-ui, sans-serif; margin: 1em 0; padding: 1em; border: 1px solid #8888;
+  border-radius: 6px; max-width: 56em}
 .hf-lstm-explanation figcaption {font-size: 14px}
 .hf-lstm-explanation p {white-space: pre-wrap; overflow-wrap: anywhere; margin: .5em 0; unicode-bidi: plaintext}
 .hf-lstm-explanation em {unicode-bidi: isolate}
@@ -35,10 +38,7 @@ STYLE = (
 .hf-lstm-explanation polyline {fill: none; stroke: currentColor; stroke-width: 1.5; vector-effect: non-scaling-stroke}
 .hf-lstm-explanation rect {fill: transparent}
 .hf-lstm-explanation rect:hover {fill: rgba(128, 128, 128, .3)}
-@media (prefers-color-scheme: dark) {
-  .hf-lstm-explanation {"""
-    + DARK
-    + "}}\n"
+"""
 )
 
 PAGE_START = f"""<!doctype html>

@@ -159,7 +159,7 @@ def build_model(
             set_embeddings(model, vectors)
         elif args.vectors == "cooccurrence":
             start_from_vectors(model, splits["train"])
-    if corpus.problem_type == "regression" and not (args.pretrained and _is_head_of(model, args.pretrained)):
+    if corpus.problem_type == "regression" and not (args.pretrained and _keeps_scores(model, args.pretrained)):
         start_at_scores(model, splits["train"])
     return model
 
@@ -232,8 +232,8 @@ def _load_head(model: LstmForSequenceClassification, source: str, saved: LstmCon
     return {f"{rows - copied:,} of {rows:,} rows of the head"} if copied < rows else set()
 
 
-def _is_head_of(model: LstmForSequenceClassification, source: str) -> bool:
-    """Return whether the head of a regression was loaded from a saved one of the same shape."""
+def _keeps_scores(model: LstmForSequenceClassification, source: str) -> bool:
+    """Return whether the head of a regression is that of a saved regression, which predicts scores already."""
     saved, config = load_config(source), model.config
     same = (saved.num_labels, saved.pooling) == (config.num_labels, config.pooling)
     return saved.problem_type == "regression" and same
